@@ -1,0 +1,285 @@
+//! From a checked document and its handlers to a plan.
+
+use std::sync::Arc;
+
+use super::check::{Checked, CheckedNode};
+use super::condition::Condition;
+use super::expression::{BoundTemplate, Template};
+use super::plan::{Multiplicity, Plan, PlanEdge, PlanInput, PlanNode, PlanUnites};
+use super::problem::{Problem, ProblemKind, Problems};
+use super::region::{NodeSet, Structure};
+use crate::id::NodeIndex;
+use crate::node::{Call, FieldType, Handler};
+use crate::value::Key;
+
+/// Compiles a checked document; `handlers` are those of its nodes, in its order.
+///
+/// `hash` identifies the definition, or is `None` if a handler is opaque.
+///
+/// # Errors
+///
+/// What only shows when handlers and structure are seen together: an array where one value is
+/// wanted, a fold that reads nodes of different branches.
+pub(crate) fn compile(
+    checked: Checked,
+    handlers: Vec<Arc<Handler>>,
+    hash: Option<[u8; 32]>,
+) -> Result<Plan, Problems> {
+    let structure = structure(&checked);
+    let mut compiler = Compiler { checked, handlers, structure, problems: Vec::new() };
+    let nodes: Vec<_> = (0..compiler.handlers.len()).map(|place| compiler.node(place)).collect();
+    compiler.finish(nodes, hash)
+}
+
+struct Compiler {
+    checked: Checked,
+    handlers: Vec<Arc<Handler>>,
+    structure: Structure,
+    problems: Vec<Problem>,
+}
+
+fn index(place: usize) -> NodeIndex {
+    NodeIndex(u32::try_from(place).expect("the limit on nodes is far below u32::MAX"))
+}
+
+fn structure(checked: &Checked) -> Structure {
+    let next = |node: &CheckedNode| node.edges.iter().map(|(to, _)| *to).collect();
+    Structure {
+        next: checked.nodes.iter().map(next).collect(),
+        unites: checked.nodes.iter().map(|node| Some(node.unites?.0)).collect(),
+    }
+}
+
+impl Compiler {
+    fn document(&self, node: NodeIndex) -> &CheckedNode {
+        &self.checked.nodes[node.at()]
+    }
+
+    fn find(&self, identifier: &str) -> Option<NodeIndex> {
+        self.checked.nodes.iter().position(|node| node.identifier == identifier).map(index)
+    }
+
+    fn node(&mut self, place: usize) -> PlanNode {
+        let node = index(place);
+        let unites = self.structure.unites[place].map(|united| self.unites(node, united));
+        let document = self.document(node);
+        PlanNode {
+            identifier: document.identifier.as_str().into(),
+            handler: self.handlers[place].clone(),
+            inputs: self.inputs(node),
+            edges: self.edges(node),
+            mergers: self.mergers(node),
+            unites,
+            retry: document.retry,
+            attempt_timeout: document.attempt_timeout,
+            total_timeout: document.total_timeout,
+            concurrency: document.concurrency,
+            kept: self.is_kept(node),
+            is_result: self.is_result(node),
+            repeats: false,
+        }
+    }
+
+    fn mergers(&self, node: NodeIndex) -> Box<[NodeIndex]> {
+        let unites = self.structure.unites.iter().enumerate();
+        unites.filter(|(_, united)| **united == Some(node)).map(|(place, _)| index(place)).collect()
+    }
+
+    fn inputs(&self, node: NodeIndex) -> Box<[PlanInput]> {
+        let schema = self.handlers[node.at()].inputs();
+        let input = |(field, template): &(String, Template)| PlanInput {
+            field: Key::from(field.as_str()),
+            template: self.bind(template),
+            target: super::expression::ResolveTarget::of(schema, field),
+        };
+        self.document(node).inputs.iter().map(input).collect()
+    }
+
+    fn bind(&self, template: &Template) -> BoundTemplate {
+        template.bind(&mut |identifier| self.find(identifier).expect("checked"))
+    }
+
+    fn edges(&self, node: NodeIndex) -> Box<[PlanEdge]> {
+        let edge = |(to, condition): &(NodeIndex, Option<Condition>)| PlanEdge {
+            to: *to,
+            when: (condition.as_ref())
+                .map(|when| when.bind(&mut |name| self.find(name).expect("checked"))),
+            into_merger: self.structure.unites[to.at()].is_some(),
+        };
+        self.document(node).edges.iter().map(edge).collect()
+    }
+
+    /// The nodes that the inputs and the edges' conditions of a node read.
+    fn reads(&self, node: NodeIndex) -> Vec<NodeIndex> {
+        let document = self.document(node);
+        let inputs = document.inputs.iter().flat_map(|(_, template)| template.node_names());
+        let conditions = document.edges.iter().filter_map(|(_, when)| when.as_ref());
+        let conditions = conditions.flat_map(Condition::node_names);
+        inputs.chain(conditions).filter_map(|name| self.find(name)).collect()
+    }
+
+    /// Whether anything but the inputs of direct children reads the node's outputs.
+    fn is_kept(&self, node: NodeIndex) -> bool {
+        let next = &self.structure.next[node.at()];
+        let readers = (0..self.handlers.len()).map(index).filter(|other| *other != node);
+        let mut readers = readers.filter(|other| self.reads(*other).contains(&node));
+        readers.any(|reader| {
+            let direct = next.contains(&reader) && self.structure.unites[reader.at()].is_none();
+            let conditions =
+                self.document(reader).edges.iter().filter_map(|(_, when)| when.as_ref());
+            let name = &self.document(node).identifier;
+            let in_condition = conditions.flat_map(Condition::node_names).any(|read| read == name);
+            // A child that is also a later descendant may read the output from further below.
+            !direct || in_condition || self.below_a_sibling(node, reader)
+        })
+    }
+
+    fn below_a_sibling(&self, node: NodeIndex, reader: NodeIndex) -> bool {
+        let siblings = self.structure.next[node.at()].iter().filter(|next| **next != reader);
+        siblings.into_iter().any(|next| self.structure.below(*next).contains(reader))
+    }
+
+    fn is_result(&self, node: NodeIndex) -> bool {
+        match self.checked.result {
+            Some(result) => result == node,
+            None => self.structure.next[node.at()].is_empty(),
+        }
+    }
+
+    fn unites(&mut self, merger: NodeIndex, united: NodeIndex) -> PlanUnites {
+        let region = self.structure.region(merger);
+        let leads = self.structure.leads(merger, &region);
+        let after = self.structure.after(merger, &region);
+        let handlers = &self.handlers;
+        let arity = |node: NodeIndex| handlers[node.at()].arity();
+        let multiplicities = self.structure.multiplicities(united, &region, arity);
+        let is_fold = !matches!(self.handlers[merger.at()].call(), Call::Attempt(_));
+        let driver = if is_fold { self.driver(merger, &region) } else { None };
+        let mut reads = self.region_reads(merger, &region, is_fold);
+        reads.sort_unstable();
+        reads.dedup();
+        if !is_fold {
+            self.check_arrays(merger, &region, &multiplicities);
+        }
+        self.check_conditions(merger, &region);
+        let (_, strategy, tolerate) = self.document(merger).unites.expect("it is a merger");
+        PlanUnites {
+            node: united,
+            strategy,
+            tolerate,
+            leads,
+            reads: reads.into_iter().map(|node| (node, multiplicities[node.at()])).collect(),
+            driver,
+            after: after.into(),
+            region,
+        }
+    }
+
+    /// The nodes of the region that the merger, or anything below it, reads.
+    fn region_reads(&self, merger: NodeIndex, region: &NodeSet, is_fold: bool) -> Vec<NodeIndex> {
+        let below = self.structure.below(merger);
+        let readers = below.iter().filter(|node| node.at() < self.handlers.len());
+        let readers = readers.filter(|node| !(is_fold && *node == merger));
+        readers
+            .flat_map(|reader| self.reads(reader))
+            .filter(|node| region.contains(*node))
+            .collect()
+    }
+
+    /// The node whose states are the elements of a fold: the lowest it reads.
+    fn driver(&mut self, merger: NodeIndex, region: &NodeSet) -> Option<NodeIndex> {
+        let inputs = self.document(merger).inputs.iter();
+        let reads: Vec<_> = (inputs.flat_map(|(_, template)| template.node_names()))
+            .filter_map(|name| self.find(name))
+            .filter(|node| region.contains(*node))
+            .collect();
+        let Some(driver) = reads.iter().copied().max() else {
+            self.problem(
+                ProblemKind::FoldInputsMixed,
+                merger,
+                "",
+                "a fold needs an input that reads a node between the united node and itself",
+            );
+            return None;
+        };
+        let above = self.structure.above(driver);
+        for node in reads.into_iter().filter(|node| !above.contains(*node)) {
+            let (other, name) =
+                (self.document(node).identifier.clone(), self.document(driver).identifier.clone());
+            let message = format!(
+                "a fold cannot read `{other}` beside `{name}`: neither lies above the other"
+            );
+            self.problem(ProblemKind::FoldInputsMixed, merger, &other, &message);
+        }
+        Some(driver)
+    }
+
+    /// An input that can only be an array must be able to take one.
+    fn check_arrays(&mut self, merger: NodeIndex, region: &NodeSet, many: &[Multiplicity]) {
+        let array = FieldType::Array(Box::new(FieldType::Any));
+        let mut misfits = Vec::new();
+        for (field, template) in &self.document(merger).inputs {
+            let Some(name) = template.single_node() else { continue };
+            let Some(node) = self.find(name) else { continue };
+            let wanted = self.handlers[merger.at()].inputs().field(field);
+            let is_array = region.contains(node) && many[node.at()] == Multiplicity::Many;
+            if is_array && wanted.is_some_and(|wanted| !array.fits(wanted)) {
+                misfits.push((field.to_owned(), name.to_owned()));
+            }
+        }
+        for (field, name) in misfits {
+            let message = format!("`{name}` can have several states here: the value is an array");
+            self.problem(ProblemKind::InputTypeMismatch, merger, &field, &message);
+        }
+    }
+
+    /// A condition on an edge into a merger is read inside the region of its group.
+    fn check_conditions(&mut self, merger: NodeIndex, region: &NodeSet) {
+        let name = self.document(merger).identifier.clone();
+        for place in 0..self.handlers.len() {
+            let node = index(place);
+            let edges = &self.document(node).edges;
+            let conditional = edges.iter().any(|(to, when)| *to == merger && when.is_some());
+            if conditional && !region.contains(node) {
+                let message =
+                    format!("the condition on the edge into `{name}` lies outside its group");
+                self.problem(ProblemKind::ConditionOutsideRegion, node, &name, &message);
+            }
+        }
+    }
+
+    fn problem(&mut self, kind: ProblemKind, node: NodeIndex, detail: &str, message: &str) {
+        let node = self.document(node).identifier.clone();
+        self.problems.push(Problem::new(kind, detail, message).at(&node));
+    }
+
+    fn finish(self, mut nodes: Vec<PlanNode>, hash: Option<[u8; 32]>) -> Result<Plan, Problems> {
+        if !self.problems.is_empty() {
+            return Err(Problems::new(self.problems));
+        }
+        let mut everything = NodeSet::empty(nodes.len());
+        (0..nodes.len()).for_each(|place| {
+            everything.insert(index(place));
+        });
+        let Self { checked, handlers, structure, .. } = self;
+        let arity = |node: NodeIndex| handlers[node.at()].arity();
+        let repeats = structure.multiplicities(checked.root, &everything, arity);
+        for (node, repeats) in nodes.iter_mut().zip(repeats) {
+            node.repeats = repeats == Multiplicity::Many;
+        }
+        Ok(Plan {
+            name: checked.name,
+            names: nodes.iter().map(|node| node.identifier.clone()).collect(),
+            has_mergers: nodes.iter().any(|node| node.unites.is_some()),
+            nodes: nodes.into(),
+            root: checked.root,
+            hash,
+            required_keys: checked.required_keys.into(),
+            store_defaults: checked.defaults,
+            on_failure: checked.on_failure,
+            limits: checked.limits,
+            timeout: checked.timeout,
+            document: checked.document,
+        })
+    }
+}

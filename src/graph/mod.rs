@@ -1,0 +1,41 @@
+//! From definition to plan; knows no actor and no tokio.
+//!
+//! A [`Document`] (JSON, YAML or the builder's) comes in, is checked as a whole, and goes out as a
+//! frozen, index-based [`Plan`], or as every [`Problem`] with it at once.
+
+mod builder;
+mod check;
+mod compile;
+mod condition;
+mod document;
+mod expression;
+#[expect(clippy::module_inception, reason = "the type is the module's main word")]
+mod graph;
+mod plan;
+mod problem;
+mod region;
+mod render;
+mod retry;
+
+pub use builder::{GraphBuilder, NodeSpec};
+pub(crate) use check::{CheckLimits, Checked, CheckedNode, Wanted, check};
+pub(crate) use compile::compile;
+pub use condition::{Condition, ConditionError};
+pub use document::{
+    Document, DocumentError, EdgeDocument, Entries, LimitsDocument, MAX_DOCUMENT_BYTES,
+    NodeDocument, OnFailure, RetryPolicyDocument, Secrets, StoreConfigDocument, SubGraphDocument,
+    TimeoutDocument, TriggerDocument, UnitesDocument,
+};
+pub use expression::{
+    ExpressionError, ExpressionErrorKind, Part, Reference, ResolveError, Template, parse_text,
+};
+pub(crate) use expression::{Lookup, Seen};
+pub use graph::Graph;
+pub use plan::{Limits, Plan};
+pub(crate) use plan::{Multiplicity, Strategy};
+pub use problem::{Problem, ProblemKind, Problems};
+pub use render::Mark;
+pub use retry::{RetryError as RetryCountError, RetryPolicy, RetryStrategy};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! What a handler can see and use while it runs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::control::Control;
+use super::store::Store;
+use super::united::United;
+use crate::clock::{Clock, Rng, Timestamp};
+use crate::id::{GraphName, NodeIndex, RunId, StateId, VersionNumber};
+use crate::value::Value;
+
+/// Where a handler's progress goes.
+pub(crate) trait Progress: Send + Sync {
+    fn report(&self, node: NodeIndex, state: StateId, progress: Value);
+}
+
+/// What is the same for every attempt of a run.
+#[derive(Clone)]
+pub(crate) struct RunFacts {
+    pub run: RunId,
+    pub graph: GraphName,
+    pub version: VersionNumber,
+    pub seed: u64,
+    pub names: Arc<[Arc<str>]>,
+    pub clock: Arc<dyn Clock>,
+    pub store: Store,
+    pub secrets: Arc<BTreeMap<String, String>>,
+    pub control: Arc<Control>,
+    pub progress: Arc<dyn Progress>,
+}
+
+/// What belongs to one attempt.
+#[derive(Clone)]
+pub(crate) struct AttemptFacts {
+    pub node: NodeIndex,
+    pub state: StateId,
+    pub attempt: u32,
+    /// Identifies the execution inside its run; the same for all its attempts.
+    pub execution: u64,
+    pub united: Option<Arc<United>>,
+}
+
+/// The run, state and attempt that a handler works for, and the runtime's clock and chance.
+#[derive(Clone)]
+pub struct Context {
+    run: Arc<RunFacts>,
+    attempt: AttemptFacts,
+}
+
+impl Context {
+    pub(crate) const fn new(run: Arc<RunFacts>, attempt: AttemptFacts) -> Self {
+        Self { run, attempt }
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn run_id(&self) -> RunId {
+        self.run.run
+    }
+
+    /// The graph the run executes.
+    #[must_use]
+    pub fn graph(&self) -> &GraphName {
+        &self.run.graph
+    }
+
+    /// The version the run is pinned to.
+    #[must_use]
+    pub fn version(&self) -> VersionNumber {
+        self.run.version
+    }
+
+    /// The identifier of the node.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.run.names[self.attempt.node.at()]
+    }
+
+    /// The state this attempt belongs to.
+    #[must_use]
+    pub const fn state_id(&self) -> StateId {
+        self.attempt.state
+    }
+
+    /// How many attempts failed before this one: 0 for the first.
+    #[must_use]
+    pub const fn attempt(&self) -> u32 {
+        self.attempt.attempt
+    }
+
+    /// A key for side effects that is the same for every attempt of this state.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        format!("{}-{:016x}", self.run.run, self.attempt.execution)
+    }
+
+    /// Whether the run was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.run.control.cancelled.is_cancelled()
+    }
+
+    /// Ends when the run is cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: nothing is lost if it is dropped.
+    pub async fn cancelled(&self) {
+        self.run.control.cancelled.cancelled().await;
+    }
+
+    /// The run's key-value data.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.run.store
+    }
+
+    /// The value of a secret that the handler declared.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<&str> {
+        self.run.secrets.get(name).map(String::as_str)
+    }
+
+    /// The current time of the runtime's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.run.clock.now()
+    }
+
+    /// Waits on the runtime's clock.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropping it forgets the wait.
+    pub async fn sleep(&self, delay: Duration) {
+        self.run.clock.sleep(delay).await;
+    }
+
+    /// Random numbers of this attempt: the same for the same seed of the run.
+    #[must_use]
+    pub fn rng(&self) -> Rng {
+        let attempt = u64::from(self.attempt.attempt).to_le_bytes();
+        Rng::seeded(xxh3_64_with_seed(&attempt, self.run.seed ^ self.attempt.execution))
+    }
+
+    /// Tells whoever watches the run how far this state is.
+    pub fn progress(&self, progress: impl Into<Value>) {
+        self.run.progress.report(self.attempt.node, self.attempt.state, progress.into());
+    }
+
+    /// The outcomes of the branches a merger joins; `None` in any other node.
+    #[must_use]
+    pub fn united(&self) -> Option<&United> {
+        self.attempt.united.as_deref()
+    }
+
+    pub(crate) fn control(&self) -> &Arc<Control> {
+        &self.run.control
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("run", &self.run_id())
+            .field("graph", self.graph())
+            .field("version", &self.version())
+            .field("node", &self.node())
+            .field("state", &self.state_id())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! Typed functions and types as handlers: serde in, serde out.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::context::Context;
+use super::emit::Emit;
+use super::error::NodeError;
+use super::fold::ErasedFold;
+use super::handler::{Arity, Emission, ErasedNode, output_value};
+use crate::value::{Value, from_value};
+
+/// An async function that can be a handler: of an input, or of an input and a [`Context`].
+pub trait NodeFunction<Args, In, Out>: Send + Sync + 'static {
+    /// Calls the function.
+    fn call(
+        &self,
+        input: In,
+        ctx: Context,
+    ) -> impl Future<Output = Result<Out, NodeError>> + Send + 'static;
+}
+
+impl<F, Fut, In, Out> NodeFunction<(In,), In, Out> for F
+where
+    F: Fn(In) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Out, NodeError>> + Send + 'static,
+{
+    fn call(
+        &self,
+        input: In,
+        _ctx: Context,
+    ) -> impl Future<Output = Result<Out, NodeError>> + Send + 'static {
+        self(input)
+    }
+}
+
+impl<F, Fut, In, Out> NodeFunction<(In, Context), In, Out> for F
+where
+    F: Fn(In, Context) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Out, NodeError>> + Send + 'static,
+{
+    fn call(
+        &self,
+        input: In,
+        ctx: Context,
+    ) -> impl Future<Output = Result<Out, NodeError>> + Send + 'static {
+        self(input, ctx)
+    }
+}
+
+/// A handler written as a type, for those that carry their own state.
+pub trait Node: Send + Sync + 'static {
+    /// The input.
+    type Input: DeserializeOwned + JsonSchema + Send + 'static;
+    /// Each output.
+    type Output: Serialize + JsonSchema + Send + 'static;
+    /// How many outputs an execution can have; a node of one that returns several fails.
+    const ARITY: Arity;
+
+    /// Carries out one attempt.
+    fn run(
+        &self,
+        input: Self::Input,
+        ctx: Context,
+    ) -> impl Future<Output = Result<Emit<Self::Output>, NodeError>> + Send;
+}
+
+/// What an attempt is: user code with its types taken away.
+type Attempt = BoxFuture<'static, Result<Emission, NodeError>>;
+
+struct Erased<F>(F);
+
+impl<F> ErasedNode for Erased<F>
+where
+    F: Fn(Value, Context) -> Attempt + Send + Sync,
+{
+    fn call(&self, input: Value, ctx: Context) -> Attempt {
+        (self.0)(input, ctx)
+    }
+}
+
+/// A handler of a typed input; one that does not fit fails without calling it.
+fn erased<In, F>(call: F) -> Arc<dyn ErasedNode>
+where
+    In: DeserializeOwned + 'static,
+    F: Fn(In, Context) -> Attempt + Send + Sync + 'static,
+{
+    Arc::new(Erased(move |input: Value, ctx: Context| match typed_input(&input) {
+        Ok(input) => call(input, ctx),
+        Err(error) => Box::pin(std::future::ready(Err(error))),
+    }))
+}
+
+/// The input as its type; a handler that takes nothing takes an input without fields.
+fn typed_input<In: DeserializeOwned>(input: &Value) -> Result<In, NodeError> {
+    let typed = from_value(input).or_else(|error| match input.as_object() {
+        Some(fields) if fields.is_empty() => from_value(&Value::Null).map_err(|_| error),
+        _ => Err(error),
+    });
+    typed.map_err(|error| NodeError::permanent(format_args!("input: {error}")))
+}
+
+pub(super) fn one<Args, In, Out>(f: impl NodeFunction<Args, In, Out>) -> Arc<dyn ErasedNode>
+where
+    In: DeserializeOwned + 'static,
+    Out: Serialize + 'static,
+    Args: 'static,
+{
+    erased(move |input, ctx| {
+        let future = f.call(input, ctx);
+        Box::pin(async move { Ok(Emission::One(output_value(&future.await?)?)) })
+    })
+}
+
+pub(super) fn many<Args, In, Out>(f: impl NodeFunction<Args, In, Emit<Out>>) -> Arc<dyn ErasedNode>
+where
+    In: DeserializeOwned + 'static,
+    Out: Serialize + Send + 'static,
+    Args: 'static,
+{
+    erased(move |input, ctx| {
+        let future = f.call(input, ctx);
+        Box::pin(async move { Emission::of(future.await?) })
+    })
+}
+
+pub(super) fn blocking<In, Out>(
+    f: impl Fn(In, Context) -> Result<Out, NodeError> + Send + Sync + 'static,
+) -> Arc<dyn ErasedNode>
+where
+    In: DeserializeOwned + Send + 'static,
+    Out: Serialize + Send + 'static,
+{
+    let f = Arc::new(f);
+    erased(move |input: In, ctx| {
+        let f = f.clone();
+        let work = move || output_value(&f(input, ctx)?);
+        Box::pin(async move {
+            match tokio::task::spawn_blocking(work).await {
+                Ok(output) => Ok(Emission::One(output?)),
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(error) => Err(NodeError::from(error)),
+            }
+        })
+    })
+}
+
+pub(super) fn typed<N: Node>(node: N) -> Arc<dyn ErasedNode> {
+    let node = Arc::new(node);
+    erased(move |input, ctx| {
+        let node = node.clone();
+        Box::pin(async move { Emission::of(node.run(input, ctx).await?) })
+    })
+}
+
+/// A fold over elements that were kept: the whole of it is one attempt.
+pub(super) fn kept(fold: Arc<dyn ErasedFold>) -> Arc<dyn ErasedNode> {
+    erased(move |input: Value, _ctx| {
+        let fold = fold.clone();
+        Box::pin(async move {
+            let mut state = fold.init();
+            for element in super::fold::elements(&input) {
+                state.step(element)?;
+            }
+            Ok(Emission::One(state.finish()?))
+        })
+    })
+}

@@ -1,0 +1,299 @@
+//! A handler: a name, schemas, and the code that carries out a node.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::context::Context;
+use super::emit::{Emit, EmitKind, OutputStream};
+use super::error::NodeError;
+use super::fold::{ErasedFold, Fold};
+use super::function::{self, Node, NodeFunction};
+use super::schema::Schema;
+use crate::id::DEFAULT_NAMESPACE;
+use crate::value::{Value, to_value};
+
+/// How many outputs an execution of a handler can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Arity {
+    /// Exactly one.
+    One,
+    /// Any number: a list, a stream, or none.
+    Many,
+}
+
+/// The name of a handler inside its namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HandlerName {
+    /// The namespace; `default` unless given.
+    pub namespace: Arc<str>,
+    /// The name; case-sensitive.
+    pub name: Arc<str>,
+}
+
+impl fmt::Display for HandlerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What makes two handlers the same to a definition: name, declared version and schemas.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HandlerFingerprint(pub(crate) [u8; 32]);
+
+impl fmt::Debug for HandlerFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The code of a node with its name, schemas and declared version.
+///
+/// The version is `1` unless declared; declare another when the code changes its meaning, so that a
+/// graph published with it becomes a new version.
+#[derive(Clone)]
+#[must_use = "a handler does nothing until it is registered"]
+pub struct Handler {
+    name: HandlerName,
+    version: Arc<str>,
+    inputs: Schema,
+    outputs: Schema,
+    arity: Arity,
+    secrets: Arc<[String]>,
+    call: Call,
+}
+
+/// How a handler is called.
+#[derive(Clone)]
+pub(crate) enum Call {
+    /// One future per attempt.
+    Attempt(Arc<dyn ErasedNode>),
+    /// Elements as they arrive, then the end.
+    Fold(Arc<dyn ErasedFold>),
+    /// Elements that are kept until the group has settled, then one future per attempt.
+    KeptFold(Arc<dyn ErasedNode>),
+}
+
+/// A handler without its types.
+pub(crate) trait ErasedNode: Send + Sync {
+    fn call(&self, input: Value, ctx: Context) -> BoxFuture<'static, Result<Emission, NodeError>>;
+}
+
+/// What an attempt returned, without its types.
+pub(crate) enum Emission {
+    Nothing,
+    One(Value),
+    Each(Box<dyn Iterator<Item = Result<Value, NodeError>> + Send>),
+    Stream(OutputStream<Value>),
+}
+
+impl Emission {
+    pub(crate) fn of<T: Serialize + Send + 'static>(emit: Emit<T>) -> Result<Self, NodeError> {
+        Ok(match emit.kind {
+            EmitKind::Nothing => Self::Nothing,
+            EmitKind::One(output) => Self::One(output_value(&output)?),
+            EmitKind::Each(outputs) => {
+                Self::Each(Box::new(outputs.map(|item| output_value(&item))))
+            }
+            EmitKind::Stream(outputs) => {
+                use futures_util::StreamExt;
+                Self::Stream(Box::pin(
+                    outputs.map(|item| item.and_then(|item| output_value(&item))),
+                ))
+            }
+        })
+    }
+}
+
+/// The fields of an output; a unit is the output without fields.
+pub(crate) fn output_value<T: Serialize>(output: &T) -> Result<Value, NodeError> {
+    match to_value(output) {
+        Ok(Value::Null) => Ok(Value::empty_object()),
+        Ok(value) => Ok(value),
+        Err(error) => Err(NodeError::permanent(format_args!("output: {error}"))),
+    }
+}
+
+impl Handler {
+    /// An async function of one output: `|input: In| async move { Ok(output) }`, or with a
+    /// [`Context`] as its second argument.
+    pub fn one<Args, In, Out>(name: &str, function: impl NodeFunction<Args, In, Out>) -> Self
+    where
+        In: DeserializeOwned + JsonSchema + Send + 'static,
+        Out: Serialize + JsonSchema + Send + 'static,
+        Args: 'static,
+    {
+        let schemas = (Schema::of::<In>(), Schema::of::<Out>());
+        Self::new(name, schemas, Arity::One, Call::Attempt(function::one(function)))
+    }
+
+    /// An async function of many outputs: it returns an [`Emit`].
+    pub fn many<Args, In, Out>(name: &str, function: impl NodeFunction<Args, In, Emit<Out>>) -> Self
+    where
+        In: DeserializeOwned + JsonSchema + Send + 'static,
+        Out: Serialize + JsonSchema + Send + 'static,
+        Args: 'static,
+    {
+        let schemas = (Schema::of::<In>(), Schema::of::<Out>());
+        Self::new(name, schemas, Arity::Many, Call::Attempt(function::many(function)))
+    }
+
+    /// A function that blocks its thread; it runs on the blocking pool.
+    ///
+    /// Cancelling a run does not stop it: its result is ignored when it comes.
+    pub fn blocking<In, Out>(
+        name: &str,
+        function: impl Fn(In, Context) -> Result<Out, NodeError> + Send + Sync + 'static,
+    ) -> Self
+    where
+        In: DeserializeOwned + JsonSchema + Send + 'static,
+        Out: Serialize + JsonSchema + Send + 'static,
+    {
+        let schemas = (Schema::of::<In>(), Schema::of::<Out>());
+        Self::new(name, schemas, Arity::One, Call::Attempt(function::blocking(function)))
+    }
+
+    /// A merger that takes its elements as they arrive and keeps none of them.
+    ///
+    /// Each successful state that the merger's inputs read becomes one `In`: an input that would be
+    /// an array gives one element, any other input is repeated. `init` makes the accumulator, `step`
+    /// adds an element in order of arrival, `finish` makes the output.
+    pub fn fold<In, Acc, Out>(
+        name: &str,
+        init: impl Fn() -> Acc + Send + Sync + 'static,
+        step: impl Fn(&mut Acc, In) -> Result<(), NodeError> + Send + Sync + 'static,
+        finish: impl Fn(Acc) -> Result<Out, NodeError> + Send + Sync + 'static,
+    ) -> Self
+    where
+        In: DeserializeOwned + JsonSchema + Send + 'static,
+        Acc: Send + 'static,
+        Out: Serialize + JsonSchema + Send + 'static,
+    {
+        let schemas = (Schema::of::<In>(), Schema::of::<Out>());
+        let fold = Arc::new(Fold::new(init, step, finish));
+        Self::new(name, schemas, Arity::One, Call::Fold(fold))
+    }
+
+    /// A handler written as a type that implements [`Node`].
+    pub fn node<N: Node>(name: &str, node: N) -> Self {
+        let schemas = (Schema::of::<N::Input>(), Schema::of::<N::Output>());
+        Self::new(name, schemas, N::ARITY, Call::Attempt(function::typed(node)))
+    }
+
+    /// A handler whose fields are known only at run time: values in, values out.
+    pub fn dynamic<Args>(
+        name: &str,
+        schemas: (Schema, Schema),
+        arity: Arity,
+        function: impl NodeFunction<Args, Value, Emit<Value>>,
+    ) -> Self
+    where
+        Args: 'static,
+    {
+        Self::new(name, schemas, arity, Call::Attempt(function::many(function)))
+    }
+
+    fn new(name: &str, schemas: (Schema, Schema), arity: Arity, call: Call) -> Self {
+        Self {
+            name: HandlerName { namespace: DEFAULT_NAMESPACE.into(), name: name.trim().into() },
+            version: "1".into(),
+            inputs: schemas.0,
+            outputs: schemas.1,
+            arity,
+            secrets: Arc::from([]),
+            call,
+        }
+    }
+
+    /// Moves the handler to a namespace.
+    pub fn namespace(mut self, namespace: &str) -> Self {
+        self.name.namespace = namespace.trim().into();
+        self
+    }
+
+    /// Declares the version of the code.
+    pub fn version(mut self, version: &str) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// Declares the secrets the handler reads; a graph without them is refused.
+    pub fn secrets<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.secrets = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Keeps the elements of a fold until it starts, and takes them in fanout order.
+    ///
+    /// Memory then grows with the number of elements, and a failed step can be retried. A handler
+    /// that is no fold stays as it is.
+    pub fn ordered(mut self) -> Self {
+        if let Call::Fold(fold) = &self.call {
+            self.call = Call::KeptFold(function::kept(fold.clone()));
+        }
+        self
+    }
+
+    /// Namespace and name.
+    #[must_use]
+    pub const fn name(&self) -> &HandlerName {
+        &self.name
+    }
+
+    /// The schema of the input.
+    #[must_use]
+    pub const fn inputs(&self) -> &Schema {
+        &self.inputs
+    }
+
+    /// The schema of each output.
+    #[must_use]
+    pub const fn outputs(&self) -> &Schema {
+        &self.outputs
+    }
+
+    /// How many outputs an execution can have.
+    #[must_use]
+    pub const fn arity(&self) -> Arity {
+        self.arity
+    }
+
+    /// The secrets the handler reads.
+    #[must_use]
+    pub fn secret_names(&self) -> &[String] {
+        &self.secrets
+    }
+
+    /// The fingerprint: namespace, name, declared version, arity and schemas.
+    #[must_use]
+    pub fn fingerprint(&self) -> HandlerFingerprint {
+        let facts = Value::object([
+            ("arity", Value::from(format!("{:?}", self.arity))),
+            ("inputs", self.inputs.canonical()),
+            ("name", Value::from(&*self.name.name)),
+            ("namespace", Value::from(&*self.name.namespace)),
+            ("outputs", self.outputs.canonical()),
+            ("version", Value::from(&*self.version)),
+        ]);
+        HandlerFingerprint(blake3::hash(facts.to_json().as_bytes()).into())
+    }
+
+    pub(crate) const fn call(&self) -> &Call {
+        &self.call
+    }
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handler")
+            .field("name", &format_args!("{}", self.name))
+            .field("version", &self.version)
+            .field("arity", &self.arity)
+            .finish_non_exhaustive()
+    }
+}

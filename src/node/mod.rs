@@ -1,0 +1,32 @@
+//! What a user writes: handlers, and what they see and return.
+//!
+//! A [`Handler`] is a typed async function (or fold) with a name and schemas; the [`Catalog`] holds
+//! those a runtime knows. A handler gets its input and a [`Context`], and returns an [`Emit`], a
+//! [`Signal`] or a [`NodeError`]. Nothing here knows a run or an actor.
+
+mod catalog;
+mod context;
+mod control;
+mod emit;
+mod error;
+mod fold;
+mod function;
+mod handler;
+mod schema;
+mod store;
+mod united;
+
+pub use catalog::{Catalog, CatalogError};
+pub use context::Context;
+pub(crate) use context::{AttemptFacts, Progress, RunFacts};
+pub(crate) use control::Control;
+pub use emit::Emit;
+pub(crate) use error::ErrorKind;
+pub use error::{NodeError, Signal};
+pub(crate) use fold::{ErasedFold, FoldState, KEPT_ELEMENTS};
+pub use function::{Node, NodeFunction};
+pub use handler::{Arity, Handler, HandlerFingerprint, HandlerName};
+pub(crate) use handler::{Call, Emission};
+pub use schema::{FieldType, Schema};
+pub use store::Store;
+pub use united::{BranchOutcome, United};
