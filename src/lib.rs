@@ -1,4 +1,29 @@
 //! An actor-based, in-process runtime for workflow graphs, whose versions are swapped while runs go on.
+//!
+//! A service registers [`Handler`]s with a [`Runtime`], publishes graphs ([`Document`]s) and starts
+//! [`Run`]s. A run keeps the version it started on until it ends, whatever is published meanwhile; a
+//! fanout runs its branches over child actors, and a `unites` node joins them exactly once.
+//!
+//! ```
+//! use hotgraph::{Document, Handler, NodeSpec, Runtime, Value};
+//!
+//! #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+//! struct Number {
+//!     n: u64,
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let double = |number: Number| async move { Ok(Number { n: number.n * 2 }) };
+//! let runtime = Runtime::builder().handler(Handler::one("double", double)).build().await?;
+//! let graph = Document::builder("numbers").node(NodeSpec::new("double").input("n", 1));
+//! runtime.publish_and_promote(graph.build()).await?;
+//!
+//! let outcome = runtime.start("numbers", Value::object([("n", 21)])).await?.await;
+//! assert_eq!(outcome.output::<Number>()?.n, 42);
+//! # Ok(())
+//! # }
+//! ```
 
 mod id;
 pub use id::{DEFAULT_NAMESPACE, GraphName, NodeIndex, RunId, StateId, VersionNumber};
@@ -23,4 +48,23 @@ pub use graph::{
     ResolveError, RetryCountError, RetryPolicy, RetryPolicyDocument, RetryStrategy, Secrets,
     StoreConfigDocument, SubGraphDocument, Template, TimeoutDocument, TriggerDocument,
     UnitesDocument, parse_text,
+};
+
+mod version;
+pub use version::{VersionError, VersionInfo, VersionStatus};
+
+mod event;
+pub use event::{Event, EventKind, EventStream, Lagged};
+
+mod registry;
+
+mod run;
+pub use run::{
+    FailureReport, Fingerprint, Outcome, OutputError, RetryError, Run, RunStatus, RunView,
+    SkipReason, SkipReport, StateRetention, StateStatus, StateView, UnitingIdentity,
+};
+
+mod runtime;
+pub use runtime::{
+    BuildError, PublishError, Published, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError,
 };

@@ -1,0 +1,140 @@
+//! How events reach subscribers: one bounded ring per run and one for the whole runtime.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::broadcast;
+
+use super::{Event, EventKind};
+use crate::clock::{Clock, Timestamp};
+use crate::id::{GraphName, RunId, VersionNumber};
+
+/// How many events a subscriber may be behind before it loses the oldest.
+///
+/// An event is about 150 bytes: a ring of this size is a few hundred kilobytes.
+const CAPACITY: usize = 4096;
+
+/// Events of every run of a runtime.
+#[derive(Debug, Default)]
+pub(crate) struct RuntimeBus {
+    ring: OnceLock<broadcast::Sender<Arc<Event>>>,
+}
+
+impl RuntimeBus {
+    pub(crate) fn subscribe(&self) -> EventStream {
+        subscribe(&self.ring)
+    }
+}
+
+/// Events of one run.
+pub(crate) struct RunBus {
+    run: RunId,
+    graph: GraphName,
+    version: VersionNumber,
+    clock: Arc<dyn Clock>,
+    sequence: AtomicU64,
+    ring: OnceLock<broadcast::Sender<Arc<Event>>>,
+    runtime: Arc<RuntimeBus>,
+}
+
+impl RunBus {
+    pub(crate) fn new(
+        run: RunId,
+        graph: GraphName,
+        version: VersionNumber,
+        clock: Arc<dyn Clock>,
+        runtime: Arc<RuntimeBus>,
+    ) -> Self {
+        let sequence = AtomicU64::new(0);
+        Self { run, graph, version, clock, sequence, ring: OnceLock::new(), runtime }
+    }
+
+    pub(crate) fn subscribe(&self) -> EventStream {
+        subscribe(&self.ring)
+    }
+
+    /// Whether anybody would see an event.
+    pub(crate) fn is_watched(&self) -> bool {
+        is_watched(&self.ring) || is_watched(&self.runtime.ring)
+    }
+
+    /// Sends something that happens now.
+    pub(crate) fn send(&self, kind: EventKind) {
+        if self.is_watched() {
+            self.send_at(self.clock.now(), kind);
+        }
+    }
+
+    /// Sends something that happened at a time.
+    pub(crate) fn send_at(&self, at: Timestamp, kind: EventKind) {
+        let event = Arc::new(Event {
+            sequence: self.sequence.fetch_add(1, Ordering::Relaxed),
+            at,
+            run: self.run,
+            graph: self.graph.clone(),
+            version: self.version,
+            kind,
+        });
+        for ring in [&self.ring, &self.runtime.ring] {
+            if let Some(ring) = ring.get() {
+                // Without subscribers there is nobody to miss it.
+                let _ = ring.send(event.clone());
+            }
+        }
+    }
+}
+
+fn subscribe(ring: &OnceLock<broadcast::Sender<Arc<Event>>>) -> EventStream {
+    let ring = ring.get_or_init(|| broadcast::Sender::new(CAPACITY));
+    EventStream { receiver: ring.subscribe() }
+}
+
+fn is_watched(ring: &OnceLock<broadcast::Sender<Arc<Event>>>) -> bool {
+    ring.get().is_some_and(|ring| ring.receiver_count() > 0)
+}
+
+/// The subscriber was too slow and lost this many events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("lost {0} events by reading too slowly")]
+pub struct Lagged(pub u64);
+
+/// A subscription: events from the moment it was made.
+#[derive(Debug)]
+#[must_use = "events are lost while nobody reads them"]
+pub struct EventStream {
+    receiver: broadcast::Receiver<Arc<Event>>,
+}
+
+impl EventStream {
+    /// Waits for the next event; `None` when no more can come.
+    ///
+    /// # Errors
+    ///
+    /// [`Lagged`] if events were lost; the next call goes on with the oldest that is left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: an event is taken only when it is returned.
+    pub async fn next(&mut self) -> Option<Result<Arc<Event>, Lagged>> {
+        match self.receiver.recv().await {
+            Ok(event) => Some(Ok(event)),
+            Err(broadcast::error::RecvError::Lagged(count)) => Some(Err(Lagged(count))),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+
+    /// The next event, if there is one already.
+    ///
+    /// # Errors
+    ///
+    /// [`Lagged`] if events were lost.
+    pub fn try_next(&mut self) -> Option<Result<Arc<Event>, Lagged>> {
+        match self.receiver.try_recv() {
+            Ok(event) => Some(Ok(event)),
+            Err(broadcast::error::TryRecvError::Lagged(count)) => Some(Err(Lagged(count))),
+            Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => {
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The registry: the single writer of the routing snapshot.
+//!
+//! Commands come in by message and are carried out one by one; starts never send one: they read the
+//! snapshot, pin, and look again. The registry never waits for a run.
+
+mod actor;
+mod handle;
+mod message;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use handle::Registry;
+
+/// Why a start gets no version.
+pub(crate) type StartRefusal = crate::version::ResolveError;

@@ -1,0 +1,221 @@
+//! What a lane reports: the completions since its last report, counted, journalled and announced as
+//! one unit.
+//!
+//! A batch is additive: applying batches in any order that keeps each lane's own order gives the
+//! same state. The rules that make it so:
+//! 1. What ends and what it leads to are in one batch, so nothing looks finished in between.
+//! 2. A lane reports before it shares work, so that a share is counted before its end can be.
+//! 3. A fanout holds its groups open until it is drawn to the end, and only then says how many
+//!    branches it had.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::execution::{Execution, Tokens};
+use super::fingerprint::Fingerprint;
+use super::path::Order;
+use super::status::StateStatus;
+use crate::event::EventKind;
+use crate::id::{NodeIndex, StateId};
+use crate::value::Value;
+
+/// Completions of one lane.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// For the run.
+    pub run: RunDelta,
+    /// For the unites actor, by group.
+    pub groups: BTreeMap<Fingerprint, GroupDelta>,
+    /// For whoever watches; empty if nobody does.
+    pub events: Vec<EventKind>,
+}
+
+/// What a batch changes in the run.
+#[derive(Debug, Default)]
+pub(crate) struct RunDelta {
+    pub tally: Tally,
+    pub counts: HashMap<(NodeIndex, StateStatus), i64>,
+    pub records: Vec<RecordChange>,
+    pub failures: Vec<Failure>,
+    pub outputs: Vec<(NodeIndex, Order, Value)>,
+    pub skipped: Vec<Skip>,
+}
+
+/// What is not finished yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Executions, drawn branches, and groups whose merger has neither fired nor been skipped.
+    pub items: i64,
+    /// Fanouts that are not drawn to the end.
+    pub holds: i64,
+}
+
+impl Tally {
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.items += other.items;
+        self.holds += other.holds;
+    }
+
+    pub(crate) const fn is_settled(self) -> bool {
+        self.items == 0 && self.holds == 0
+    }
+}
+
+/// What a batch changes in one group.
+#[derive(Debug, Default)]
+pub(crate) struct GroupDelta {
+    pub opened: Option<Box<Opened>>,
+    pub tally: Tally,
+    /// Branches that reached the merger.
+    pub arrived: i64,
+    /// Branches to the merger that went wrong.
+    pub lost: i64,
+    /// Branches to the merger that a condition skipped.
+    pub unmet: i64,
+    /// Outputs of the united node.
+    pub branches: u64,
+    pub causes: Vec<Cause>,
+    pub elements: Vec<Element>,
+}
+
+impl GroupDelta {
+    /// How many things the unites actor has to look at.
+    pub(crate) fn weight(&self) -> usize {
+        1 + self.elements.len() + self.causes.len()
+    }
+}
+
+/// A group of sibling states begins: an execution of a united node.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub merger: NodeIndex,
+    /// The execution of the united node.
+    pub execution: Execution,
+    /// The groups that the merger itself is counted in.
+    pub outer: Tokens,
+    /// Groups whose mergers lead to this one, which it waits for.
+    pub after: Vec<Fingerprint>,
+}
+
+/// A state that went wrong inside a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cause {
+    pub state: StateId,
+    pub node: NodeIndex,
+    pub status: StateStatus,
+    pub error: Arc<str>,
+    pub order: Order,
+    /// Whether the state was on a way to the merger.
+    pub leads: bool,
+}
+
+/// What a successful state gives to a group that reads its node.
+#[derive(Debug)]
+pub(crate) struct Element {
+    pub node: NodeIndex,
+    pub order: Order,
+    pub value: ElementValue,
+}
+
+#[derive(Debug)]
+pub(crate) enum ElementValue {
+    /// The outputs of a node that the merger reads.
+    Output(Value),
+    /// The input of one step of a fold, or why it could not be made.
+    Step(Result<Value, Arc<str>>),
+}
+
+/// A change of one state's record.
+#[derive(Debug)]
+pub(crate) enum RecordChange {
+    /// It exists now, or has a new status.
+    Put(Box<Record>),
+    /// It ended, and records of its kind are not kept.
+    Forget(StateId),
+}
+
+/// What is known of one state.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub execution: Execution,
+    pub status: StateStatus,
+    pub output: Option<Value>,
+    pub error: Option<Arc<str>>,
+}
+
+/// A state that ended as a failure.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub state: StateId,
+    pub node: NodeIndex,
+    pub status: StateStatus,
+    pub error: Arc<str>,
+    pub attempts: u32,
+    pub tolerated: bool,
+    pub order: Order,
+}
+
+/// Something that can no longer run.
+#[derive(Clone, Debug)]
+pub(crate) struct Skip {
+    pub node: NodeIndex,
+    pub state: StateId,
+    /// The group, if it is a merger.
+    pub group: Option<Fingerprint>,
+    pub reason: SkipCause,
+    pub order: Order,
+}
+
+/// Why something was skipped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SkipCause {
+    /// The condition on the edge from this node did not hold.
+    Condition(NodeIndex),
+    /// Conditions skipped every way to the merger.
+    NoWay,
+    /// States of the group that went wrong, in fanout order.
+    Prevented(Vec<(NodeIndex, StateId, StateStatus)>),
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.run.is_empty()
+    }
+
+    /// The change of one group.
+    pub(crate) fn group(&mut self, group: Fingerprint) -> &mut GroupDelta {
+        self.groups.entry(group).or_default()
+    }
+
+    /// Counts something in the run and in every group of `tokens`.
+    pub(crate) fn count(&mut self, tokens: &[super::execution::Token], tally: Tally) {
+        self.run.tally.add(tally);
+        for token in tokens {
+            self.group(token.group).tally.add(tally);
+        }
+    }
+
+    /// Moves a state from one status to another.
+    pub(crate) fn moved(&mut self, node: NodeIndex, from: Option<StateStatus>, to: StateStatus) {
+        if let Some(from) = from {
+            *self.run.counts.entry((node, from)).or_default() -= 1;
+        }
+        *self.run.counts.entry((node, to)).or_default() += 1;
+    }
+}
+
+impl RunDelta {
+    /// How many things the run's actor has to look at.
+    pub(crate) const fn weight(&self) -> usize {
+        self.records.len() + self.failures.len() + self.outputs.len() + self.skipped.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tally == Tally::default()
+            && self.counts.values().all(|count| *count == 0)
+            && self.records.is_empty()
+            && self.failures.is_empty()
+            && self.outputs.is_empty()
+            && self.skipped.is_empty()
+    }
+}

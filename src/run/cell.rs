@@ -1,0 +1,105 @@
+//! What outlives a run's actor: the state that handles read, and how the run ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ractor::ActorRef;
+use tokio::sync::watch;
+
+use super::machine::{Machine, Stop};
+use super::message::RunMessage;
+use super::outcome::Outcome;
+use super::unites::Barriers;
+use super::walk::Ground;
+use crate::event::{EventKind, RunBus};
+use crate::node::{Control, RunFacts};
+use crate::value::Value;
+use crate::version::{Pin, Version};
+
+/// A run, whether its actor lives or not.
+pub(crate) struct RunCell {
+    pub ground: Arc<Ground>,
+    pub facts: RunFacts,
+    pub bus: Arc<RunBus>,
+    pub version: Arc<Version>,
+    pub settings: RunSettings,
+    /// The input of the root node.
+    pub input: Value,
+    pub machine: Mutex<Machine>,
+    /// The groups of a run that has ended.
+    pub barriers: Mutex<Option<Barriers>>,
+    pub live: Mutex<Live>,
+    pub outcome: watch::Sender<Option<Arc<Outcome>>>,
+    /// Held while an episode is opened, so that two retries open one.
+    pub opening: tokio::sync::Mutex<()>,
+}
+
+/// What belongs to the current episode.
+pub(crate) struct Live {
+    pub control: Arc<Control>,
+    pub actor: Option<ActorRef<RunMessage>>,
+}
+
+/// How a run uses the process.
+#[derive(Clone)]
+pub(crate) struct RunSettings {
+    /// The most lanes of a run.
+    pub lanes: usize,
+    /// How long attempts get to stop after a cancel.
+    pub grace: Duration,
+    /// How long the first state is held back.
+    pub start_delay: Duration,
+    /// What the run takes of the runtime while an episode is open.
+    pub lease: Arc<dyn Fn() -> Lease + Send + Sync>,
+}
+
+/// Given back by dropping it, when an episode ends.
+pub(crate) type Lease = Box<dyn Send>;
+
+impl RunCell {
+    pub(crate) fn control(&self) -> Arc<Control> {
+        self.live.lock().control.clone()
+    }
+
+    /// Opens the next episode of a run that has ended.
+    pub(crate) fn reopen(&self) {
+        self.live.lock().control = Arc::default();
+        self.outcome.send_replace(None);
+    }
+}
+
+/// Ends a run exactly once per episode, also when its actor dies, and releases its pin then.
+pub(crate) struct EndGuard {
+    cell: Arc<RunCell>,
+    held: Option<(Pin, Lease)>,
+}
+
+impl EndGuard {
+    pub(crate) fn new(cell: Arc<RunCell>, pin: Pin) -> Self {
+        let lease = (cell.settings.lease)();
+        Self { cell, held: Some((pin, lease)) }
+    }
+
+    /// Records the end: releases the pin, then tells those who wait.
+    pub(crate) fn end(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        let outcome = self.cell.machine.lock().end();
+        self.cell.live.lock().actor = None;
+        drop(held);
+        self.cell.bus.send(EventKind::RunEnded { status: outcome.status.as_str() });
+        self.cell.outcome.send_replace(Some(Arc::new(outcome)));
+    }
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        if self.held.is_some() {
+            let stop = Stop::Broken("the run's actor died".to_owned());
+            // The effect of a stop is for an actor to carry out, and there is none.
+            let _ = self.cell.machine.lock().stop(stop);
+            self.cell.control().cancelled.cancel();
+            self.end();
+        }
+    }
+}

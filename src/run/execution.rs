@@ -1,0 +1,75 @@
+//! One execution of a node: what its attempts share, cheap to clone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::fingerprint::Fingerprint;
+use super::path::Path;
+use super::scope::Scope;
+use crate::clock::Timestamp;
+use crate::id::{NodeIndex, StateId};
+use crate::node::{FoldState, NodeError, United};
+use crate::value::Value;
+
+/// A group that an execution is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub group: Fingerprint,
+    pub merger: NodeIndex,
+}
+
+/// The groups that an execution is counted in, outermost first.
+pub(crate) type Tokens = Arc<[Token]>;
+
+/// One execution of a node.
+#[derive(Clone)]
+pub(crate) struct Execution {
+    /// Identifies the execution inside its run; the same for all its attempts and outputs.
+    pub id: u64,
+    pub node: NodeIndex,
+    pub state: StateId,
+    pub parent: Option<StateId>,
+    pub attempt: u32,
+    pub input: Value,
+    pub scope: Scope,
+    pub path: Path,
+    pub tokens: Tokens,
+    /// When the time of all attempts together is over; set by the first attempt.
+    pub deadline: Option<Timestamp>,
+    /// How long the first attempt is held back, counted from when a lane takes the execution.
+    pub not_before: Option<Duration>,
+    /// What a merger has beyond its input.
+    pub merge: Option<Arc<Merge>>,
+}
+
+/// What the execution of a merger carries.
+pub(crate) struct Merge {
+    pub united: Arc<United>,
+    /// The fold that the execution finishes; taken by its attempt.
+    pub fold: Mutex<Option<Folded>>,
+}
+
+/// A fold whose elements have all arrived, or why it stopped.
+pub(crate) type Folded = Result<Box<dyn FoldState>, NodeError>;
+
+impl Execution {
+    /// The same execution with another state, for its next attempt.
+    pub(crate) fn again(mut self, state: StateId) -> Self {
+        self.state = state;
+        self.attempt += 1;
+        self
+    }
+}
+
+impl std::fmt::Debug for Execution {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Execution")
+            .field("node", &self.node)
+            .field("state", &self.state)
+            .field("attempt", &self.attempt)
+            .field("input", &self.input)
+            .finish_non_exhaustive()
+    }
+}

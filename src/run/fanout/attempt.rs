@@ -1,0 +1,121 @@
+//! One attempt of an execution: calls the handler and says how it ended.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::clock::Sleep;
+use crate::graph::Plan;
+use crate::node::{
+    Arity, AttemptFacts, Call, Context as NodeContext, Emission, ErrorKind, NodeError, RunFacts,
+    Signal,
+};
+use crate::run::execution::Execution;
+use crate::run::panics::{Guarded, guarded};
+use crate::run::walk::Fault;
+use crate::value::Value;
+
+/// How an attempt ended.
+pub(crate) enum Ended {
+    Output(Value),
+    Many(Emission),
+    Fault(Fault),
+    Pruned(Value),
+    Requeue(Duration),
+}
+
+/// An attempt that was polled once.
+pub(crate) enum Begun {
+    Ended(Ended),
+    Pending(Guarded<Emission>),
+}
+
+/// Calls the handler and polls it where it stands.
+pub(crate) fn begin(plan: &Plan, facts: &Arc<RunFacts>, execution: &Execution) -> Begun {
+    let handler = &plan.node(execution.node).handler;
+    let node = match handler.call() {
+        Call::Fold(_) => return Begun::Ended(finish_fold(execution)),
+        Call::Attempt(node) | Call::KeptFold(node) => node,
+    };
+    let context = NodeContext::new(facts.clone(), attempt_facts(execution));
+    let mut future = match guarded(|| node.call(execution.input.clone(), context)) {
+        Ok(future) => Guarded::new(future),
+        Err(panic) => return Begun::Ended(Ended::Fault(Fault::of(&panic))),
+    };
+    let mut cx = Context::from_waker(Waker::noop());
+    match Pin::new(&mut future).poll(&mut cx) {
+        Poll::Ready(result) => Begun::Ended(classify(result, handler.arity())),
+        Poll::Pending => Begun::Pending(future),
+    }
+}
+
+fn attempt_facts(execution: &Execution) -> AttemptFacts {
+    AttemptFacts {
+        node: execution.node,
+        state: execution.state,
+        attempt: execution.attempt,
+        execution: execution.id,
+        united: execution.merge.as_ref().map(|merge| merge.united.clone()),
+    }
+}
+
+fn finish_fold(execution: &Execution) -> Ended {
+    let folded = execution.merge.as_ref().and_then(|merge| merge.fold.lock().take());
+    let finished = match folded {
+        Some(Ok(fold)) => guarded(|| fold.finish()).unwrap_or_else(Err),
+        Some(Err(error)) => Err(error),
+        None => Err(NodeError::new("the fold's elements were not kept")),
+    };
+    match finished {
+        Ok(output) => Ended::Output(output),
+        // Without its elements a fold cannot be tried again.
+        Err(error) => classify(Err(error.no_retry()), Arity::One),
+    }
+}
+
+/// Waits for an attempt, but no longer than `limit`.
+pub(crate) async fn finish(
+    mut future: Guarded<Emission>,
+    arity: Arity,
+    limit: Option<(Sleep, Duration)>,
+) -> Ended {
+    let Some((mut sleep, limit)) = limit else { return classify(future.await, arity) };
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(result) = Pin::new(&mut future).poll(cx) {
+            return Poll::Ready(classify(result, arity));
+        }
+        sleep.as_mut().poll(cx).map(|()| Ended::Fault(Fault::timed_out(limit)))
+    })
+    .await
+}
+
+fn classify(result: Result<Emission, NodeError>, arity: Arity) -> Ended {
+    match result {
+        Ok(Emission::Nothing) => Ended::Output(Value::empty_object()),
+        Ok(Emission::One(output)) => Ended::Output(output),
+        Ok(Emission::Each(_) | Emission::Stream(_)) if arity == Arity::One => Ended::Fault(
+            Fault::of(&NodeError::permanent("a handler of one output returned several")),
+        ),
+        Ok(many) => Ended::Many(many),
+        Err(error) => match error.kind {
+            ErrorKind::Signal(Signal::Prune(data)) => Ended::Pruned(data),
+            ErrorKind::Signal(Signal::RequeueAfter(delay)) => Ended::Requeue(delay),
+            ErrorKind::Failed { .. } => Ended::Fault(Fault::of(&error)),
+        },
+    }
+}
+
+impl Fault {
+    /// A failure as the handler described it.
+    pub(crate) fn of(error: &NodeError) -> Self {
+        let retryable = error.is_retryable();
+        Self { error: error.to_string().into(), retryable, timed_out: false }
+    }
+
+    fn timed_out(limit: Duration) -> Self {
+        let error = format!("timed out after {} ms", limit.as_millis());
+        Self { error: error.into(), retryable: true, timed_out: true }
+    }
+}

@@ -1,0 +1,121 @@
+//! What the lanes of a run share: work that any of them may take.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::source::Fanout;
+use crate::graph::Plan;
+use crate::id::NodeIndex;
+use crate::node::Control;
+use crate::run::execution::Execution;
+
+/// Work that any lane of a run may take.
+pub(crate) struct Pool {
+    pub control: Arc<Control>,
+    work: Mutex<Work>,
+    /// How many executions nobody has: read before the lock is taken.
+    queued: AtomicUsize,
+    closed: AtomicBool,
+    /// Lanes that wait, and lanes that could be spawned.
+    hungry: AtomicUsize,
+    permits: Box<[Option<Arc<Semaphore>>]>,
+}
+
+#[derive(Default)]
+struct Work {
+    executions: VecDeque<Execution>,
+    fanouts: Vec<Arc<Fanout>>,
+}
+
+/// Work that a lane took.
+pub(crate) enum Taken {
+    Execution(Execution),
+    Fanout(Arc<Fanout>),
+}
+
+impl Pool {
+    pub(crate) fn new(plan: &Plan, control: Arc<Control>, lanes: usize) -> Self {
+        let permits = plan.nodes.iter().map(|node| {
+            node.concurrency.map(|count| Arc::new(Semaphore::new(count.max(1) as usize)))
+        });
+        Self {
+            control,
+            work: Mutex::default(),
+            queued: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            hungry: AtomicUsize::new(lanes),
+            permits: permits.collect(),
+        }
+    }
+
+    /// The permits of a node whose concurrency is limited.
+    pub(crate) fn permits(&self, node: NodeIndex) -> Option<Arc<Semaphore>> {
+        self.permits[node.at()].clone()
+    }
+
+    /// Hands executions to whichever lane is free.
+    pub(crate) fn push(&self, executions: impl IntoIterator<Item = Execution>) {
+        let mut work = self.work.lock();
+        work.executions.extend(executions);
+        self.queued.store(work.executions.len(), Ordering::Relaxed);
+        drop(work);
+        self.control.changed.notify_waiters();
+    }
+
+    /// Lets every lane draw from a fanout.
+    pub(crate) fn share(&self, fanout: Arc<Fanout>) {
+        fanout.set_shared();
+        self.work.lock().fanouts.push(fanout);
+        self.control.changed.notify_waiters();
+    }
+
+    /// Work that nobody has: executions first, then the innermost fanout that is not in `stalled`.
+    pub(crate) fn take(&self, stalled: &[Arc<Fanout>]) -> Option<Taken> {
+        let mut work = self.work.lock();
+        if let Some(execution) = work.executions.pop_front() {
+            self.queued.store(work.executions.len(), Ordering::Relaxed);
+            return Some(Taken::Execution(execution));
+        }
+        let is_stalled = |fanout: &Arc<Fanout>| stalled.iter().any(|s| Arc::ptr_eq(s, fanout));
+        let fanout = work.fanouts.iter().rev().find(|fanout| !is_stalled(fanout))?;
+        Some(Taken::Fanout(fanout.clone()))
+    }
+
+    /// Whether there is an execution that nobody has; a stale answer is made good at the next look.
+    pub(crate) fn has_executions(&self) -> bool {
+        self.queued.load(Ordering::Relaxed) > 0
+    }
+
+    /// Forgets a fanout whose end was seen.
+    pub(crate) fn forget(&self, fanout: &Arc<Fanout>) {
+        self.work.lock().fanouts.retain(|other| !Arc::ptr_eq(other, fanout));
+    }
+
+    /// Whether some lane has nothing to do.
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.hungry.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn starts_waiting(&self) {
+        self.hungry.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stops_waiting(&self) {
+        self.hungry.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Sends every lane home.
+    pub(crate) fn close(&self) {
+        // Pairs with the load in `is_closed`: a lane that sees it sees the end of the run.
+        self.closed.store(true, Ordering::Release);
+        self.control.changed.notify_waiters();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,235 @@
+//! The handle of a run: what a caller can see and do.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin as BoxPin;
+use std::sync::Arc;
+
+use ractor::Actor;
+use tokio::sync::oneshot;
+
+use super::actor::{Opening, RunActor, RunArguments};
+use super::cell::RunCell;
+use super::error::RetryError;
+use super::machine::{RetryWhat, Stop};
+use super::message::RunMessage;
+use super::outcome::{Outcome, RunView, StateView};
+use super::status::RunStatus;
+use crate::event::{EventKind, EventStream};
+use crate::id::{GraphName, RunId, StateId, VersionNumber};
+use crate::version::Pin;
+
+/// A run that was started. Awaiting it gives its [`Outcome`]; dropping it detaches.
+#[derive(Clone)]
+#[must_use = "a run goes on without its handle, but nobody sees how it ends"]
+pub struct Run {
+    cell: Arc<RunCell>,
+}
+
+impl Run {
+    pub(crate) const fn of(cell: Arc<RunCell>) -> Self {
+        Self { cell }
+    }
+
+    /// Starts the actor of an accepted run.
+    pub(crate) async fn launch(&self, pin: Pin) {
+        self.open(pin, Opening::Start).await;
+    }
+
+    /// The run's identity.
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        self.cell.ground.run
+    }
+
+    /// The graph.
+    #[must_use]
+    pub fn graph(&self) -> &GraphName {
+        &self.cell.ground.plan.name
+    }
+
+    /// The version the run is pinned to.
+    #[must_use]
+    pub fn version(&self) -> VersionNumber {
+        self.cell.ground.version
+    }
+
+    /// How the run stands, with counts of states by node and status.
+    ///
+    /// Counts lag behind by what the lanes have not reported yet: at most 256 branches each.
+    #[must_use]
+    pub fn status(&self) -> RunView {
+        let mut view = self.cell.machine.lock().view();
+        if view.status == RunStatus::Running && self.cell.control().is_paused() {
+            view.status = RunStatus::Paused;
+        }
+        view
+    }
+
+    /// The states whose records are kept, in the order they were made.
+    #[must_use]
+    pub fn states(&self) -> Vec<StateView> {
+        self.cell.machine.lock().states()
+    }
+
+    /// Events of this run, from now on.
+    pub fn events(&self) -> EventStream {
+        self.cell.bus.subscribe()
+    }
+
+    /// The graph as Mermaid, each node with the counts of its states by status.
+    #[must_use]
+    pub fn to_mermaid(&self) -> String {
+        let view = self.status();
+        self.cell.ground.plan.document().to_mermaid_with(|node| view.mark(node))
+    }
+
+    /// Stops attempts at their next await and ends every state as `CANCELLED`.
+    ///
+    /// A run that has ended stays as it is.
+    pub fn cancel(&self) {
+        self.tell(RunMessage::Stop(Stop::Cancelled));
+    }
+
+    /// Holds new states back; attempts under way go on. Child runs pause too.
+    pub fn pause(&self) {
+        if !self.is_ended() && self.cell.control().set_paused(true) {
+            self.cell.bus.send(EventKind::RunPaused);
+        }
+    }
+
+    /// Lets a paused run go on.
+    pub fn resume(&self) {
+        if self.cell.control().set_paused(false) {
+            self.cell.bus.send(EventKind::RunResumed);
+        }
+    }
+
+    /// Retries a state by hand: a new attempt with a fresh budget of retries.
+    ///
+    /// An ended run opens its next episode on the version it is pinned to. `id` names the retry: the
+    /// same one again is refused.
+    ///
+    /// # Errors
+    ///
+    /// If the state is unknown or has not ended, the id was used, the run is being stopped, or its
+    /// version is retired. Nothing has changed then.
+    pub async fn retry(&self, state: StateId, id: impl Into<String>) -> Result<(), RetryError> {
+        self.retry_what(RetryWhat::One(state), id.into()).await.map(drop)
+    }
+
+    /// Retries every failed state by hand, and says which.
+    ///
+    /// # Errors
+    ///
+    /// As [`Run::retry`], and if no state failed.
+    pub async fn retry_failed(&self, id: impl Into<String>) -> Result<Vec<StateId>, RetryError> {
+        self.retry_what(RetryWhat::Failed, id.into()).await
+    }
+
+    async fn retry_what(&self, what: RetryWhat, id: String) -> Result<Vec<StateId>, RetryError> {
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let _one_at_a_time = self.cell.opening.lock().await;
+            if self.is_ended() {
+                let pin = Pin::of(&self.cell.version).ok_or_else(|| RetryError::VersionGone {
+                    graph: self.graph().clone(),
+                    version: self.version(),
+                })?;
+                if self.cell.ground.plan.has_mergers && self.cell.barriers.lock().is_none() {
+                    return Err(RetryError::Gone);
+                }
+                // Checked before an episode is opened, so that a refusal changes nothing.
+                self.cell.machine.lock().can_retry(what, &id)?;
+                self.cell.reopen();
+                self.open(pin, Opening::Retry(what, id.clone(), reply)).await;
+            } else {
+                self.tell(RunMessage::Retry(what, id.clone(), reply));
+            }
+            match answer.await {
+                Ok(answer) => return answer,
+                // The run ended before it read the request: its next episode takes it.
+                Err(_) => self.ended().await,
+            }
+        }
+    }
+
+    async fn open(&self, pin: Pin, opening: Opening) {
+        let cell = self.cell.clone();
+        let arguments = RunArguments { cell, pin, opening };
+        // An actor that fails to start has dropped its guard, which ended the run.
+        if let Ok((actor, _)) = Actor::spawn(None, RunActor, arguments).await {
+            let mut live = self.cell.live.lock();
+            // It may have ended the run already.
+            if self.cell.outcome.borrow().is_none() {
+                live.actor = Some(actor);
+            }
+        }
+    }
+
+    /// Whether the run may be forgotten: it has ended, also if nobody was told yet.
+    pub(crate) fn is_over(&self) -> bool {
+        self.cell.machine.lock().is_ended()
+    }
+
+    /// How many state records the run keeps.
+    pub(crate) fn records(&self) -> usize {
+        self.cell.machine.lock().records()
+    }
+
+    #[cfg(test)]
+    pub(super) const fn cell(&self) -> &Arc<RunCell> {
+        &self.cell
+    }
+
+    fn tell(&self, message: RunMessage) {
+        let actor = self.cell.live.lock().actor.clone();
+        if let Some(actor) = actor {
+            // A run whose actor is gone has ended.
+            let _ = actor.cast(message);
+        }
+    }
+
+    /// Whether the run has ended and no retry has opened it again.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.cell.outcome.borrow().is_some()
+    }
+
+    async fn ended(&self) {
+        // The sender lives in the cell that this handle owns.
+        let _ = self.cell.outcome.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Waits for the run's end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the run goes on, and its outcome is kept for the next call.
+    pub async fn outcome(&self) -> Arc<Outcome> {
+        loop {
+            self.ended().await;
+            if let Some(outcome) = self.cell.outcome.borrow().clone() {
+                return outcome;
+            }
+        }
+    }
+}
+
+impl IntoFuture for Run {
+    type Output = Arc<Outcome>;
+    type IntoFuture = BoxPin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.outcome().await })
+    }
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run")
+            .field("id", &self.id())
+            .field("graph", self.graph())
+            .field("version", &self.version())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,392 @@
+//! A run as a whole: what is counted, what went wrong, when it has ended. Pure.
+//!
+//! Invariants:
+//! 1. A run ends exactly when nothing is counted any more, once per episode.
+//! 2. After the end nothing changes but by a manual retry, which opens the next episode.
+//! 3. What is retried by hand is no longer a failure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::batch::{Failure, Record, RecordChange, RunDelta, Skip, SkipCause, Tally};
+use super::error::RetryError;
+use super::execution::Execution;
+use super::fingerprint::Fingerprint;
+use super::outcome::{FailureReport, Outcome, RunView, SkipReason, SkipReport, StateView};
+use super::path::Order;
+use super::status::{RunStatus, StateStatus};
+use crate::graph::{OnFailure, Plan};
+use crate::id::{NodeIndex, RunId, StateId, VersionNumber};
+use crate::value::Value;
+
+/// Why a run is stopped before its states have ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Somebody cancelled it.
+    Cancelled,
+    /// Its time was over.
+    TimedOut,
+    /// A state failed, and the graph says `fail_fast`.
+    FailFast,
+    /// An actor of the run died.
+    Broken(String),
+}
+
+/// Which states are retried by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RetryWhat {
+    One(StateId),
+    Failed,
+}
+
+/// What the run's actor has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Stop every attempt.
+    Stop(Stop),
+    /// Nothing is counted any more.
+    Settled,
+}
+
+/// The state of one run.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    plan: Arc<Plan>,
+    run: RunId,
+    version: VersionNumber,
+    warnings: Vec<String>,
+    tally: Tally,
+    counts: HashMap<(NodeIndex, StateStatus), i64>,
+    records: BTreeMap<StateId, Record>,
+    failures: BTreeMap<StateId, Failure>,
+    outputs: Vec<(NodeIndex, Order, Value)>,
+    skipped: BTreeMap<StateId, Skip>,
+    retry_ids: BTreeSet<String>,
+    stop: Option<Stop>,
+    ended: bool,
+}
+
+impl Machine {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        run: RunId,
+        version: VersionNumber,
+        warnings: Vec<String>,
+    ) -> Self {
+        Self {
+            plan,
+            run,
+            version,
+            warnings,
+            tally: Tally::default(),
+            counts: HashMap::new(),
+            records: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            outputs: Vec::new(),
+            skipped: BTreeMap::new(),
+            retry_ids: BTreeSet::new(),
+            stop: None,
+            ended: false,
+        }
+    }
+
+    /// Counts what a lane reports.
+    pub(crate) fn apply(&mut self, delta: RunDelta) -> Vec<Effect> {
+        if self.ended {
+            return Vec::new();
+        }
+        self.tally.add(delta.tally);
+        for (key, change) in delta.counts {
+            *self.counts.entry(key).or_default() += change;
+        }
+        for change in delta.records {
+            self.change_record(change);
+        }
+        self.outputs.extend(delta.outputs);
+        self.skipped.extend(delta.skipped.into_iter().map(|skip| (skip.state, skip)));
+        let untolerated = delta.failures.iter().any(|failure| !failure.tolerated);
+        self.failures.extend(delta.failures.into_iter().map(|f| (f.state, f)));
+        let mut effects = Vec::new();
+        if untolerated && self.plan.on_failure == OnFailure::FailFast {
+            effects.extend(self.stop(Stop::FailFast));
+        }
+        effects.extend(self.settle());
+        effects
+    }
+
+    fn change_record(&mut self, change: RecordChange) {
+        match change {
+            RecordChange::Put(record) => {
+                self.records.insert(record.execution.state, *record);
+            }
+            RecordChange::Forget(state) => {
+                self.records.remove(&state);
+            }
+        }
+    }
+
+    fn settle(&self) -> Option<Effect> {
+        (self.tally.is_settled() && !self.ended).then_some(Effect::Settled)
+    }
+
+    /// A merger can no longer fire.
+    pub(crate) fn merger_skipped(&mut self, skip: Skip) -> Vec<Effect> {
+        *self.counts.entry((skip.node, StateStatus::Skipped)).or_default() += 1;
+        self.skipped.insert(skip.state, skip);
+        self.tally.items -= 1;
+        self.settle().into_iter().collect()
+    }
+
+    /// Something stops the run; the first reason counts.
+    pub(crate) fn stop(&mut self, stop: Stop) -> Option<Effect> {
+        if self.ended || self.stop.is_some() {
+            return None;
+        }
+        self.stop = Some(stop.clone());
+        Some(Effect::Stop(stop))
+    }
+
+    /// Accepts a manual retry: the executions whose groups have to be opened again.
+    pub(crate) fn retry(
+        &mut self,
+        what: RetryWhat,
+        id: &str,
+    ) -> Result<Vec<Execution>, RetryError> {
+        let states = self.can_retry(what, id)?;
+        self.retry_ids.insert(id.to_owned());
+        self.ended = false;
+        self.stop = None;
+        Ok(states.into_iter().map(|state| self.take_back(state)).collect())
+    }
+
+    /// Which states a manual retry would take back.
+    pub(crate) fn can_retry(&self, what: RetryWhat, id: &str) -> Result<Vec<StateId>, RetryError> {
+        if self.stop.is_some() && !self.ended {
+            return Err(RetryError::Stopping);
+        }
+        if self.retry_ids.contains(id) {
+            return Err(RetryError::Duplicate(id.to_owned()));
+        }
+        self.retryable(what)
+    }
+
+    /// Whether nothing is counted.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.tally.is_settled()
+    }
+
+    fn retryable(&self, what: RetryWhat) -> Result<Vec<StateId>, RetryError> {
+        match what {
+            RetryWhat::One(state) => {
+                let record = self.records.get(&state).ok_or(RetryError::UnknownState(state))?;
+                let node = record.execution.node;
+                match record.status {
+                    StateStatus::Skipped | StateStatus::RetryCreated => {}
+                    status if status.is_terminal() => return Ok(vec![state]),
+                    _ => {}
+                }
+                Err(RetryError::NotRetryable { state, node, status: record.status })
+            }
+            RetryWhat::Failed => {
+                let kept = |state: &&StateId| self.records.contains_key(state);
+                let failed: Vec<_> = self.failures.keys().filter(kept).copied().collect();
+                if failed.is_empty() { Err(RetryError::NothingToRetry) } else { Ok(failed) }
+            }
+        }
+    }
+
+    /// A state that ended is no longer the last word; the run is held open for its next attempt.
+    fn take_back(&mut self, state: StateId) -> Execution {
+        let record = self.records.get_mut(&state).expect("checked to be there");
+        let node = record.execution.node;
+        *self.counts.entry((node, record.status)).or_default() -= 1;
+        *self.counts.entry((node, StateStatus::RetryCreated)).or_default() += 1;
+        record.status = StateStatus::RetryCreated;
+        self.failures.remove(&state);
+        self.tally.holds += 1;
+        record.execution.clone()
+    }
+
+    /// The groups of a retried state are known: mergers that are waited for again are no longer
+    /// skipped, those that its next attempt replaces are forgotten.
+    pub(crate) fn reopened(&mut self, reopened: &[Fingerprint], dropped: &[Fingerprint]) {
+        self.tally.items += i64::try_from(reopened.len()).unwrap_or(i64::MAX);
+        let gone: Vec<_> = (self.skipped.iter())
+            .filter(|(_, skip)| {
+                skip.group.is_some_and(|g| reopened.contains(&g) || dropped.contains(&g))
+            })
+            .map(|(state, skip)| (*state, skip.node))
+            .collect();
+        for (state, node) in gone {
+            self.skipped.remove(&state);
+            *self.counts.entry((node, StateStatus::Skipped)).or_default() -= 1;
+        }
+    }
+
+    /// The next attempt of a retried state is counted: its hold ends.
+    pub(crate) fn release_hold(&mut self) -> Vec<Effect> {
+        self.tally.holds -= 1;
+        self.settle().into_iter().collect()
+    }
+
+    /// Ends the run: nothing changes it any more.
+    pub(crate) fn end(&mut self) -> Outcome {
+        self.ended = true;
+        self.close_live_states();
+        self.tally = Tally::default();
+        self.outcome()
+    }
+
+    /// What a run leaves open that is ended by force is cancelled.
+    fn close_live_states(&mut self) {
+        let open: Vec<_> = (self.counts.iter())
+            .filter(|((_, status), count)| !status.is_terminal() && **count != 0)
+            .map(|(key, count)| (*key, *count))
+            .collect();
+        for ((node, status), count) in open {
+            self.counts.remove(&(node, status));
+            *self.counts.entry((node, StateStatus::Cancelled)).or_default() += count;
+        }
+        for record in self.records.values_mut().filter(|record| !record.status.is_terminal()) {
+            record.status = StateStatus::Cancelled;
+        }
+    }
+
+    /// Whether the current episode is over.
+    pub(crate) const fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// How many state records are kept.
+    pub(crate) fn records(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The status: terminal once the run has ended.
+    pub(crate) fn status(&self) -> RunStatus {
+        match &self.stop {
+            _ if !self.ended => RunStatus::Running,
+            Some(Stop::Cancelled) => RunStatus::Cancelled,
+            Some(Stop::TimedOut) => RunStatus::TimedOut,
+            Some(Stop::FailFast | Stop::Broken(_)) => RunStatus::Failed,
+            None => {
+                RunStatus::of(self.failures.values().map(|f| (f.status, u64::from(!f.tolerated))))
+            }
+        }
+    }
+
+    /// How the run stands, with counts by node and status.
+    pub(crate) fn view(&self) -> RunView {
+        let mut nodes = BTreeMap::<Arc<str>, BTreeMap<StateStatus, u64>>::new();
+        for ((node, status), count) in &self.counts {
+            if let Some(count) = u64::try_from(*count).ok().filter(|count| *count > 0) {
+                nodes.entry(self.name(*node)).or_default().insert(*status, count);
+            }
+        }
+        RunView { status: self.status(), nodes }
+    }
+
+    /// The states whose records are kept, in the order they were made.
+    pub(crate) fn states(&self) -> Vec<StateView> {
+        self.records.values().map(|record| self.state(record)).collect()
+    }
+
+    fn state(&self, record: &Record) -> StateView {
+        StateView {
+            id: record.execution.state,
+            execution: record.execution.id,
+            node: self.name(record.execution.node),
+            status: record.status,
+            attempt: record.execution.attempt,
+            parent: record.execution.parent,
+            inputs: record.execution.input.clone(),
+            output: record.output.clone(),
+            error: record.error.clone(),
+        }
+    }
+
+    fn name(&self, node: NodeIndex) -> Arc<str> {
+        self.plan.node(node).identifier.clone()
+    }
+
+    /// The outcome as it stands.
+    pub(crate) fn outcome(&self) -> Outcome {
+        Outcome {
+            run: self.run,
+            graph: self.plan.name.clone(),
+            version: self.version,
+            status: self.status(),
+            stopped: self.stop.as_ref().map(ToString::to_string),
+            outputs: self.gather_outputs(),
+            failures: self.report_failures(),
+            skipped: self.report_skipped(),
+            warnings: self.warnings.clone(),
+        }
+    }
+
+    fn gather_outputs(&self) -> BTreeMap<String, Value> {
+        let mut by_node = BTreeMap::<NodeIndex, BTreeMap<&Order, &Value>>::new();
+        for (node, order, output) in &self.outputs {
+            by_node.entry(*node).or_default().insert(order, output);
+        }
+        let named = by_node.into_iter().filter_map(|(node, outputs)| {
+            let place = self.plan.node(node);
+            let mut outputs = outputs.into_values().cloned();
+            let output = match place.repeats {
+                true => Value::Array(outputs.collect()),
+                false => outputs.next_back()?,
+            };
+            Some((place.identifier.to_string(), output))
+        });
+        named.collect()
+    }
+
+    fn report_failures(&self) -> Vec<FailureReport> {
+        let mut failures: Vec<_> = self.failures.values().collect();
+        failures.sort_by(|a, b| a.order.cmp(&b.order).then(a.node.cmp(&b.node)));
+        let report = |failure: &&Failure| FailureReport {
+            state: failure.state,
+            node: self.name(failure.node),
+            status: failure.status,
+            error: failure.error.clone(),
+            attempts: failure.attempts,
+            tolerated: failure.tolerated,
+        };
+        failures.iter().map(report).collect()
+    }
+
+    fn report_skipped(&self) -> Vec<SkipReport> {
+        let mut skipped: Vec<_> = self.skipped.values().collect();
+        skipped.sort_by(|a, b| a.order.cmp(&b.order).then(a.node.cmp(&b.node)));
+        let report = |skip: &&Skip| SkipReport {
+            state: skip.state,
+            node: self.name(skip.node),
+            reason: self.reason(&skip.reason),
+        };
+        skipped.iter().map(report).collect()
+    }
+
+    fn reason(&self, cause: &SkipCause) -> SkipReason {
+        match cause {
+            SkipCause::Condition(from) => SkipReason::Condition { from: self.name(*from) },
+            SkipCause::NoWay => SkipReason::NoWay,
+            SkipCause::Prevented(by) => SkipReason::Prevented {
+                by: by
+                    .iter()
+                    .map(|(node, state, status)| (self.name(*node), *state, *status))
+                    .collect(),
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::TimedOut => f.write_str("the run ran out of time"),
+            Self::FailFast => f.write_str("a state failed, and the graph fails fast"),
+            Self::Broken(what) => f.write_str(what),
+        }
+    }
+}

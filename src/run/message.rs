@@ -1,0 +1,39 @@
+//! What a run's actor is told.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::batch::RunDelta;
+use super::error::RetryError;
+use super::execution::Execution;
+use super::machine::{RetryWhat, Stop};
+use super::unites::{Barriers, Firing, Reopening, Skipping};
+use crate::id::StateId;
+
+/// A message to the actor of a run.
+#[derive(Debug)]
+pub(crate) enum RunMessage {
+    /// Make the first state, or retry states of a run that had ended.
+    Begin,
+    /// A lane reported what ended; the permit bounds the reports under way.
+    Reported(Box<RunDelta>, Option<Arc<OwnedSemaphorePermit>>),
+    /// A lane has work to share and not every lane is there.
+    Hungry,
+    /// A merger's group has settled.
+    Fired(Box<Firing>),
+    /// A merger can no longer fire.
+    MergerSkipped(Box<Skipping>),
+    /// The groups of a state that is retried by hand are open again.
+    Reopened(Box<Execution>, u64, Box<Reopening>),
+    /// Stop the run.
+    Stop(Stop),
+    /// The grace after a stop is over: end, whatever still runs.
+    GraceOver,
+    /// Retry states by hand.
+    Retry(RetryWhat, String, oneshot::Sender<Result<Vec<StateId>, RetryError>>),
+    /// The unites actor gave its groups back.
+    Closed(Box<Barriers>),
+    /// A child ended on its own; everything it had sent is read now.
+    ChildGone(String),
+}

@@ -1,0 +1,53 @@
+//! Runs: a pure core, and the actors that carry it out.
+//!
+//! A version and inputs come in; an [`Outcome`] goes out, once per episode. [`Walker`](walk::Walker)
+//! says what follows when an attempt ends, [`Machine`](machine::Machine) when the run has ended,
+//! [`Barriers`](unites::Barriers) when a merger fires; none of them knows an actor. The run's actor
+//! owns lanes, which walk branches and report batches, and the unites actor, which joins them.
+//!
+//! ```text
+//!            Fired, Skipped
+//!   +---------------------------- unites actor <---+
+//!   v                                              | batches
+//!  run actor --- executions, by the pool ---> lanes (child actors)
+//!   ^                                              |
+//!   +------------------- batches ------------------+
+//! ```
+//!
+//! A run does not know the registry: it is given a pinned version.
+
+mod actor;
+mod batch;
+mod cell;
+mod error;
+mod execution;
+mod fanout;
+mod fingerprint;
+mod handle;
+#[cfg(test)]
+mod interleaving_tests;
+#[cfg(test)]
+mod kill_tests;
+mod machine;
+mod message;
+mod outcome;
+mod panics;
+mod path;
+mod retention;
+mod scope;
+mod status;
+mod unites;
+mod walk;
+
+pub(crate) use cell::{Lease, Live, RunCell, RunSettings};
+pub use error::RetryError;
+pub use fingerprint::{Fingerprint, UnitingIdentity};
+pub use handle::Run;
+pub(crate) use machine::Machine;
+pub use outcome::{
+    FailureReport, Outcome, OutputError, RunView, SkipReason, SkipReport, StateView,
+};
+pub use retention::StateRetention;
+pub(crate) use scope::{Scope, View};
+pub use status::{RunStatus, StateStatus};
+pub(crate) use walk::Ground;

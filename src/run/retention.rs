@@ -1,0 +1,40 @@
+//! Which state records a run keeps.
+
+use super::status::StateStatus;
+use crate::id::StateId;
+
+/// Which state records a run keeps; per-node counts by status are always kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum StateRetention {
+    /// The first 10,000 states; beyond them live states and failures.
+    #[default]
+    Auto,
+    /// Every state.
+    All,
+    /// Live states and failures.
+    Failures,
+    /// No state: a manual retry is then not possible.
+    None,
+}
+
+/// How many states `Auto` keeps whole.
+const AUTO_KEEPS: u64 = 10_000;
+
+impl StateRetention {
+    /// Whether the record of a state that ended as `status` is kept.
+    pub(crate) fn keeps(self, state: StateId, status: StateStatus) -> bool {
+        let failure = status.is_failure() || status == StateStatus::Cancelled;
+        match self {
+            Self::All => true,
+            Self::Auto => state.0 < AUTO_KEEPS || failure,
+            Self::Failures => failure,
+            Self::None => false,
+        }
+    }
+
+    /// Whether the records of live states are listed.
+    pub(crate) fn keeps_live(self, _state: StateId) -> bool {
+        self != Self::None
+    }
+}

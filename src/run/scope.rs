@@ -1,0 +1,109 @@
+//! The outputs an execution can read: those of its own ancestors, nearest first.
+//!
+//! A scope is a chain that siblings share. Outputs that nobody below can read are not linked in.
+//! Dropping a chain of any length does not recurse.
+
+use std::sync::Arc;
+
+use crate::graph::{Lookup, Seen};
+use crate::id::NodeIndex;
+use crate::node::Store;
+use crate::value::Value;
+
+/// The outputs of an execution's ancestors.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scope(Option<Arc<Frame>>);
+
+#[derive(Debug)]
+struct Frame {
+    parent: Scope,
+    kind: FrameKind,
+}
+
+#[derive(Debug)]
+enum FrameKind {
+    Output { node: NodeIndex, output: Value },
+    United(Box<[(NodeIndex, Collected)]>),
+}
+
+/// What a merger sees of one node of its region.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Collected {
+    /// The one state that can exist; `None` if it did not succeed.
+    One(Option<Value>),
+    /// Every successful state, in fanout order.
+    Many(Arc<[Value]>),
+}
+
+impl Scope {
+    /// Adds an ancestor's output.
+    pub(crate) fn with_output(&self, node: NodeIndex, output: Value) -> Self {
+        self.with(FrameKind::Output { node, output })
+    }
+
+    /// Adds what a merger collected from its region.
+    pub(crate) fn with_united(&self, collected: Vec<(NodeIndex, Collected)>) -> Self {
+        if collected.is_empty() {
+            return self.clone();
+        }
+        self.with(FrameKind::United(collected.into()))
+    }
+
+    fn with(&self, kind: FrameKind) -> Self {
+        Self(Some(Arc::new(Frame { parent: self.clone(), kind })))
+    }
+
+    fn find(&self, wanted: NodeIndex) -> Option<Seen<'_>> {
+        let mut next = self.0.as_deref();
+        while let Some(frame) = next {
+            match &frame.kind {
+                FrameKind::Output { node, output } if *node == wanted => {
+                    return Some(Seen::One(output));
+                }
+                FrameKind::Output { .. } => {}
+                FrameKind::United(collected) => {
+                    if let Some((_, found)) = collected.iter().find(|(node, _)| *node == wanted) {
+                        return match found {
+                            Collected::One(value) => value.as_ref().map(Seen::One),
+                            Collected::Many(values) => Some(Seen::Many(values)),
+                        };
+                    }
+                }
+            }
+            next = frame.parent.0.as_deref();
+        }
+        None
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        let mut next = self.0.take();
+        while let Some(mut frame) = next.and_then(Arc::into_inner) {
+            next = frame.parent.0.take();
+        }
+    }
+}
+
+/// What templates and conditions read when a state's children are made.
+pub(crate) struct View<'a> {
+    /// The output of the state itself, if there is one.
+    pub own: Option<(NodeIndex, &'a Value)>,
+    /// Its ancestors.
+    pub scope: &'a Scope,
+    /// The run's key-value data.
+    pub store: &'a Store,
+}
+
+impl Lookup for View<'_> {
+    fn node(&self, node: NodeIndex) -> Option<Seen<'_>> {
+        match self.own {
+            Some((own, output)) if own == node => Some(Seen::One(output)),
+            _ => self.scope.find(node),
+        }
+    }
+
+    fn store(&self, key: &str) -> Option<Value> {
+        self.store.get(key)
+    }
+}

@@ -1,0 +1,64 @@
+//! The actor that owns the groups of one run; it decides nothing that [`Barriers`] did not.
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use super::barrier::{Barriers, Verdict};
+use super::message::UnitesMessage;
+use crate::run::message::RunMessage;
+
+/// The unites actor: stateless code, its state is [`UnitesArguments`].
+pub(crate) struct UnitesActor;
+
+/// What a unites actor starts with.
+pub(crate) struct UnitesArguments {
+    pub barriers: Barriers,
+    pub run: ActorRef<RunMessage>,
+}
+
+impl Actor for UnitesActor {
+    type Msg = UnitesMessage;
+    type State = UnitesArguments;
+    type Arguments = UnitesArguments;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Self::Msg>,
+        arguments: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok(arguments)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            UnitesMessage::Reported(deltas, permit) => {
+                for verdict in state.barriers.apply(deltas) {
+                    state.run.cast(announce(verdict))?;
+                }
+                drop(permit);
+            }
+            UnitesMessage::Reopen(execution, id) => {
+                let found = state.barriers.reopen(&execution);
+                state.run.cast(RunMessage::Reopened(execution, id, Box::new(found)))?;
+            }
+            UnitesMessage::Close => {
+                let plan = state.barriers.plan();
+                let barriers = std::mem::replace(&mut state.barriers, Barriers::new(plan));
+                state.run.cast(RunMessage::Closed(Box::new(barriers)))?;
+                myself.stop(None);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn announce(verdict: Verdict) -> RunMessage {
+    match verdict {
+        Verdict::Fire(firing) => RunMessage::Fired(firing),
+        Verdict::Skip(skipping) => RunMessage::MergerSkipped(Box::new(skipping)),
+    }
+}

@@ -1,0 +1,308 @@
+//! The groups of a run and when their mergers fire: pure, applied to batches in any order.
+//!
+//! Invariants:
+//! 1. A group is judged only when it was opened, holds nothing open and counts no item.
+//! 2. A group that fired is forgotten; nothing counts in it again (its merger fires once).
+//! 3. A group that was skipped is kept, so that a manual retry can open it again.
+//! 4. The item of a merger passes to its execution when it fires, and ends when it is skipped.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::collector::Collector;
+use crate::graph::{Plan, Strategy};
+use crate::id::{NodeIndex, StateId};
+use crate::node::{BranchOutcome, United};
+use crate::run::batch::{Cause, GroupDelta, Opened, SkipCause, Tally};
+use crate::run::execution::{Execution, Token, Tokens};
+use crate::run::fingerprint::Fingerprint;
+use crate::run::status::StateStatus;
+
+/// The groups whose mergers have not fired.
+#[derive(Debug)]
+pub(crate) struct Barriers {
+    plan: Arc<Plan>,
+    groups: HashMap<Fingerprint, Group>,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    opened: Option<Box<Opened>>,
+    tally: Tally,
+    arrived: i64,
+    lost: i64,
+    unmet: i64,
+    branches: u64,
+    causes: BTreeMap<StateId, Cause>,
+    collector: Collector,
+    /// Groups that wait for this one's merger although they lie below it.
+    waiting: Vec<Token>,
+    skipped: bool,
+}
+
+/// What has to be done with a merger.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It fires.
+    Fire(Box<Firing>),
+    /// It can no longer fire.
+    Skip(Skipping),
+}
+
+/// A merger that fires.
+#[derive(Debug)]
+pub(crate) struct Firing {
+    pub merger: NodeIndex,
+    /// The execution of the united node whose group it joins.
+    pub opener: Execution,
+    /// The groups that the merger is counted in.
+    pub tokens: Tokens,
+    pub united: Arc<United>,
+    pub collector: Collector,
+}
+
+/// A merger that cannot fire.
+#[derive(Debug)]
+pub(crate) struct Skipping {
+    pub merger: NodeIndex,
+    pub group: Fingerprint,
+    pub opener: Execution,
+    pub reason: SkipCause,
+}
+
+/// What a manual retry finds of the groups a state was counted in.
+#[derive(Debug, Default)]
+pub(crate) struct Reopening {
+    /// The groups that still count the state.
+    pub tokens: Vec<Token>,
+    /// The mergers that were skipped and are waited for again.
+    pub reopened: Vec<Fingerprint>,
+    /// The state's own groups, which its next attempt replaces.
+    pub dropped: Vec<Fingerprint>,
+}
+
+impl Barriers {
+    pub(crate) fn new(plan: Arc<Plan>) -> Self {
+        Self { plan, groups: HashMap::new() }
+    }
+
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        self.plan.clone()
+    }
+
+    /// Counts what a lane reports, and says which mergers fire or are skipped.
+    pub(crate) fn apply(
+        &mut self,
+        deltas: impl IntoIterator<Item = (Fingerprint, GroupDelta)>,
+    ) -> Vec<Verdict> {
+        let mut touched = Vec::new();
+        for (fingerprint, delta) in deltas {
+            self.count(fingerprint, delta);
+            touched.push(fingerprint);
+        }
+        let mut verdicts = Vec::new();
+        // A skipped merger ends an item of the groups around it, which may then be settled too.
+        while let Some(fingerprint) = touched.pop() {
+            verdicts.extend(self.judge(fingerprint, &mut touched));
+        }
+        verdicts
+    }
+
+    fn count(&mut self, fingerprint: Fingerprint, delta: GroupDelta) {
+        if let Some(opened) = &delta.opened {
+            self.wait_for_earlier(fingerprint, opened);
+        }
+        let group = self.groups.entry(fingerprint).or_default();
+        if let Some(opened) = delta.opened {
+            group.collector.start(&self.plan, opened.merger);
+            group.opened = Some(opened);
+        }
+        group.tally.add(delta.tally);
+        group.arrived += delta.arrived;
+        group.lost += delta.lost;
+        group.unmet += delta.unmet;
+        group.branches += delta.branches;
+        group.causes.extend(delta.causes.into_iter().map(|cause| (cause.state, cause)));
+        group.collector.extend(delta.elements);
+    }
+
+    /// Registers a group with those whose mergers it waits for; some may be skipped already.
+    fn wait_for_earlier(&mut self, fingerprint: Fingerprint, opened: &Opened) {
+        let token = Token { group: fingerprint, merger: opened.merger };
+        for earlier in &opened.after {
+            let group = self.groups.entry(*earlier).or_default();
+            group.waiting.push(token);
+            if group.skipped {
+                let merger = group.opened.as_deref().map(|opened| opened.merger);
+                let merger = merger.expect("skipped groups are open");
+                let causes = preventing(&self.plan, merger, group);
+                self.release(token, merger, &causes);
+            }
+        }
+    }
+
+    /// A merger inside the group of `token` was skipped.
+    fn release(&mut self, token: Token, merger: NodeIndex, causes: &[Cause]) {
+        let leads = self.plan.unites(token.merger).leads.contains(merger);
+        let outer = self.groups.entry(token.group).or_default();
+        outer.tally.items -= 1;
+        if causes.is_empty() {
+            outer.unmet += i64::from(leads);
+        }
+        for cause in causes {
+            let unknown = || Cause { leads: false, ..cause.clone() };
+            let known = outer.causes.entry(cause.state).or_insert_with(unknown);
+            // The state itself may lie beside the way that the skipped merger was on.
+            if leads && !known.leads {
+                known.leads = true;
+                outer.lost += 1;
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        fingerprint: Fingerprint,
+        touched: &mut Vec<Fingerprint>,
+    ) -> Option<Verdict> {
+        let group = self.groups.get(&fingerprint)?;
+        let opened = group.opened.as_deref()?;
+        if group.skipped {
+            return None;
+        }
+        let unites = self.plan.unites(opened.merger);
+        let settled = group.tally.is_settled();
+        if unites.strategy == Strategy::AllSuccess && !group.causes.is_empty() {
+            return Some(self.skip(fingerprint, touched));
+        }
+        if !settled {
+            return None;
+        }
+        if group.unmet > 0 && group.arrived == 0 && group.lost == 0 {
+            return Some(self.skip(fingerprint, touched));
+        }
+        Some(self.fire(fingerprint))
+    }
+
+    fn fire(&mut self, fingerprint: Fingerprint) -> Verdict {
+        let group = self.groups.remove(&fingerprint).expect("judged groups exist");
+        let opened = group.opened.expect("judged groups are open");
+        let tokens = tokens_of(&opened.outer, &group.waiting);
+        let united = united(&self.plan, &opened.execution, group.branches, &group.causes);
+        Verdict::Fire(Box::new(Firing {
+            merger: opened.merger,
+            opener: opened.execution,
+            tokens,
+            united: Arc::new(united),
+            collector: group.collector,
+        }))
+    }
+
+    fn skip(&mut self, fingerprint: Fingerprint, touched: &mut Vec<Fingerprint>) -> Verdict {
+        let group = self.groups.get_mut(&fingerprint).expect("judged groups exist");
+        group.skipped = true;
+        let opened = group.opened.as_deref().expect("judged groups are open");
+        let (merger, opener) = (opened.merger, opened.execution.clone());
+        let around = tokens_of(&opened.outer, &group.waiting);
+        let causes = preventing(&self.plan, merger, group);
+        for token in around.iter() {
+            self.release(*token, merger, &causes);
+            touched.push(token.group);
+        }
+        let reason = reason(&causes);
+        Verdict::Skip(Skipping { merger, group: fingerprint, opener, reason })
+    }
+
+    /// Takes a state that is retried by hand out of its groups' causes, and opens those again that
+    /// it alone had prevented.
+    pub(crate) fn reopen(&mut self, execution: &Execution) -> Reopening {
+        let mut found = Reopening::default();
+        for token in execution.tokens.iter().rev() {
+            let Some(group) = self.groups.get_mut(&token.group) else { continue };
+            if self.plan.unites(token.merger).node == execution.node {
+                found.dropped.push(token.group);
+                self.groups.remove(&token.group);
+                continue;
+            }
+            found.tokens.push(*token);
+            if let Some(cause) = group.causes.remove(&execution.state) {
+                group.lost -= i64::from(cause.leads);
+            }
+            if group.skipped && preventing(&self.plan, token.merger, group).is_empty() {
+                group.skipped = false;
+                found.reopened.push(token.group);
+            }
+        }
+        found.tokens.reverse();
+        for fingerprint in found.reopened.clone() {
+            self.wait_again(fingerprint);
+        }
+        found
+    }
+
+    /// The item of a merger that is waited for again counts in the groups around it.
+    fn wait_again(&mut self, fingerprint: Fingerprint) {
+        let Some(group) = self.groups.get(&fingerprint) else { return };
+        let outer = group.opened.as_deref().map(|opened| opened.outer.clone());
+        let around = tokens_of(&outer.unwrap_or_else(|| Tokens::from([])), &group.waiting);
+        let mut left = Vec::new();
+        for token in around.iter() {
+            if let Some(outer) = self.groups.get_mut(&token.group) {
+                outer.tally.items += 1;
+                left.push(*token);
+            }
+        }
+        // Groups that fired meanwhile are gone: the merger no longer counts in them.
+        if let Some(group) = self.groups.get_mut(&fingerprint) {
+            group.waiting.retain(|token| left.contains(token));
+            if let Some(opened) = &mut group.opened {
+                opened.outer = opened.outer.iter().filter(|t| left.contains(t)).copied().collect();
+            }
+        }
+    }
+}
+
+/// What keeps the merger of a skipped group from firing; nothing if conditions skipped every way.
+fn preventing(plan: &Plan, merger: NodeIndex, group: &Group) -> Vec<Cause> {
+    match plan.unites(merger).strategy {
+        Strategy::AllSuccess => group.causes.values().cloned().collect(),
+        Strategy::AllDone => Vec::new(),
+    }
+}
+
+fn tokens_of(outer: &Tokens, waiting: &[Token]) -> Tokens {
+    match waiting.is_empty() {
+        true => outer.clone(),
+        false => outer.iter().chain(waiting).copied().collect(),
+    }
+}
+
+fn reason(causes: &[Cause]) -> SkipCause {
+    if causes.is_empty() {
+        return SkipCause::NoWay;
+    }
+    let mut causes: Vec<_> = causes.iter().collect();
+    causes.sort_by(|a, b| a.order.cmp(&b.order));
+    let named = causes.iter().map(|cause| (cause.node, cause.state, cause.status));
+    SkipCause::Prevented(named.collect())
+}
+
+/// The branches of a group, with what went wrong in them.
+fn united(
+    plan: &Plan,
+    opener: &Execution,
+    branches: u64,
+    causes: &BTreeMap<StateId, Cause>,
+) -> United {
+    let depth = opener.path.order().depth();
+    let mut failed = BTreeMap::<u64, Vec<(String, String)>>::new();
+    let mut sorted: Vec<_> = causes.values().filter(|c| c.status != StateStatus::Success).collect();
+    sorted.sort_by(|a, b| a.order.cmp(&b.order));
+    for cause in sorted {
+        let at = cause.order.branch(depth);
+        let node = plan.node(cause.node).identifier.to_string();
+        failed.entry(at).or_default().push((node, cause.error.to_string()));
+    }
+    let failed = failed.into_iter().map(|(branch, failures)| BranchOutcome { branch, failures });
+    United { branches, failed: failed.collect() }
+}

@@ -1,0 +1,142 @@
+//! What a group has gathered for its merger: arrays in fanout order, or a fold in progress.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::graph::{Multiplicity, Plan};
+use crate::id::NodeIndex;
+use crate::node::{Call, ErasedFold, FoldState, NodeError};
+use crate::run::batch::{Element, ElementValue};
+use crate::run::execution::Folded;
+use crate::run::panics::guarded;
+use crate::run::path::Order;
+use crate::run::scope::Collected;
+use crate::value::Value;
+
+/// What a group has gathered.
+#[derive(Default)]
+pub(crate) struct Collector {
+    outputs: HashMap<NodeIndex, Vec<(Order, Value)>>,
+    steps: Steps,
+    /// Why the merger's input cannot be made, from the first such element in fanout order.
+    unmade: Option<(Order, Arc<str>)>,
+}
+
+#[derive(Default)]
+enum Steps {
+    /// The merger is no fold, or its group is not known to be open.
+    #[default]
+    Early,
+    /// Elements that came before the group was opened, or that are kept.
+    Kept(Vec<(Order, Value)>),
+    /// A fold that takes them as they come.
+    Folding(Folded),
+}
+
+impl Collector {
+    /// Says which merger the group belongs to; elements may have come before.
+    pub(crate) fn start(&mut self, plan: &Plan, merger: NodeIndex) {
+        if let Call::Fold(fold) = plan.node(merger).handler.call() {
+            let early = match std::mem::take(&mut self.steps) {
+                Steps::Kept(early) => early,
+                Steps::Early | Steps::Folding(_) => Vec::new(),
+            };
+            self.steps = Steps::Folding(begin(&**fold));
+            for (_, value) in early {
+                self.step(value);
+            }
+        }
+    }
+
+    /// Adds elements in the order of their arrival.
+    pub(crate) fn extend(&mut self, elements: Vec<Element>) {
+        for element in elements {
+            match element.value {
+                ElementValue::Output(output) => {
+                    self.outputs.entry(element.node).or_default().push((element.order, output));
+                }
+                ElementValue::Step(Ok(input)) => self.take(element.order, input),
+                ElementValue::Step(Err(error)) => self.cannot(element.order, error),
+            }
+        }
+    }
+
+    fn take(&mut self, order: Order, input: Value) {
+        match &mut self.steps {
+            Steps::Folding(_) => self.step(input),
+            Steps::Kept(kept) => kept.push((order, input)),
+            Steps::Early => self.steps = Steps::Kept(vec![(order, input)]),
+        }
+    }
+
+    fn cannot(&mut self, order: Order, error: Arc<str>) {
+        if self.unmade.as_ref().is_none_or(|(first, _)| order < *first) {
+            self.unmade = Some((order, error));
+        }
+    }
+
+    /// Runs one step of the fold; a fold that failed takes no more elements.
+    fn step(&mut self, input: Value) {
+        if let Steps::Folding(Ok(state)) = &mut self.steps
+            && let Err(error) = guarded(|| state.step(input)).unwrap_or_else(Err)
+        {
+            self.steps = Steps::Folding(Err(error));
+        }
+    }
+
+    /// Why the merger's input cannot be made, if it cannot.
+    pub(crate) fn unmade(&self) -> Option<&Arc<str>> {
+        self.unmade.as_ref().map(|(_, error)| error)
+    }
+
+    /// What the merger reads of the region's nodes.
+    pub(crate) fn collected(
+        &mut self,
+        reads: &[(NodeIndex, Multiplicity)],
+    ) -> Vec<(NodeIndex, Collected)> {
+        let mut collect = |&(node, multiplicity): &(NodeIndex, Multiplicity)| {
+            let outputs = in_order(self.outputs.remove(&node).unwrap_or_default());
+            let collected = match multiplicity {
+                Multiplicity::AtMostOne => Collected::One(outputs.last().cloned()),
+                Multiplicity::Many => Collected::Many(outputs.into()),
+            };
+            (node, collected)
+        };
+        reads.iter().map(&mut collect).collect()
+    }
+
+    /// The fold, if the merger is one.
+    pub(crate) fn folded(&mut self) -> Option<Folded> {
+        match std::mem::take(&mut self.steps) {
+            Steps::Folding(folded) => Some(folded),
+            Steps::Kept(_) | Steps::Early => None,
+        }
+    }
+
+    /// The kept elements in fanout order.
+    pub(crate) fn kept(&mut self) -> Vec<Value> {
+        match std::mem::take(&mut self.steps) {
+            Steps::Kept(kept) => in_order(kept),
+            Steps::Early | Steps::Folding(_) => Vec::new(),
+        }
+    }
+}
+
+fn begin(fold: &dyn ErasedFold) -> Result<Box<dyn FoldState>, NodeError> {
+    guarded(|| fold.init())
+}
+
+/// Sorts by place; of two at one place (a manual retry) the later one counts.
+fn in_order(mut values: Vec<(Order, Value)>) -> Vec<Value> {
+    values.reverse();
+    values.sort_by(|a, b| a.0.cmp(&b.0));
+    values.dedup_by(|next, kept| next.0 == kept.0);
+    values.into_iter().map(|(_, value)| value).collect()
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").field("outputs", &self.outputs.len()).finish_non_exhaustive()
+    }
+}

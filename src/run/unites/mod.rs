@@ -1,0 +1,15 @@
+//! The join: counts completions by fingerprint and says when a merger fires.
+//!
+//! Batches of group changes come in; mergers that fire or are skipped go out to the run. The
+//! counting is pure ([`Barriers`]); the actor carries it out and runs the steps of folds.
+
+mod actor;
+mod barrier;
+mod collector;
+mod message;
+
+pub(crate) use actor::{UnitesActor, UnitesArguments};
+#[cfg(test)]
+pub(crate) use barrier::Verdict;
+pub(crate) use barrier::{Barriers, Firing, Reopening, Skipping};
+pub(crate) use message::UnitesMessage;

@@ -1,0 +1,226 @@
+//! One output of an execution: its state succeeds and has children, or cannot have them and fails.
+
+use std::sync::Arc;
+
+use super::{BEGUN, Child, Walker};
+use crate::graph::{Lookup, Plan, ResolveError};
+use crate::id::{NodeIndex, StateId};
+use crate::run::batch::{Element, ElementValue, Opened, Skip, SkipCause};
+use crate::run::execution::{Execution, Token, Tokens};
+use crate::run::path::{Path, Step};
+use crate::run::scope::{Scope, View};
+use crate::run::status::StateStatus;
+use crate::value::{Fields, Value};
+
+impl Walker<'_> {
+    /// One output: the state succeeds and has children, or cannot have them and fails.
+    pub(super) fn output(
+        &mut self,
+        execution: &Execution,
+        state: StateId,
+        was: Option<StateStatus>,
+        output: Value,
+        index: Option<u64>,
+    ) -> Vec<Execution> {
+        let mut own = execution.clone();
+        own.state = state;
+        if let Some(index) = index {
+            own.path = execution.path.then(Step::Output(index));
+        }
+        let ground = self.ground;
+        let store = &ground.store;
+        let view = View { own: Some((own.node, &output)), scope: &own.scope, store };
+        let (children, unmet) = match children(&ground.plan, &own, &view) {
+            Ok(found) => found,
+            Err(error) => {
+                self.fail(&own, was, StateStatus::NextCreatedError, &error);
+                return Vec::new();
+            }
+        };
+        self.moved(&own, was, StateStatus::Success);
+        self.arrive(&own, &view);
+        self.collect(&own, &output, &view);
+        for (node, order) in unmet {
+            self.unmet(&own, node, order);
+        }
+        let executions = self.create_all(&own, &output, children);
+        self.record(&own, StateStatus::Success, Some(output), None);
+        executions
+    }
+
+    pub(super) fn create_all(
+        &mut self,
+        own: &Execution,
+        output: &Value,
+        made: Vec<Child>,
+    ) -> Vec<Execution> {
+        let scope = match self.ground.plan.node(own.node).kept && !made.is_empty() {
+            true => own.scope.with_output(own.node, output.clone()),
+            false => own.scope.clone(),
+        };
+        let parent = Some(own.state);
+        let mut executions = Vec::with_capacity(made.len());
+        for child in made {
+            match self.create(child, &scope, &own.tokens, parent) {
+                Some(execution) => executions.push(execution),
+                None => self.exceeded(own),
+            }
+        }
+        executions
+    }
+
+    /// The run may have no more states: a failure beside the state that would have had a child.
+    pub(super) fn exceeded(&mut self, own: &Execution) {
+        let mut failed = own.clone();
+        failed.state = self.ground.next_state_unbounded();
+        let error = format!("limit of {} states exceeded", self.ground.plan.limits.max_states);
+        self.fail(&failed, None, StateStatus::Errored, &error.into());
+    }
+
+    pub(super) fn create(
+        &mut self,
+        child: Child,
+        scope: &Scope,
+        parents: &Tokens,
+        parent: Option<StateId>,
+    ) -> Option<Execution> {
+        let state = self.ground.next_state()?;
+        let mut execution = Execution {
+            id: child.path.execution(child.node),
+            node: child.node,
+            state,
+            parent,
+            attempt: 0,
+            input: child.input,
+            scope: scope.clone(),
+            path: child.path,
+            tokens: self.ground.inherit(parents, child.node),
+            deadline: None,
+            not_before: None,
+            merge: None,
+        };
+        self.open_groups(&mut execution);
+        self.moved(&execution, None, StateStatus::Created);
+        self.batch.count(&execution.tokens, BEGUN);
+        Some(execution)
+    }
+
+    /// Opens a group for every merger that unites the execution's node.
+    pub(super) fn open_groups(&mut self, execution: &mut Execution) {
+        let ground = self.ground;
+        let plan = &ground.plan;
+        let mergers = &plan.node(execution.node).mergers;
+        if mergers.is_empty() {
+            return;
+        }
+        let inherited = execution.tokens.clone();
+        let mut tokens = inherited.to_vec();
+        for &merger in mergers {
+            let group = ground.fingerprint(merger, execution);
+            let unites = plan.unites(merger);
+            let outer = ground.inherit(&inherited, merger);
+            let after: Vec<_> = (tokens.iter())
+                .filter(|token| unites.after.contains(&token.merger))
+                .map(|token| token.group)
+                .collect();
+            self.batch.count(&outer, BEGUN);
+            let waits = i64::try_from(after.len()).unwrap_or(i64::MAX);
+            let delta = self.batch.group(group);
+            delta.tally.items += waits;
+            let opener = Execution { tokens: Tokens::from([]), ..execution.clone() };
+            delta.opened = Some(Box::new(Opened { merger, execution: opener, outer, after }));
+            tokens.push(Token { group, merger });
+        }
+        execution.tokens = tokens.into();
+    }
+
+    /// Tells the mergers that the state's edges lead into.
+    pub(super) fn arrive(&mut self, own: &Execution, view: &View<'_>) {
+        for edge in self.ground.plan.node(own.node).edges.iter().filter(|edge| edge.into_merger) {
+            let holds = edge.when.as_ref().is_none_or(|when| when.holds(view));
+            for token in own.tokens.iter().filter(|token| token.merger == edge.to) {
+                let delta = self.batch.group(token.group);
+                *(if holds { &mut delta.arrived } else { &mut delta.unmet }) += 1;
+            }
+        }
+    }
+
+    /// Gives the output to the groups that read it.
+    pub(super) fn collect(&mut self, own: &Execution, output: &Value, view: &View<'_>) {
+        let plan = &self.ground.plan;
+        for token in own.tokens.iter() {
+            let unites = plan.unites(token.merger);
+            if unites.reads.iter().any(|(node, _)| *node == own.node) {
+                let value = ElementValue::Output(output.clone());
+                let element = Element { node: own.node, order: own.path.order(), value };
+                self.batch.group(token.group).elements.push(element);
+            }
+            if unites.driver == Some(own.node) {
+                let input = resolve_inputs(plan, token.merger, view);
+                let value = ElementValue::Step(input.map_err(|error| error.to_string().into()));
+                let element = Element { node: own.node, order: own.path.order(), value };
+                self.batch.group(token.group).elements.push(element);
+            }
+        }
+    }
+
+    /// The condition on an edge did not hold: its node is skipped.
+    pub(super) fn unmet(&mut self, own: &Execution, node: NodeIndex, path: Path) {
+        for token in own.tokens.iter() {
+            if self.ground.plan.unites(token.merger).leads.contains(node) {
+                self.batch.group(token.group).unmet += 1;
+            }
+        }
+        let state = self.ground.next_state_unbounded();
+        let reason = SkipCause::Condition(own.node);
+        let order = path.order();
+        self.batch.run.skipped.push(Skip { node, state, group: None, reason, order });
+        let tokens = own.tokens.clone();
+        let (id, parent, input) = (path.execution(node), Some(own.state), Value::Null);
+        let place = Execution { id, node, state, parent, input, path, tokens, ..own.clone() };
+        let skipped = Execution { attempt: 0, merge: None, ..place };
+        self.moved(&skipped, None, StateStatus::Skipped);
+        self.record(&skipped, StateStatus::Skipped, None, None);
+    }
+}
+
+/// A next node that a condition skips, and where it would have been.
+type Unmet = (NodeIndex, Path);
+
+/// The children of a state whose inputs are there, and those that a condition skips.
+fn children(
+    plan: &Plan,
+    own: &Execution,
+    view: &View<'_>,
+) -> Result<(Vec<Child>, Vec<Unmet>), Arc<str>> {
+    let edges = &plan.node(own.node).edges;
+    let (mut made, mut unmet) = (Vec::new(), Vec::new());
+    for (order, edge) in edges.iter().enumerate().filter(|(_, edge)| !edge.into_merger) {
+        let path = match edges.len() {
+            1 => own.path.clone(),
+            _ => own.path.then(Step::Edge(u32::try_from(order).unwrap_or(u32::MAX))),
+        };
+        if edge.when.as_ref().is_some_and(|when| !when.holds(view)) {
+            unmet.push((edge.to, path));
+            continue;
+        }
+        let input = resolve_inputs(plan, edge.to, view).map_err(|error| {
+            Arc::<str>::from(format!("next node `{}`: {error}", plan.node(edge.to).identifier))
+        })?;
+        made.push(Child { node: edge.to, input, path });
+    }
+    Ok((made, unmet))
+}
+
+/// The input of a node, read through `view`.
+pub(crate) fn resolve_inputs(
+    plan: &Plan,
+    node: NodeIndex,
+    view: &dyn Lookup,
+) -> Result<Value, ResolveError> {
+    let inputs = plan.node(node).inputs.iter();
+    let fields: Result<Fields, _> = inputs
+        .map(|input| Ok((input.field.clone(), input.template.resolve(view, input.target)?)))
+        .collect();
+    fields.map(Value::Object)
+}

@@ -1,0 +1,92 @@
+//! Mergers that fire or are skipped, and states that are retried by hand.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{Child, ENDED, Walker, resolve_inputs};
+use crate::node::{Call, KEPT_ELEMENTS};
+use crate::run::batch::Skip;
+use crate::run::execution::{Execution, Merge, Tokens};
+use crate::run::path::Step;
+use crate::run::scope::View;
+use crate::run::status::StateStatus;
+use crate::run::unites::{Firing, Skipping};
+use crate::value::Value;
+
+impl Walker<'_> {
+    /// A merger whose group has settled: its execution, or nothing if its input cannot be made.
+    pub(crate) fn merged(&mut self, mut firing: Firing) -> Option<Execution> {
+        let ground = self.ground;
+        let plan = &ground.plan;
+        let unites = plan.unites(firing.merger);
+        let scope = firing.opener.scope.with_united(firing.collector.collected(&unites.reads));
+        let view = View { own: None, scope: &scope, store: &ground.store };
+        let made = match plan.node(firing.merger).handler.call() {
+            _ if firing.collector.unmade().is_some() => {
+                Err(firing.collector.unmade().cloned().unwrap_or_default())
+            }
+            Call::Fold(_) => Ok(Value::empty_object()),
+            Call::KeptFold(_) => Ok(Value::object([(KEPT_ELEMENTS, firing.collector.kept())])),
+            Call::Attempt(_) => {
+                resolve_inputs(plan, firing.merger, &view).map_err(|error| error.to_string().into())
+            }
+        };
+        // The merger's item passes to its execution.
+        self.batch.count(&firing.tokens, ENDED);
+        let child = Child {
+            node: firing.merger,
+            input: made.clone().unwrap_or_default(),
+            path: firing.opener.path.then(Step::Merger(firing.merger)),
+        };
+        let parent = Some(firing.opener.state);
+        let mut execution = self.create(child, &scope, &firing.tokens, parent)?;
+        let fold = Mutex::new(firing.collector.folded());
+        execution.merge = Some(Arc::new(Merge { united: firing.united, fold }));
+        match made {
+            Ok(_) => Some(execution),
+            Err(error) => {
+                self.unmade(&execution, &error);
+                None
+            }
+        }
+    }
+
+    /// A merger whose input could not be made.
+    fn unmade(&mut self, execution: &Execution, error: &Arc<str>) {
+        self.fail(execution, Some(StateStatus::Created), StateStatus::Errored, error);
+        self.batch.count(&execution.tokens, ENDED);
+    }
+
+    /// A merger that can no longer fire.
+    pub(crate) fn merger_skipped(&mut self, skipping: Skipping) -> Skip {
+        let state = self.ground.next_state_unbounded();
+        let path = skipping.opener.path.then(Step::Merger(skipping.merger));
+        let order = path.order();
+        let parent = Some(skipping.opener.state);
+        let node = skipping.merger;
+        let (id, input) = (path.execution(node), Value::Null);
+        let place = Execution { id, node, state, path, parent, input, ..skipping.opener };
+        let skipped = Execution { attempt: 0, merge: None, ..place };
+        self.announce(&skipped, StateStatus::Skipped);
+        self.record(&skipped, StateStatus::Skipped, None, None);
+        Skip { node, state, group: Some(skipping.group), reason: skipping.reason, order }
+    }
+
+    /// A new execution of a state that ended: the manual retry of that id.
+    pub(crate) fn retried(&mut self, execution: &Execution, id: u64) -> Option<Execution> {
+        let plan = &self.ground.plan;
+        let outer: Tokens = (execution.tokens.iter())
+            .filter(|token| plan.unites(token.merger).node != execution.node)
+            .copied()
+            .collect();
+        let child = Child {
+            node: execution.node,
+            input: execution.input.clone(),
+            path: execution.path.then(Step::Retry(id)),
+        };
+        let mut next = self.create(child, &execution.scope, &outer, execution.parent)?;
+        next.merge = execution.merge.clone();
+        Some(next)
+    }
+}

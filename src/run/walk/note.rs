@@ -1,0 +1,106 @@
+//! What a step writes down: counts, causes, failures, records, events.
+
+use std::sync::Arc;
+
+use super::Walker;
+use crate::event::EventKind;
+use crate::run::batch::{Cause, Failure, Record, RecordChange};
+use crate::run::execution::Execution;
+use crate::run::status::StateStatus;
+use crate::value::Value;
+
+impl Walker<'_> {
+    pub(super) fn moved(
+        &mut self,
+        execution: &Execution,
+        was: Option<StateStatus>,
+        status: StateStatus,
+    ) {
+        self.batch.moved(execution.node, was, status);
+        self.announce(execution, status);
+    }
+
+    pub(super) fn announce(&mut self, execution: &Execution, status: StateStatus) {
+        if self.watched {
+            self.batch.events.push(EventKind::State {
+                node: self.ground.plan.node(execution.node).identifier.clone(),
+                state: execution.state,
+                attempt: execution.attempt,
+                status: status.as_str(),
+            });
+        }
+    }
+
+    /// A state ended as a failure.
+    pub(super) fn fail(
+        &mut self,
+        execution: &Execution,
+        was: Option<StateStatus>,
+        status: StateStatus,
+        error: &Arc<str>,
+    ) {
+        self.moved(execution, was, status);
+        self.cause(execution, status, error);
+        let plan = &self.ground.plan;
+        let tolerated = execution.tokens.iter().any(|token| plan.unites(token.merger).tolerate);
+        self.batch.run.failures.push(Failure {
+            state: execution.state,
+            node: execution.node,
+            status,
+            error: error.clone(),
+            attempts: execution.attempt + 1,
+            tolerated,
+            order: execution.path.order(),
+        });
+        self.record(execution, status, None, Some(error.clone()));
+    }
+
+    /// Tells every group of the execution that it went wrong.
+    pub(super) fn cause(&mut self, execution: &Execution, status: StateStatus, error: &Arc<str>) {
+        for token in execution.tokens.iter() {
+            let leads = self.ground.plan.unites(token.merger).leads.contains(execution.node);
+            let delta = self.batch.group(token.group);
+            delta.lost += i64::from(leads);
+            delta.causes.push(Cause {
+                state: execution.state,
+                node: execution.node,
+                status,
+                error: error.clone(),
+                order: execution.path.order(),
+                leads,
+            });
+        }
+    }
+
+    pub(super) fn record(
+        &mut self,
+        execution: &Execution,
+        status: StateStatus,
+        output: Option<Value>,
+        error: Option<Arc<str>>,
+    ) {
+        if let Some(output) = &output
+            && status == StateStatus::Success
+            && self.ground.plan.node(execution.node).is_result
+        {
+            let order = execution.path.order();
+            self.batch.run.outputs.push((execution.node, order, output.clone()));
+        }
+        if self.ground.retention.keeps(execution.state, status) {
+            self.put(execution, status, output, error);
+        } else if self.ground.retention.keeps_live(execution.state) {
+            self.batch.run.records.push(RecordChange::Forget(execution.state));
+        }
+    }
+
+    pub(super) fn put(
+        &mut self,
+        execution: &Execution,
+        status: StateStatus,
+        output: Option<Value>,
+        error: Option<Arc<str>>,
+    ) {
+        let record = Record { execution: execution.clone(), status, output, error };
+        self.batch.run.records.push(RecordChange::Put(Box::new(record)));
+    }
+}

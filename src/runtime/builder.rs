@@ -1,0 +1,146 @@
+//! Collects what a runtime is made of.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use super::error::BuildError;
+use super::{Inner, Runtime, Settings};
+use crate::clock::{Clock, Rng, SystemClock};
+use crate::node::{Catalog, Handler};
+use crate::registry::Registry;
+use crate::run::StateRetention;
+
+/// Collects what a runtime is made of; [`build`](Self::build) checks it once.
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct RuntimeBuilder {
+    handlers: Vec<Handler>,
+    secrets: BTreeMap<String, String>,
+    clock: Option<Arc<dyn Clock>>,
+    seed: Option<u64>,
+    settings: Settings,
+}
+
+impl Default for RuntimeBuilder {
+    fn default() -> Self {
+        let lanes = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let settings = Settings {
+            lanes,
+            max_runs: 100_000,
+            keep_ended: 1_000,
+            grace: Duration::from_secs(5),
+            retention: StateRetention::Auto,
+        };
+        Self { handlers: Vec::new(), secrets: BTreeMap::new(), clock: None, seed: None, settings }
+    }
+}
+
+impl RuntimeBuilder {
+    /// Registers a handler.
+    pub fn handler(mut self, handler: Handler) -> Self {
+        self.handlers.push(handler);
+        self
+    }
+
+    /// Sets a secret; it overrides one of that name in a graph's document.
+    pub fn secret(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.secrets.insert(name.into(), value.into());
+        self
+    }
+
+    /// Takes time from this clock instead of the machine's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Draws run ids, jitter and handlers' random numbers from this seed.
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets the most lanes a run may have; one per core unless set, at least one.
+    pub fn lanes(mut self, lanes: usize) -> Self {
+        self.settings.lanes = lanes.max(1);
+        self
+    }
+
+    /// Sets how many runs may be live at once; 100,000 unless set.
+    pub const fn max_runs(mut self, runs: usize) -> Self {
+        self.settings.max_runs = runs;
+        self
+    }
+
+    /// Sets how many ended runs stay readable; 1,000 unless set.
+    pub const fn keep_ended(mut self, runs: usize) -> Self {
+        self.settings.keep_ended = runs;
+        self
+    }
+
+    /// Sets how long attempts get to stop after a cancel; 5 seconds unless set.
+    pub const fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.settings.grace = grace;
+        self
+    }
+
+    /// Sets which state records runs keep.
+    pub const fn state_retention(mut self, retention: StateRetention) -> Self {
+        self.settings.retention = retention;
+        self
+    }
+
+    /// Makes the runtime; it lives on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If a handler cannot be registered.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with its timer enabled.
+    pub async fn build(self) -> Result<Runtime, BuildError> {
+        let catalog = Catalog::default();
+        for handler in self.handlers {
+            catalog.register(handler)?;
+        }
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let registry = Registry::spawn(clock.clone()).await.map_err(|_| BuildError::Registry)?;
+        let seed = self.seed.unwrap_or_else(Rng::random_seed);
+        let inner = Arc::new_cyclic(|myself| Inner {
+            catalog,
+            registry,
+            clock,
+            bus: Arc::default(),
+            chance: Mutex::new(Rng::seeded(seed)),
+            secrets: self.secrets,
+            graph_secrets: DashMap::new(),
+            permits: Arc::new(Semaphore::new(self.settings.max_runs.min(Semaphore::MAX_PERMITS))),
+            settings: self.settings,
+            runs: DashMap::new(),
+            by_key: DashMap::new(),
+            ended: Mutex::default(),
+            tracker: TaskTracker::new(),
+            closing: AtomicBool::new(false),
+            myself: myself.clone(),
+        });
+        Ok(Runtime { inner })
+    }
+}
+
+impl std::fmt::Debug for RuntimeBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuntimeBuilder")
+            .field("handlers", &self.handlers)
+            .field("seed", &self.seed)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

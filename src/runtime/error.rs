@@ -1,0 +1,102 @@
+//! What the front door refuses, and why.
+
+use crate::graph::Problems;
+use crate::id::{GraphName, VersionNumber};
+use crate::node::CatalogError;
+use crate::version::{ResolveError, VersionError};
+
+/// Why a runtime was not built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A handler cannot be registered.
+    #[error(transparent)]
+    Handler(#[from] CatalogError),
+    /// The registry's actor did not start.
+    #[error("the registry's actor did not start")]
+    Registry,
+}
+
+/// Why a graph was not published; nothing has changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The graph is not valid: every problem with it.
+    #[error("graph `{graph}` is not valid:\n{problems}")]
+    Invalid {
+        /// The graph.
+        graph: GraphName,
+        /// Every problem, each with its kind and place.
+        problems: Problems,
+    },
+    /// The registry refused.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+}
+
+/// Why a run was not started; nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No graph of that name was published.
+    #[error("graph `{0}` was never published")]
+    UnknownGraph(GraphName),
+    /// The graph has no version that new runs start on.
+    #[error("graph `{0}` has no active version")]
+    NoActiveVersion(GraphName),
+    /// The graph has no version of that number.
+    #[error("graph `{graph}` has no version {version}")]
+    UnknownVersion {
+        /// The graph.
+        graph: GraphName,
+        /// The version that was asked for.
+        version: VersionNumber,
+    },
+    /// The version is retired.
+    #[error("version {version} of graph `{graph}` is gone")]
+    VersionGone {
+        /// The graph.
+        graph: GraphName,
+        /// The version that was asked for.
+        version: VersionNumber,
+    },
+    /// Required store keys were not given.
+    #[error("graph `{graph}` needs the store keys {}", keys.join(", "))]
+    MissingStoreKeys {
+        /// The graph.
+        graph: GraphName,
+        /// The keys that are missing.
+        keys: Vec<String>,
+    },
+    /// An input of the root node cannot be made or does not fit.
+    #[error("graph `{graph}`: input of node `{node}`: {reason}")]
+    InvalidInput {
+        /// The graph.
+        graph: GraphName,
+        /// The root node.
+        node: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// As many runs are live as may be.
+    #[error("overloaded: {limit} runs are live")]
+    Overloaded {
+        /// The most runs that may be live.
+        limit: usize,
+    },
+    /// The runtime is shutting down.
+    #[error("the runtime is shutting down")]
+    ShuttingDown,
+}
+
+impl StartError {
+    /// Why the registry gave no version.
+    pub(super) fn of(graph: GraphName, error: ResolveError) -> Self {
+        match error {
+            ResolveError::UnknownGraph => Self::UnknownGraph(graph),
+            ResolveError::NoActiveVersion => Self::NoActiveVersion(graph),
+            ResolveError::UnknownVersion(version) => Self::UnknownVersion { graph, version },
+            ResolveError::Gone(version) => Self::VersionGone { graph, version },
+        }
+    }
+}

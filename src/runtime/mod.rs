@@ -1,0 +1,276 @@
+//! The front door: wires the catalog, the registry, runs and events together.
+//!
+//! Graphs and starts come in; versions and runs go out. A start looks up a version, pins it and hands
+//! it to a run; the registry and runs do not know each other.
+
+mod builder;
+mod error;
+mod publish;
+mod start;
+mod subgraph;
+
+pub use builder::RuntimeBuilder;
+pub use error::{BuildError, PublishError, StartError};
+pub use publish::Published;
+pub use start::Start;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{Clock, Rng};
+use crate::event::{EventStream, RuntimeBus};
+use crate::graph::Plan;
+use crate::id::{GraphName, RunId, VersionNumber};
+use crate::node::{Catalog, CatalogError, Handler};
+use crate::registry::Registry;
+use crate::run::{Run, StateRetention};
+use crate::value::Value;
+use crate::version::{Change, Selector, VersionError, VersionInfo};
+
+/// An in-process runtime for workflow graphs. Cloning it gives another handle to the same one.
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+/// What every handle of a runtime shares.
+struct Inner {
+    catalog: Catalog,
+    registry: Registry,
+    clock: Arc<dyn Clock>,
+    bus: Arc<RuntimeBus>,
+    chance: Mutex<Rng>,
+    /// Those of the builder, which override what graphs bring.
+    secrets: BTreeMap<String, String>,
+    /// Those of each graph's latest publish: operational, so no version has its own.
+    graph_secrets: DashMap<GraphName, BTreeMap<String, String>>,
+    settings: Settings,
+    runs: DashMap<RunId, Run>,
+    by_key: DashMap<(GraphName, String), RunId>,
+    ended: Mutex<EndedRuns>,
+    permits: Arc<Semaphore>,
+    tracker: TaskTracker,
+    closing: AtomicBool,
+    myself: Weak<Inner>,
+}
+
+/// The runs that have ended and are still readable, oldest first.
+#[derive(Default)]
+struct EndedRuns {
+    runs: VecDeque<Ended>,
+    records: usize,
+}
+
+/// A run that has ended and is still readable.
+struct Ended {
+    run: RunId,
+    key: Option<(GraphName, String)>,
+    records: usize,
+}
+
+/// How many state records ended runs may keep together.
+///
+/// A record is some hundred bytes and its values: at this bound about 100 MB without them.
+const ENDED_RECORDS: usize = 200_000;
+
+/// What the builder decides.
+#[derive(Clone, Debug)]
+struct Settings {
+    lanes: usize,
+    max_runs: usize,
+    keep_ended: usize,
+    grace: Duration,
+    retention: StateRetention,
+}
+
+/// What a shutdown left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "the report says which runs did not end by themselves"]
+pub struct ShutdownReport {
+    /// Runs that did not end within the grace and were cancelled.
+    pub cancelled: Vec<RunId>,
+}
+
+impl Runtime {
+    /// Builds a runtime.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::default()
+    }
+
+    /// Registers a handler for graphs that are published from now on.
+    ///
+    /// # Errors
+    ///
+    /// If its name is blank, or taken by a handler with the same fingerprint.
+    pub fn register(&self, handler: Handler) -> Result<(), CatalogError> {
+        self.inner.catalog.register(handler)
+    }
+
+    /// Starts a run of a graph's active version.
+    ///
+    /// `inputs` override the inputs that the root node declares. The run starts when the returned
+    /// [`Start`] is awaited.
+    pub fn start(&self, graph: impl Into<GraphName>, inputs: impl Into<Value>) -> Start {
+        Start::new(self.inner.clone(), graph.into(), inputs.into())
+    }
+
+    /// The run with that id, if it is live or still readable.
+    #[must_use]
+    pub fn run(&self, id: RunId) -> Option<Run> {
+        self.inner.runs.get(&id).map(|run| run.clone())
+    }
+
+    /// How many runs have not ended.
+    #[must_use]
+    pub fn live_runs(&self) -> usize {
+        self.inner.tracker.len()
+    }
+
+    /// Events of every run, from now on.
+    pub fn events(&self) -> EventStream {
+        self.inner.bus.subscribe()
+    }
+
+    /// The versions of a graph, with exact counts of live runs.
+    #[must_use]
+    pub fn versions(&self, graph: impl Into<GraphName>) -> Vec<VersionInfo> {
+        self.inner.registry.versions(&graph.into())
+    }
+
+    /// The compiled graph of a version.
+    #[must_use]
+    pub fn plan(&self, graph: impl Into<GraphName>, version: VersionNumber) -> Option<Arc<Plan>> {
+        self.inner.registry.plan(&graph.into(), version)
+    }
+
+    /// Makes a version the one that new runs start on.
+    ///
+    /// # Errors
+    ///
+    /// If the version is unknown, gone or active already. Nothing has changed then.
+    pub async fn promote(
+        &self,
+        graph: impl Into<GraphName>,
+        version: VersionNumber,
+    ) -> Result<(), VersionError> {
+        let change = Change::Promote { graph: graph.into(), version };
+        self.inner.registry.change(change).await.map(drop)
+    }
+
+    /// Sends new runs back to an earlier version; runs in flight finish on theirs.
+    ///
+    /// Without a target it is the version that was active before; versions that were left by a
+    /// rollback are passed over.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such version. Nothing has changed then.
+    pub async fn rollback(
+        &self,
+        graph: impl Into<GraphName>,
+        target: Option<VersionNumber>,
+    ) -> Result<VersionNumber, VersionError> {
+        let change = Change::Rollback { graph: graph.into(), target };
+        self.inner.registry.change(change).await.map(|done| done.version)
+    }
+
+    /// Gives up a version for good: its handlers are dropped.
+    ///
+    /// # Errors
+    ///
+    /// If it is active, or runs are pinned to it.
+    pub async fn retire(
+        &self,
+        graph: impl Into<GraphName>,
+        version: VersionNumber,
+    ) -> Result<(), VersionError> {
+        let change = Change::Retire { graph: graph.into(), version };
+        self.inner.registry.change(change).await.map(drop)
+    }
+
+    /// Waits until a version that is no longer active has no run left.
+    ///
+    /// # Errors
+    ///
+    /// If the graph or the version is unknown or gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropping it forgets the wait.
+    pub async fn drained(
+        &self,
+        graph: impl Into<GraphName>,
+        version: VersionNumber,
+    ) -> Result<(), StartError> {
+        let graph = graph.into();
+        let found = self.inner.registry.snapshot().resolve(&graph, Selector::Version(version));
+        found.map_err(|error| StartError::of(graph, error))?.drained().await;
+        Ok(())
+    }
+
+    /// Refuses new starts, lets runs finish for `grace`, cancels the rest, and ends every actor.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves the runtime closed for starts and the rest to a second call.
+    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        let inner = &self.inner;
+        // Pairs with the load in `start`: later starts see it, earlier ones are in the tracker.
+        inner.closing.store(true, Ordering::SeqCst);
+        inner.tracker.close();
+        let mut report = ShutdownReport::default();
+        let patience = inner.clock.sleep(grace);
+        tokio::select! {
+            biased;
+            () = inner.tracker.wait() => {}
+            () = patience => {
+                for run in inner.runs.iter().filter(|run| !run.is_ended()) {
+                    report.cancelled.push(run.id());
+                    run.cancel();
+                }
+                // Every run ends within its own grace after a cancel.
+                inner.tracker.wait().await;
+            }
+        }
+        report.cancelled.sort_unstable();
+        inner.registry.stop().await;
+        report
+    }
+}
+
+impl Inner {
+    /// Forgets ended runs beyond the numbers that are kept.
+    fn keep_ended(&self, run: RunId, key: Option<(GraphName, String)>) {
+        let records = self.runs.get(&run).map_or(0, |run| run.records());
+        let mut ended = self.ended.lock();
+        ended.records += records;
+        ended.runs.push_back(Ended { run, key, records });
+        while ended.runs.len() > self.settings.keep_ended || ended.records > ENDED_RECORDS {
+            let Some(oldest) = ended.runs.pop_front() else { return };
+            ended.records -= oldest.records;
+            // A run that was retried by hand is live again, and comes back when it ends.
+            if self.runs.remove_if(&oldest.run, |_, run| run.is_over()).is_some()
+                && let Some(key) = oldest.key
+            {
+                self.by_key.remove(&key);
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime")
+            .field("live_runs", &self.live_runs())
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
+    }
+}

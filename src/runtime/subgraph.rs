@@ -1,0 +1,113 @@
+//! A node that runs another graph: a handler that starts a child run and waits for it.
+
+use std::sync::Arc;
+
+use super::{Inner, Runtime};
+use crate::graph::SubGraphDocument;
+use crate::id::{GraphName, VersionNumber};
+use crate::node::{Arity, Context, Control, Emit, Handler, NodeError, Schema};
+use crate::run::{Outcome, RunStatus};
+use crate::value::Value;
+use crate::version::Selector;
+
+/// The label that leads to a graph's active version.
+const DEFAULT_LABEL: &str = "default";
+
+impl Runtime {
+    /// The handler of a sub-graph node, bound to a version: the one it names, or the active one.
+    pub(super) fn subgraph(
+        &self,
+        child: &SubGraphDocument,
+        namespace: &str,
+    ) -> Result<Handler, String> {
+        let graph = GraphName::new(
+            child.namespace.as_deref().unwrap_or(namespace),
+            child.name.as_deref().unwrap_or(""),
+        );
+        let version = self.bound_version(&graph, child)?;
+        let inner = self.inner.myself.clone();
+        let schemas = (Schema::any(), Schema::any());
+        let bound = (graph.clone(), version);
+        let run = move |input: Value, ctx: Context| {
+            let (inner, (graph, version)) = (inner.upgrade(), bound.clone());
+            async move {
+                let inner = inner.ok_or_else(|| NodeError::permanent("the runtime is gone"))?;
+                start_child(inner, graph, version, input, &ctx).await
+            }
+        };
+        // The binding is part of the definition: another version of the child is another graph.
+        Ok(Handler::dynamic("subgraph", schemas, Arity::One, run)
+            .version(&format!("{graph}@{version}")))
+    }
+
+    fn bound_version(
+        &self,
+        graph: &GraphName,
+        child: &SubGraphDocument,
+    ) -> Result<VersionNumber, String> {
+        if let Some(label) = child.label.as_deref().filter(|label| *label != DEFAULT_LABEL) {
+            return Err(format!(
+                "`{graph}` has the label `{DEFAULT_LABEL}` and no label `{label}`"
+            ));
+        }
+        let number = child.version.as_ref().and_then(Value::as_i64);
+        let selector = match number.and_then(|number| u64::try_from(number).ok()) {
+            Some(number) => Selector::Version(VersionNumber(number)),
+            None => Selector::Active,
+        };
+        let version = self.inner.registry.snapshot().resolve(graph, selector);
+        version.map(|version| version.number()).map_err(|error| format!("`{graph}`: {error}"))
+    }
+}
+
+/// Starts a child run that follows the parent's signals, and waits for it.
+async fn start_child(
+    inner: Arc<Inner>,
+    graph: GraphName,
+    version: VersionNumber,
+    input: Value,
+    ctx: &Context,
+) -> Result<Emit<Value>, NodeError> {
+    let control = Control::below(ctx.control());
+    let runtime = Runtime { inner };
+    let run = runtime.start(graph, input).version(version).control(control).await?;
+    // A timeout or a cancel drops this future: the child must not outlive it.
+    let orphan = CancelOnDrop(Some(run.clone()));
+    let outcome = run.outcome().await;
+    orphan.disarm();
+    output(&outcome).map(Emit::one)
+}
+
+struct CancelOnDrop(Option<crate::run::Run>);
+
+impl CancelOnDrop {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(run) = &self.0 {
+            run.cancel();
+        }
+    }
+}
+
+/// The child's only output, or all of them by node.
+fn output(outcome: &Outcome) -> Result<Value, NodeError> {
+    if outcome.status != RunStatus::Success {
+        let why = outcome.failures.iter().find(|failure| !failure.tolerated);
+        let why = why.map(|failure| format!(": node `{}`: {}", failure.node, failure.error));
+        let (run, why) = (outcome.run, why.unwrap_or_default());
+        return Err(NodeError::new(format_args!(
+            "child run {run} ended as {}{why}",
+            outcome.status
+        )));
+    }
+    let mut outputs = outcome.outputs.iter();
+    match (outputs.next(), outputs.next()) {
+        (Some((_, only @ Value::Object(_))), None) => Ok(only.clone()),
+        _ => Ok(Value::object(outcome.outputs.iter().map(|(k, v)| (k.clone(), v.clone())))),
+    }
+}
