@@ -1,0 +1,11 @@
+//! Tests of the whole library, through its public API; a module per stage.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there and then")]
+
+mod behaviour_cases;
+mod fixtures;
+mod hashing;
+mod million;
+mod module_order;
+mod naive;
+mod runs;
+mod storm;

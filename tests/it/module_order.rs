@@ -1,0 +1,106 @@
+//! The house is in order: who may use whom, how long files and functions are.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules from the bottom up; a module may use those before it, and itself.
+const ORDER: [&[&str]; 8] = [
+    &["id", "value", "clock"],
+    &["node"],
+    &["graph"],
+    &["version"],
+    &["event"],
+    &["registry"],
+    &["run"],
+    &["runtime"],
+];
+
+const MAX_FILE: usize = 400;
+const MAX_FUNCTION: usize = 60;
+
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut open = vec![root.clone()];
+    let mut files = Vec::new();
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let is_test =
+                path.file_stem().is_some_and(|stem| stem.to_string_lossy().contains("tests"));
+            if path.is_dir() && !is_test {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
+                let inside = path.strip_prefix(&root).unwrap();
+                let module = inside.components().next().unwrap().as_os_str().to_string_lossy();
+                let module = module.trim_end_matches(".rs").to_owned();
+                files.push((module, path.clone(), fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(files.len() > 40, "the sources were not found");
+    files
+}
+
+fn place(module: &str) -> Option<usize> {
+    ORDER.iter().position(|level| level.contains(&module))
+}
+
+/// The top-level modules that a text names as `crate::module`.
+fn used(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("crate::").map(|(at, found)| {
+        let rest = &text[at + found.len()..];
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        &rest[..end]
+    })
+}
+
+#[test]
+fn a_module_uses_only_those_below_it() {
+    let mut wrong = Vec::new();
+    for (module, path, text) in sources() {
+        let Some(own) = place(&module) else { continue };
+        for other in used(&text).filter(|other| *other != module) {
+            // `run` and `registry` do not know each other, whatever their order.
+            let strangers = [module.as_str(), other] == ["run", "registry"];
+            if place(other).is_some_and(|other| other > own) || strangers {
+                wrong.push(format!("{}: `{module}` uses `{other}`", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_module_has_its_place() {
+    let known = |module: &str| place(module).is_some() || matches!(module, "lib" | "docs");
+    let lost: Vec<_> = sources().into_iter().filter(|(module, ..)| !known(module)).collect();
+    assert!(lost.is_empty(), "{:?}", lost.iter().map(|(_, path, _)| path).collect::<Vec<_>>());
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let mut long = Vec::new();
+    for (_, path, text) in sources() {
+        let lines: Vec<_> = text.lines().collect();
+        if lines.len() > MAX_FILE {
+            long.push(format!("{}: {} lines", path.display(), lines.len()));
+        }
+        for (start, line) in lines.iter().enumerate().filter(|(_, line)| is_function(line)) {
+            let indent = line.len() - line.trim_start().len();
+            let end = format!("{}}}", " ".repeat(indent));
+            let length = lines[start..].iter().position(|line| *line == end).unwrap_or(0);
+            if length > MAX_FUNCTION {
+                long.push(format!("{}:{}: {length} lines", path.display(), start + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+fn is_function(line: &str) -> bool {
+    let line = line.trim_start();
+    let line = line
+        .strip_prefix("pub")
+        .map_or(line, |rest| rest.trim_start_matches(|c| c != ' ').trim_start());
+    line.starts_with("fn ") || line.starts_with("async fn ") || line.starts_with("const fn ")
+}
