@@ -68,3 +68,6 @@ mod runtime;
 pub use runtime::{
     BuildError, PublishError, Published, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError,
 };
+
+#[cfg(doctest)]
+mod docs;

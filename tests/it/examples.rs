@@ -1,0 +1,107 @@
+//! Every example runs and says what it should.
+//!
+//! `cargo test` builds the examples; where only this test binary was built, they are skipped aloud.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn run(name: &str, arguments: &[&str]) -> Option<Output> {
+    let test = std::env::current_exe().unwrap();
+    let built: PathBuf = test.ancestors().nth(2).unwrap().join("examples").join(name);
+    if !built.exists() {
+        println!("SKIPPED: example `{name}` is not built; `cargo test` builds it");
+        return None;
+    }
+    Some(Command::new(built).args(arguments).output().unwrap())
+}
+
+fn check(name: &str, expected: &str) {
+    let Some(output) = run(name, &[]) else { return };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.trim(), expected.trim());
+}
+
+#[test]
+fn hello_greets_on_two_versions() {
+    check("hello", "v1: hello, Ada\nv2: ** hello, Ada **");
+}
+
+#[test]
+fn fanout_joins_twice() {
+    check("fanout", "each: {\"lengths\":[8,3,7,5,4,2,2]}\nsum:  {\"length\":31}");
+}
+
+#[test]
+fn retry_and_prune_counts_attempts() {
+    let expected = "SUCCESS: [{\"number\":2},{\"number\":4},{\"number\":6}]\n\
+                    pruned 3, failed attempts 6";
+    check("retry_and_prune", expected);
+}
+
+#[test]
+fn pause_and_cancel_ends_cancelled() {
+    let expected = "paused: PAUSED\nresumed: RUNNING\nended: CANCELLED\ncancelled states: true";
+    check("pause_and_cancel", expected);
+}
+
+#[test]
+fn subgraph_is_bound_at_publish() {
+    check("subgraph", "bound at publish: 1070\npublished again:  1190");
+}
+
+#[test]
+fn exosphere_template_runs_unchanged() {
+    check("exosphere_template", "SUCCESS: [\"A\", \"B\", \"C\"]");
+}
+
+/// A folder of its own below the build output, removed when the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // It is there only if an earlier test run was cut off.
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left is removed by the next run.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn hot_swap_agrees_with_a_plain_count() {
+    let Some(output) = run("hot_swap", &[env!("CARGO_MANIFEST_DIR")]) else { return };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    for line in ["run 1 used v1", "run 2 used v2", "run 3 used v3", "run 4 used v2"] {
+        assert!(said.contains(line), "{said}");
+    }
+}
+
+#[test]
+fn hot_swap_takes_an_empty_tree() {
+    let folder = Folder::new("hot_swap_empty");
+    let Some(output) = run("hot_swap", &[folder.path()]) else { return };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("0 files"), "{said}");
+}
+
+#[test]
+fn hot_swap_says_what_is_wrong_with_a_missing_directory() {
+    let Some(output) = run("hot_swap", &["/no/such/directory"]) else { return };
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(complaint.contains("cannot analyse `/no/such/directory`"), "{complaint}");
+}
