@@ -37,7 +37,7 @@ struct Recorded {
 enum Kind {
     /// A start got this version.
     Start(u64),
-    /// This version was made active.
+    /// This version was made active, by a promotion or a rollback.
     Promote(u64),
     /// It was refused: this version was active already.
     Refused(u64),
@@ -70,7 +70,12 @@ async fn operate(registry: &Registry, rng: &mut Rng, clock: &AtomicU64) -> Recor
     let promotes = rng.up_to(2) == 0;
     let began = clock.fetch_add(1, Ordering::SeqCst);
     let kind = if promotes {
-        let change = Change::Promote { graph: graph(), version: VersionNumber(version) };
+        let version = VersionNumber(version);
+        let change = match rng.up_to(1) {
+            0 => Change::Promote { graph: graph(), version },
+            _ => Change::Rollback { graph: graph(), target: Some(version) },
+        };
+        let version = version.0;
         match registry.change(change).await {
             Ok(_) => Kind::Promote(version),
             Err(VersionError::AlreadyActive { .. }) => Kind::Refused(version),
@@ -84,7 +89,7 @@ async fn operate(registry: &Registry, rng: &mut Rng, clock: &AtomicU64) -> Recor
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn starts_and_promotions_are_linearizable() {
+async fn starts_promotions_and_rollbacks_are_linearizable() {
     let histories = if std::env::var_os("HOTGRAPH_SOAK").is_some() { 2_000 } else { 200 };
     for seed in 0..histories {
         let registry = registry(3).await;
