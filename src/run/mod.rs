@@ -18,6 +18,7 @@
 
 mod actor;
 mod batch;
+mod branch_status;
 mod cell;
 mod error;
 mod execution;
@@ -36,6 +37,7 @@ mod path;
 mod retention;
 mod scope;
 mod status;
+mod summary;
 mod unites;
 mod walk;
 

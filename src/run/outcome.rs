@@ -181,6 +181,9 @@ pub struct StateView {
     pub node: Arc<str>,
     /// Its status.
     pub status: StateStatus,
+    /// How everything below it ended, itself included: a live status if anything is live, else that
+    /// of a failure if there was one. Of states whose records are kept.
+    pub branch_status: StateStatus,
     /// How many attempts failed before this one.
     pub attempt: u32,
     /// The state whose output led to it.

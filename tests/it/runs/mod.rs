@@ -387,3 +387,15 @@ async fn a_secret_is_that_of_the_latest_publish_and_shows_nowhere() {
         assert!(!format!("{event:?}").contains("hush"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_branch_status_is_that_of_what_lies_below() {
+    let runtime = runtime().build().await.unwrap();
+    let run = start(&runtime, joined("odd_fails", NodeSpec::all_done)).await;
+    run.outcome().await;
+    let states = run.states();
+    let lists: Vec<_> = states.iter().filter(|state| &*state.node == "list").collect();
+    assert!(lists.iter().all(|state| state.status == StateStatus::Success));
+    let ill = lists.iter().filter(|state| state.branch_status == StateStatus::Errored);
+    assert_eq!((lists.len(), ill.count()), (4, 2));
+}

@@ -1,0 +1,123 @@
+//! What a machine tells of its run: how it stands, its states, how it ended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::batch::{Failure, Record, Skip, SkipCause};
+use super::branch_status::branch_statuses;
+use super::machine::Machine;
+use super::outcome::{FailureReport, Outcome, RunView, SkipReason, SkipReport, StateView};
+use super::path::Order;
+use super::status::StateStatus;
+use crate::id::{NodeIndex, StateId};
+use crate::value::Value;
+
+impl Machine {
+    /// How the run stands, with counts by node and status.
+    pub(crate) fn view(&self) -> RunView {
+        let mut nodes = BTreeMap::<Arc<str>, BTreeMap<StateStatus, u64>>::new();
+        for ((node, status), count) in &self.counts {
+            if let Some(count) = u64::try_from(*count).ok().filter(|count| *count > 0) {
+                nodes.entry(self.name(*node)).or_default().insert(*status, count);
+            }
+        }
+        RunView { status: self.status(), nodes }
+    }
+
+    /// The states whose records are kept, in the order they were made.
+    pub(crate) fn states(&self) -> Vec<StateView> {
+        let line = |record: &Record| {
+            let execution = &record.execution;
+            (execution.state, execution.parent, record.status)
+        };
+        let branches = branch_statuses(self.records.values().map(line));
+        let view = |record| self.state(record, &branches);
+        self.records.values().map(view).collect()
+    }
+
+    fn state(&self, record: &Record, branches: &BTreeMap<StateId, StateStatus>) -> StateView {
+        let branch = branches.get(&record.execution.state);
+        StateView {
+            id: record.execution.state,
+            execution: record.execution.id,
+            node: self.name(record.execution.node),
+            status: record.status,
+            branch_status: branch.copied().unwrap_or(record.status),
+            attempt: record.execution.attempt,
+            parent: record.execution.parent,
+            inputs: record.execution.input.clone(),
+            output: record.output.clone(),
+            error: record.error.clone(),
+        }
+    }
+
+    /// The outcome as it stands.
+    pub(crate) fn outcome(&self) -> Outcome {
+        Outcome {
+            run: self.run,
+            graph: self.plan.name.clone(),
+            version: self.version,
+            status: self.status(),
+            stopped: self.stop.as_ref().map(ToString::to_string),
+            outputs: self.gather_outputs(),
+            failures: self.report_failures(),
+            skipped: self.report_skipped(),
+            warnings: self.warnings.clone(),
+        }
+    }
+
+    fn gather_outputs(&self) -> BTreeMap<String, Value> {
+        let mut by_node = BTreeMap::<NodeIndex, BTreeMap<&Order, &Value>>::new();
+        for (node, order, output) in &self.outputs {
+            by_node.entry(*node).or_default().insert(order, output);
+        }
+        let named = by_node.into_iter().filter_map(|(node, outputs)| {
+            let place = self.plan.node(node);
+            let mut outputs = outputs.into_values().cloned();
+            let output = match place.repeats {
+                true => Value::Array(outputs.collect()),
+                false => outputs.next_back()?,
+            };
+            Some((place.identifier.to_string(), output))
+        });
+        named.collect()
+    }
+
+    fn report_failures(&self) -> Vec<FailureReport> {
+        let mut failures: Vec<_> = self.failures.values().collect();
+        failures.sort_by(|a, b| a.order.cmp(&b.order).then(a.node.cmp(&b.node)));
+        let report = |failure: &&Failure| FailureReport {
+            state: failure.state,
+            node: self.name(failure.node),
+            status: failure.status,
+            error: failure.error.clone(),
+            attempts: failure.attempts,
+            tolerated: failure.tolerated,
+        };
+        failures.iter().map(report).collect()
+    }
+
+    fn report_skipped(&self) -> Vec<SkipReport> {
+        let mut skipped: Vec<_> = self.skipped.values().collect();
+        skipped.sort_by(|a, b| a.order.cmp(&b.order).then(a.node.cmp(&b.node)));
+        let report = |skip: &&Skip| SkipReport {
+            state: skip.state,
+            node: self.name(skip.node),
+            reason: self.reason(&skip.reason),
+        };
+        skipped.iter().map(report).collect()
+    }
+
+    fn reason(&self, cause: &SkipCause) -> SkipReason {
+        match cause {
+            SkipCause::Condition(from) => SkipReason::Condition { from: self.name(*from) },
+            SkipCause::NoWay => SkipReason::NoWay,
+            SkipCause::Prevented(by) => SkipReason::Prevented {
+                by: by
+                    .iter()
+                    .map(|(node, state, status)| (self.name(*node), *state, *status))
+                    .collect(),
+            },
+        }
+    }
+}
