@@ -6,7 +6,10 @@ mod engine;
 mod executor;
 mod generate;
 mod model;
+mod outcome;
+mod scope;
 mod script;
+mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
