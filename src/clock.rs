@@ -172,3 +172,30 @@ impl Rng {
         self.inner.f64()
     }
 }
+
+/// Measures how long work takes on this machine, to size the next piece of it.
+///
+/// Nothing that a run means depends on it: it stands apart from [`Clock`], which may be virtual.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch {
+    last: std::time::Instant,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self { last: std::time::Instant::now() }
+    }
+
+    /// The time since the last lap or the start.
+    pub(crate) fn lap(&mut self) -> Duration {
+        let now = std::time::Instant::now();
+        let took = now - self.last;
+        self.last = now;
+        took
+    }
+
+    /// The time since the last lap or the start; no lap.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.last.elapsed()
+    }
+}

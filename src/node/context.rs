@@ -102,7 +102,7 @@ impl Context {
     /// Whether the run was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.run.control.cancelled.is_cancelled()
+        self.run.control.is_cancelled()
     }
 
     /// Ends when the run is cancelled.
@@ -111,7 +111,7 @@ impl Context {
     ///
     /// Cancel safe: nothing is lost if it is dropped.
     pub async fn cancelled(&self) {
-        self.run.control.cancelled.cancelled().await;
+        self.run.control.cancelled().await;
     }
 
     /// The run's key-value data.

@@ -1,5 +1,6 @@
 //! Typed functions and types as handlers: serde in, serde out.
 
+use std::any::TypeId;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use super::emit::Emit;
 use super::error::NodeError;
 use super::fold::ErasedFold;
 use super::handler::{Arity, Emission, ErasedNode, output_value};
-use crate::value::{Value, from_value};
+use crate::value::{Fields, Value, from_value};
 
 /// An async function that can be a handler: of an input, or of an input and a [`Context`].
 pub trait NodeFunction<Args, In, Out>: Send + Sync + 'static {
@@ -97,11 +98,15 @@ where
 }
 
 /// The input as its type; a handler that takes nothing takes an input without fields.
-fn typed_input<In: DeserializeOwned>(input: &Value) -> Result<In, NodeError> {
-    let typed = from_value(input).or_else(|error| match input.as_object() {
-        Some(fields) if fields.is_empty() => from_value(&Value::Null).map_err(|_| error),
-        _ => Err(error),
-    });
+fn typed_input<In: DeserializeOwned + 'static>(input: &Value) -> Result<In, NodeError> {
+    let is_empty = input.as_object().is_some_and(Fields::is_empty);
+    let typed = match is_empty && TypeId::of::<In>() == TypeId::of::<()>() {
+        true => from_value(&Value::Null),
+        false => from_value(input).or_else(|error| match is_empty {
+            true => from_value(&Value::Null).map_err(|_| error),
+            false => Err(error),
+        }),
+    };
     typed.map_err(|error| NodeError::permanent(format_args!("input: {error}")))
 }
 

@@ -1,6 +1,7 @@
 //! The actor of a run: carries out what the pure machine and the walker decide.
 //!
-//! Children: lanes and, if the graph has mergers, the unites actor. A child that ends before the run
+//! It walks alone as long as that is enough. Then come its children: lanes and, if the graph has
+//! mergers, the unites actor. A child that ends before the run
 //! breaks the run: it ends as `FAILED`, and what was open is cancelled.
 
 use std::sync::Arc;
@@ -8,20 +9,17 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::{Batch, RunDelta};
 use super::cell::{EndGuard, RunCell};
 use super::error::RetryError;
 use super::execution::Execution;
-use super::fanout::{LaneActor, LaneArguments, Pool};
+use super::fanout::{Alone, Crew, Lane, LaneActor, LaneArguments, Pool};
 use super::machine::{Effect, RetryWhat, Stop};
 use super::message::RunMessage;
-use super::unites::{Barriers, Reopening, UnitesActor, UnitesArguments, UnitesMessage};
+use super::unites::{Barriers, UnitesActor, UnitesArguments, UnitesMessage};
 use super::walk::Walker;
-use crate::event::EventKind;
 use crate::id::StateId;
-use crate::version::Pin;
 
 /// How many reports of lanes may be under way.
 const REPORTS: usize = 16;
@@ -32,7 +30,7 @@ pub(crate) struct RunActor;
 /// What an episode of a run starts with.
 pub(crate) struct RunArguments {
     pub cell: Arc<RunCell>,
-    pub pin: Pin,
+    pub end: EndGuard,
     pub opening: Opening,
 }
 
@@ -40,21 +38,29 @@ pub(crate) struct RunArguments {
 pub(crate) enum Opening {
     /// The run starts.
     Start,
+    /// The run was begun on the task of who started it.
+    GoOn(Box<Alone>),
     /// States of a run that had ended are retried by hand.
     Retry(RetryWhat, String, oneshot::Sender<Result<Vec<StateId>, RetryError>>),
 }
 
 /// The state of a run's actor.
 pub(crate) struct RunState {
-    cell: Arc<RunCell>,
+    pub(super) cell: Arc<RunCell>,
     end: EndGuard,
     pool: Arc<Pool>,
-    unites: Option<ActorRef<UnitesMessage>>,
+    /// What the actor itself counts.
+    desk: Batch,
+    /// What was begun before the actor was there.
+    alone: Option<Box<Alone>>,
+    /// Whether the children that the run needs were spawned.
+    is_crew: bool,
+    pub(super) unites: Option<ActorRef<UnitesMessage>>,
     reports: Arc<Semaphore>,
     lanes: usize,
     timers: JoinSet<()>,
     /// The run has ended and waits for its groups to come back.
-    ending: bool,
+    pub(super) ending: bool,
 }
 
 impl Actor for RunActor {
@@ -67,21 +73,43 @@ impl Actor for RunActor {
         myself: ActorRef<Self::Msg>,
         arguments: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        let RunArguments { cell, pin, opening } = arguments;
-        let end = EndGuard::new(cell.clone(), pin);
-        let plan = &cell.ground.plan;
-        let unites = match plan.has_mergers {
-            true => Some(spawn_unites(&cell, &myself).await?),
-            false => None,
+        let RunArguments { cell, end, opening } = arguments;
+        let pool = match &opening {
+            Opening::GoOn(alone) => alone.pool(),
+            Opening::Start | Opening::Retry(..) => cell.pool(),
         };
-        let pool = Arc::new(Pool::new(plan, cell.control(), cell.settings.lanes));
-        myself.cast(match opening {
-            Opening::Start => RunMessage::Begin,
-            Opening::Retry(what, id, reply) => RunMessage::Retry(what, id, reply),
-        })?;
         let reports = Arc::new(Semaphore::new(REPORTS));
-        let timers = JoinSet::new();
-        Ok(RunState { cell, end, pool, unites, reports, lanes: 0, timers, ending: false })
+        let mut state = RunState {
+            cell,
+            end,
+            pool,
+            desk: Batch::default(),
+            alone: None,
+            is_crew: false,
+            unites: None,
+            reports,
+            lanes: 0,
+            timers: JoinSet::new(),
+            ending: false,
+        };
+        match opening {
+            Opening::Start => {}
+            Opening::GoOn(alone) => state.alone = Some(alone),
+            Opening::Retry(what, id, reply) => {
+                state.crew(&myself, None).await?;
+                myself.cast(RunMessage::Retry(what, id, reply))?;
+            }
+        }
+        Ok(state)
+    }
+
+    /// Walks on the actor's own task, so that whoever started the run does not wait for it.
+    async fn post_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        if state.is_crew { Ok(()) } else { state.begin(&myself).await }
     }
 
     async fn handle(
@@ -91,20 +119,17 @@ impl Actor for RunActor {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            RunMessage::Begin => state.begin(&myself).await?,
             RunMessage::Reported(delta, permit) => {
                 state.apply(*delta, &myself)?;
                 drop(permit);
             }
-            RunMessage::Hungry => state.spawn_lane(&myself).await?,
+            RunMessage::Hungry => state.spawn_lane(&myself, None).await?,
             RunMessage::Fired(firing) => {
                 let execution = state.step(&myself, |walker| walker.merged(*firing))?;
                 state.dispatch(execution, &myself).await?;
             }
             RunMessage::MergerSkipped(skipping) => {
-                let skip = state.step(&myself, |walker| walker.merger_skipped(*skipping))?;
-                let effects = state.cell.machine.lock().merger_skipped(skip);
-                state.carry_out(effects, &myself)?;
+                state.step(&myself, |walker| walker.merger_skipped(*skipping))?;
             }
             RunMessage::Stop(stop) => {
                 let effect = state.cell.machine.lock().stop(stop);
@@ -153,40 +178,55 @@ impl Drop for RunState {
     }
 }
 
-async fn spawn_unites(
-    cell: &Arc<RunCell>,
-    myself: &ActorRef<RunMessage>,
-) -> Result<ActorRef<UnitesMessage>, ActorProcessingErr> {
-    let kept = cell.barriers.lock().take();
-    let barriers = kept.unwrap_or_else(|| Barriers::new(cell.ground.plan.clone()));
-    let arguments = UnitesArguments { barriers, run: myself.clone() };
-    let (unites, _) = Actor::spawn_linked(None, UnitesActor, arguments, myself.get_cell()).await?;
-    Ok(unites)
-}
-
 impl RunState {
+    /// Walks as far as that goes without waiting, and leaves the rest to a crew.
     async fn begin(&mut self, myself: &ActorRef<RunMessage>) -> Result<(), ActorProcessingErr> {
-        self.cell.bus.send(EventKind::RunStarted);
-        if let Some(timeout) = self.cell.ground.plan.timeout {
+        let begin = || Box::new(Alone::begin(self.cell.clone(), &self.pool)).walk();
+        match self.alone.take().or_else(begin) {
+            Some(rest) => self.crew(myself, Some(rest)).await,
+            None => {
+                self.end(myself);
+                Ok(())
+            }
+        }
+    }
+
+    /// Spawns the children: with what was begun alone, or for a retry of what had ended.
+    async fn crew(
+        &mut self,
+        myself: &ActorRef<RunMessage>,
+        alone: Option<Box<Alone>>,
+    ) -> Result<(), ActorProcessingErr> {
+        let plan = self.cell.ground.plan.clone();
+        if let Some(timeout) = plan.timeout {
             self.after(timeout, myself, RunMessage::Stop(Stop::TimedOut));
         }
-        let input = self.cell.input.clone();
-        let delay = self.cell.settings.start_delay;
-        let root = self
-            .step(myself, |walker| walker.begin(input))?
-            .map(|root| Execution { not_before: (!delay.is_zero()).then_some(delay), ..root });
-        self.dispatch(root, myself).await
+        let (lane, barriers) = match alone.map(|alone| alone.into_parts()) {
+            Some((lane, barriers)) => (Some(lane), Some(barriers)),
+            None => (None, self.cell.barriers.lock().take()),
+        };
+        if plan.has_mergers {
+            let barriers = barriers.unwrap_or_else(|| Barriers::new(plan));
+            let arguments = UnitesArguments { barriers, run: myself.clone() };
+            let unites = Actor::spawn_linked(None, UnitesActor, arguments, myself.get_cell());
+            self.unites = Some(unites.await?.0);
+        }
+        self.is_crew = true;
+        match lane {
+            Some(lane) => self.spawn_lane(myself, Some(lane)).await,
+            None => Ok(()),
+        }
     }
 
     /// Takes a pure step here, and counts it as a lane's report would be.
-    fn step<T>(
+    pub(super) fn step<T>(
         &mut self,
         myself: &ActorRef<RunMessage>,
         step: impl FnOnce(&mut Walker<'_>) -> T,
     ) -> Result<T, ActorProcessingErr> {
-        let mut batch = Batch::default();
         let watched = self.cell.bus.is_watched();
-        let result = step(&mut Walker::new(&self.cell.ground, &mut batch, watched));
+        let result = step(&mut Walker::new(&self.cell.ground, &mut self.desk, watched));
+        let batch = self.desk.take();
         for event in batch.events {
             self.cell.bus.send(event);
         }
@@ -208,7 +248,7 @@ impl RunState {
         self.carry_out(effects, myself)
     }
 
-    fn carry_out(
+    pub(super) fn carry_out(
         &mut self,
         effects: Vec<Effect>,
         myself: &ActorRef<RunMessage>,
@@ -216,7 +256,7 @@ impl RunState {
         for effect in effects {
             match effect {
                 Effect::Stop(_) => {
-                    self.pool.control.cancelled.cancel();
+                    self.pool.control.cancel();
                     self.after(self.cell.settings.grace, myself, RunMessage::GraceOver);
                 }
                 Effect::Settled => self.settled(myself)?,
@@ -226,7 +266,10 @@ impl RunState {
     }
 
     /// Nothing is counted any more: sends the lanes home and asks for the groups.
-    fn settled(&mut self, myself: &ActorRef<RunMessage>) -> Result<(), ActorProcessingErr> {
+    pub(super) fn settled(
+        &mut self,
+        myself: &ActorRef<RunMessage>,
+    ) -> Result<(), ActorProcessingErr> {
         if self.ending {
             return Ok(());
         }
@@ -260,12 +303,12 @@ impl RunState {
 
     fn end_by_force(&mut self, myself: &ActorRef<RunMessage>) {
         self.ending = true;
-        self.pool.control.cancelled.cancel();
+        self.pool.control.cancel();
         self.pool.close();
         self.end(myself);
     }
 
-    async fn dispatch(
+    pub(super) async fn dispatch(
         &mut self,
         execution: Option<Execution>,
         myself: &ActorRef<RunMessage>,
@@ -273,83 +316,28 @@ impl RunState {
         if let Some(execution) = execution {
             self.pool.push([execution]);
             if self.lanes == 0 {
-                self.spawn_lane(myself).await?;
+                self.spawn_lane(myself, None).await?;
             }
         }
         Ok(())
     }
 
+    /// Spawns a lane that goes on with what another had, or looks for work of its own.
     async fn spawn_lane(
         &mut self,
         myself: &ActorRef<RunMessage>,
+        lane: Option<Lane>,
     ) -> Result<(), ActorProcessingErr> {
         if self.ending || self.lanes >= self.cell.settings.lanes {
             return Ok(());
         }
         self.lanes += 1;
-        let mut facts = self.cell.facts.clone();
-        facts.control = self.pool.control.clone();
-        let in_flight = self.cell.ground.plan.limits.in_flight as usize;
-        let arguments = LaneArguments {
-            ground: self.cell.ground.clone(),
-            facts: Arc::new(facts),
-            pool: self.pool.clone(),
-            bus: self.cell.bus.clone(),
-            run: myself.clone(),
-            unites: self.unites.clone(),
-            reports: self.reports.clone(),
-            in_flight: (in_flight / self.cell.settings.lanes).max(1),
-        };
+        let lane = lane.unwrap_or_else(|| Lane::new(self.cell.tools(&self.pool)));
+        let (run, unites) = (myself.clone(), self.unites.clone());
+        let crew = Crew { run, unites, reports: self.reports.clone() };
+        let arguments = LaneArguments { lane, crew };
         Actor::spawn_linked(None, LaneActor, arguments, myself.get_cell()).await?;
         Ok(())
-    }
-
-    fn retry(
-        &mut self,
-        what: RetryWhat,
-        id: &str,
-        reply: oneshot::Sender<Result<Vec<StateId>, RetryError>>,
-        myself: &ActorRef<RunMessage>,
-    ) -> Result<(), ActorProcessingErr> {
-        if self.ending {
-            // The run has just ended: dropping the reply makes the caller open the next episode.
-            return Ok(());
-        }
-        let accepted = self.cell.machine.lock().retry(what, id);
-        let states = accepted.as_ref().map(|all| all.iter().map(|one| one.state).collect());
-        // A caller that does not wait for the answer has its retry all the same.
-        let _ = reply.send(states.map_err(Clone::clone));
-        let Ok(executions) = accepted else { return self.settle_if_idle(myself) };
-        self.cell.bus.send(EventKind::RunStarted);
-        for execution in executions {
-            let (execution, id) = (Box::new(execution), xxh3_64(id.as_bytes()));
-            match &self.unites {
-                Some(unites) => unites.cast(UnitesMessage::Reopen(execution, id))?,
-                None => myself.cast(RunMessage::Reopened(execution, id, Box::default()))?,
-            }
-        }
-        Ok(())
-    }
-
-    /// A refused retry may have opened an episode in which there is nothing to do.
-    fn settle_if_idle(&mut self, myself: &ActorRef<RunMessage>) -> Result<(), ActorProcessingErr> {
-        let idle = self.cell.machine.lock().is_idle();
-        if idle { self.settled(myself) } else { Ok(()) }
-    }
-
-    async fn reopened(
-        &mut self,
-        mut execution: Execution,
-        id: u64,
-        found: &Reopening,
-        myself: &ActorRef<RunMessage>,
-    ) -> Result<(), ActorProcessingErr> {
-        self.cell.machine.lock().reopened(&found.reopened, &found.dropped);
-        execution.tokens = found.tokens.as_slice().into();
-        let next = self.step(myself, |walker| walker.retried(&execution, id))?;
-        self.dispatch(next, myself).await?;
-        let effects = self.cell.machine.lock().release_hold();
-        self.carry_out(effects, myself)
     }
 
     /// Tells the actor something after a while; forgotten when the run ends first.

@@ -8,12 +8,14 @@
 //! 3. A fanout holds its groups open until it is drawn to the end, and only then says how many
 //!    branches it had.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::counts::Counts;
 use super::execution::{Execution, Tokens};
 use super::fingerprint::Fingerprint;
-use super::path::Order;
+use super::groups::Groups;
+use super::path::Path;
+use super::state_ids::StateIds;
 use super::status::StateStatus;
 use crate::event::EventKind;
 use crate::id::{NodeIndex, StateId};
@@ -25,19 +27,23 @@ pub(crate) struct Batch {
     /// For the run.
     pub run: RunDelta,
     /// For the unites actor, by group.
-    pub groups: BTreeMap<Fingerprint, GroupDelta>,
+    pub groups: Groups,
     /// For whoever watches; empty if nobody does.
     pub events: Vec<EventKind>,
+    /// Numbers for the states that come next; they stay with the lane.
+    pub ids: StateIds,
 }
 
 /// What a batch changes in the run.
 #[derive(Debug, Default)]
 pub(crate) struct RunDelta {
     pub tally: Tally,
-    pub counts: HashMap<(NodeIndex, StateStatus), i64>,
+    /// How many times a state was moved; says that there is something to report.
+    pub moves: usize,
+    pub counts: Counts,
     pub records: Vec<RecordChange>,
     pub failures: Vec<Failure>,
-    pub outputs: Vec<(NodeIndex, Order, Value)>,
+    pub outputs: Vec<(NodeIndex, Path, Value)>,
     pub skipped: Vec<Skip>,
 }
 
@@ -73,16 +79,9 @@ pub(crate) struct GroupDelta {
     /// Branches to the merger that a condition skipped.
     pub unmet: i64,
     /// Outputs of the united node.
-    pub branches: u64,
+    pub branches: i64,
     pub causes: Vec<Cause>,
     pub elements: Vec<Element>,
-}
-
-impl GroupDelta {
-    /// How many things the unites actor has to look at.
-    pub(crate) fn weight(&self) -> usize {
-        1 + self.elements.len() + self.causes.len()
-    }
 }
 
 /// A group of sibling states begins: an execution of a united node.
@@ -104,7 +103,7 @@ pub(crate) struct Cause {
     pub node: NodeIndex,
     pub status: StateStatus,
     pub error: Arc<str>,
-    pub order: Order,
+    pub path: Path,
     /// Whether the state was on a way to the merger.
     pub leads: bool,
 }
@@ -113,7 +112,7 @@ pub(crate) struct Cause {
 #[derive(Debug)]
 pub(crate) struct Element {
     pub node: NodeIndex,
-    pub order: Order,
+    pub path: Path,
     pub value: ElementValue,
 }
 
@@ -129,7 +128,7 @@ pub(crate) enum ElementValue {
 #[derive(Debug)]
 pub(crate) enum RecordChange {
     /// It exists now, or has a new status.
-    Put(Box<Record>),
+    Put(Record),
     /// It ended, and records of its kind are not kept.
     Forget(StateId),
 }
@@ -152,7 +151,7 @@ pub(crate) struct Failure {
     pub error: Arc<str>,
     pub attempts: u32,
     pub tolerated: bool,
-    pub order: Order,
+    pub path: Path,
 }
 
 /// Something that can no longer run.
@@ -163,7 +162,7 @@ pub(crate) struct Skip {
     /// The group, if it is a merger.
     pub group: Option<Fingerprint>,
     pub reason: SkipCause,
-    pub order: Order,
+    pub path: Path,
 }
 
 /// Why something was skipped.
@@ -178,13 +177,19 @@ pub(crate) enum SkipCause {
 }
 
 impl Batch {
+    /// What there is to report; the next batch begins.
+    pub(crate) fn take(&mut self) -> Self {
+        let next = Self { ids: self.ids, ..Self::default() };
+        std::mem::replace(self, next)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.run.is_empty()
     }
 
     /// The change of one group.
     pub(crate) fn group(&mut self, group: Fingerprint) -> &mut GroupDelta {
-        self.groups.entry(group).or_default()
+        self.groups.entry(group)
     }
 
     /// Counts something in the run and in every group of `tokens`.
@@ -198,21 +203,17 @@ impl Batch {
     /// Moves a state from one status to another.
     pub(crate) fn moved(&mut self, node: NodeIndex, from: Option<StateStatus>, to: StateStatus) {
         if let Some(from) = from {
-            *self.run.counts.entry((node, from)).or_default() -= 1;
+            self.run.counts.add(node, from, -1);
         }
-        *self.run.counts.entry((node, to)).or_default() += 1;
+        self.run.counts.add(node, to, 1);
+        self.run.moves += 1;
     }
 }
 
 impl RunDelta {
-    /// How many things the run's actor has to look at.
-    pub(crate) const fn weight(&self) -> usize {
-        self.records.len() + self.failures.len() + self.outputs.len() + self.skipped.len()
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
-        self.tally == Tally::default()
-            && self.counts.values().all(|count| *count == 0)
+        self.moves == 0
+            && self.tally == Tally::default()
             && self.records.is_empty()
             && self.failures.is_empty()
             && self.outputs.is_empty()

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use ractor::ActorRef;
 use tokio::sync::watch;
 
+use super::fanout::{Pool, Tools};
 use super::machine::{Machine, Stop};
 use super::message::RunMessage;
 use super::outcome::Outcome;
@@ -20,7 +21,7 @@ use crate::version::{Pin, Version};
 /// A run, whether its actor lives or not.
 pub(crate) struct RunCell {
     pub ground: Arc<Ground>,
-    pub facts: RunFacts,
+    pub facts: Arc<RunFacts>,
     pub bus: Arc<RunBus>,
     pub version: Arc<Version>,
     pub settings: RunSettings,
@@ -36,9 +37,12 @@ pub(crate) struct RunCell {
 }
 
 /// What belongs to the current episode.
+#[derive(Default)]
 pub(crate) struct Live {
     pub control: Arc<Control>,
     pub actor: Option<ActorRef<RunMessage>>,
+    /// Whether a cancel came while there was no actor to tell.
+    pub cancelled: bool,
 }
 
 /// How a run uses the process.
@@ -58,13 +62,30 @@ pub(crate) struct RunSettings {
 pub(crate) type Lease = Box<dyn Send>;
 
 impl RunCell {
+    /// What a lane works with.
+    pub(crate) fn tools(&self, pool: &Arc<Pool>) -> Tools {
+        let in_flight = self.ground.plan.limits.in_flight as usize;
+        Tools {
+            ground: self.ground.clone(),
+            facts: Arc::new(RunFacts { control: pool.control.clone(), ..(*self.facts).clone() }),
+            pool: pool.clone(),
+            bus: self.bus.clone(),
+            in_flight: (in_flight / self.settings.lanes).max(1),
+        }
+    }
+
+    /// The pool of an episode.
+    pub(crate) fn pool(&self) -> Arc<Pool> {
+        Arc::new(Pool::new(&self.ground.plan, self.control(), self.settings.lanes))
+    }
+
     pub(crate) fn control(&self) -> Arc<Control> {
         self.live.lock().control.clone()
     }
 
     /// Opens the next episode of a run that has ended.
     pub(crate) fn reopen(&self) {
-        self.live.lock().control = Arc::default();
+        *self.live.lock() = Live::default();
         self.outcome.send_replace(None);
     }
 }
@@ -84,11 +105,11 @@ impl EndGuard {
     /// Records the end: releases the pin, then tells those who wait.
     pub(crate) fn end(&mut self) {
         let Some(held) = self.held.take() else { return };
-        let outcome = self.cell.machine.lock().end();
+        let outcome = Arc::new(self.cell.machine.lock().end());
         self.cell.live.lock().actor = None;
         drop(held);
         self.cell.bus.send(EventKind::RunEnded { status: outcome.status.as_str() });
-        self.cell.outcome.send_replace(Some(Arc::new(outcome)));
+        self.cell.outcome.send_replace(Some(outcome));
     }
 }
 
@@ -98,7 +119,7 @@ impl Drop for EndGuard {
             let stop = Stop::Broken("the run's actor died".to_owned());
             // The effect of a stop is for an actor to carry out, and there is none.
             let _ = self.cell.machine.lock().stop(stop);
-            self.cell.control().cancelled.cancel();
+            self.cell.control().cancel();
             self.end();
         }
     }

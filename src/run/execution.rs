@@ -1,5 +1,6 @@
 //! One execution of a node: what its attempts share, cheap to clone.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,35 @@ pub(crate) struct Token {
 }
 
 /// The groups that an execution is counted in, outermost first.
-pub(crate) type Tokens = Arc<[Token]>;
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tokens(Option<Arc<[Token]>>);
+
+impl Tokens {
+    /// The same groups behind a count of their own.
+    fn localized(&self) -> Self {
+        self.iter().copied().collect()
+    }
+}
+
+impl Deref for Tokens {
+    type Target = [Token];
+
+    fn deref(&self) -> &[Token] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl FromIterator<Token> for Tokens {
+    fn from_iter<I: IntoIterator<Item = Token>>(tokens: I) -> Self {
+        tokens.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl From<Vec<Token>> for Tokens {
+    fn from(tokens: Vec<Token>) -> Self {
+        Self((!tokens.is_empty()).then(|| tokens.into()))
+    }
+}
 
 /// One execution of a node.
 #[derive(Clone)]
@@ -42,6 +71,8 @@ pub(crate) struct Execution {
     pub not_before: Option<Duration>,
     /// What a merger has beyond its input.
     pub merge: Option<Arc<Merge>>,
+    /// Whether a record says that the state is live.
+    pub listed: bool,
 }
 
 /// What the execution of a merger carries.
@@ -59,7 +90,18 @@ impl Execution {
     pub(crate) fn again(mut self, state: StateId) -> Self {
         self.state = state;
         self.attempt += 1;
+        self.listed = false;
         self
+    }
+
+    /// A copy whose descendants touch no reference count that another lane touches.
+    pub(crate) fn localized(&self) -> Self {
+        Self {
+            scope: self.scope.localized(),
+            path: self.path.localized(),
+            tokens: self.tokens.localized(),
+            ..self.clone()
+        }
     }
 }
 

@@ -8,8 +8,9 @@ use ractor::Actor;
 use tokio::sync::oneshot;
 
 use super::actor::{Opening, RunActor, RunArguments};
-use super::cell::RunCell;
+use super::cell::{EndGuard, RunCell};
 use super::error::RetryError;
+use super::fanout::Alone;
 use super::machine::{RetryWhat, Stop};
 use super::message::RunMessage;
 use super::outcome::{Outcome, RunView, StateView};
@@ -32,7 +33,18 @@ impl Run {
 
     /// Starts the actor of an accepted run.
     pub(crate) async fn launch(&self, pin: Pin) {
-        self.open(pin, Opening::Start).await;
+        self.open(EndGuard::new(self.cell.clone(), pin), Opening::Start).await;
+    }
+
+    /// Walks an accepted run here as far as that goes without waiting; an actor takes over the rest.
+    pub(crate) async fn walk(&self, pin: Pin) -> Arc<Outcome> {
+        let mut end = EndGuard::new(self.cell.clone(), pin);
+        let alone = Box::new(Alone::begin(self.cell.clone(), &self.cell.pool()));
+        match alone.walk() {
+            None => end.end(),
+            Some(rest) => self.open(end, Opening::GoOn(rest)).await,
+        }
+        self.outcome().await
     }
 
     /// The run's identity.
@@ -87,7 +99,12 @@ impl Run {
     ///
     /// A run that has ended stays as it is.
     pub fn cancel(&self) {
-        self.tell(RunMessage::Stop(Stop::Cancelled));
+        let mut live = self.cell.live.lock();
+        match live.actor.clone() {
+            Some(actor) => drop(actor.cast(RunMessage::Stop(Stop::Cancelled))),
+            // Its actor is told as soon as it is there; a run that has ended never has one.
+            None => live.cancelled = true,
+        }
     }
 
     /// Holds new states back; attempts under way go on. Child runs pause too.
@@ -141,7 +158,8 @@ impl Run {
                 // Checked before an episode is opened, so that a refusal changes nothing.
                 self.cell.machine.lock().can_retry(what, &id)?;
                 self.cell.reopen();
-                self.open(pin, Opening::Retry(what, id.clone(), reply)).await;
+                let end = EndGuard::new(self.cell.clone(), pin);
+                self.open(end, Opening::Retry(what, id.clone(), reply)).await;
             } else {
                 self.tell(RunMessage::Retry(what, id.clone(), reply));
             }
@@ -153,14 +171,18 @@ impl Run {
         }
     }
 
-    async fn open(&self, pin: Pin, opening: Opening) {
+    async fn open(&self, end: EndGuard, opening: Opening) {
         let cell = self.cell.clone();
-        let arguments = RunArguments { cell, pin, opening };
+        let arguments = RunArguments { cell, end, opening };
         // An actor that fails to start has dropped its guard, which ended the run.
         if let Ok((actor, _)) = Actor::spawn(None, RunActor, arguments).await {
             let mut live = self.cell.live.lock();
             // It may have ended the run already.
             if self.cell.outcome.borrow().is_none() {
+                if live.cancelled {
+                    // An actor that has ended meanwhile has ended the run.
+                    let _ = actor.cast(RunMessage::Stop(Stop::Cancelled));
+                }
                 live.actor = Some(actor);
             }
         }

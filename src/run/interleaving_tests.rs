@@ -12,6 +12,7 @@ use super::execution::Execution;
 use super::machine::{Effect, Machine};
 use super::outcome::Outcome;
 use super::retention::StateRetention;
+use super::state_ids::StateCounter;
 use super::status::{RunStatus, StateStatus};
 use super::unites::{Barriers, Verdict};
 use super::walk::{Fault, Ground, Walker};
@@ -123,7 +124,7 @@ impl World {
             version,
             store: Store::default(),
             retention: StateRetention::All,
-            states: AtomicU64::new(0),
+            states: StateCounter::default(),
         };
         let mut new = Self {
             world,
@@ -161,10 +162,8 @@ impl World {
                 Verdict::Skip(skipping) => {
                     let mut batch = Batch::default();
                     let mut walker = Walker::new(&self.ground, &mut batch, false);
-                    let skip = walker.merger_skipped(skipping);
+                    walker.merger_skipped(skipping);
                     self.apply(batch);
-                    let effects = self.machine.merger_skipped(skip);
-                    self.count(&effects);
                 }
             }
         }
@@ -183,7 +182,7 @@ impl World {
     }
 
     fn report(&mut self, lane: usize) {
-        let batch = std::mem::take(&mut self.lanes[lane].batch);
+        let batch = self.lanes[lane].batch.take();
         self.apply(batch);
     }
 
@@ -239,18 +238,19 @@ impl World {
         match lot {
             0 | 1 => {
                 let fault = Fault { error: "ill".into(), retryable: true, timed_out: lot == 1 };
-                let again = walker.faulted(&execution, &fault, &mut Rng::seeded(1));
+                let again = walker.faulted(execution, &fault, &mut Rng::seeded(1));
                 tasks.extend(again.map(|(next, _)| Task::Attempt(next)));
             }
-            2 => walker.pruned(&execution, Value::Null),
+            2 => walker.pruned(execution, Value::Null),
             _ if is_many => {
                 walker.fanned_out(&execution);
                 let (drawn, total) = (AtomicU64::new(0), lot % 4);
                 tasks.push(Task::Fanout(Arc::new(Drawing { execution, drawn, total })));
             }
             _ => {
-                let children = walker.returned(&execution, output(execution.id % 3));
-                tasks.extend(children.into_iter().map(Task::Attempt));
+                let (mut made, output) = (Vec::new(), output(execution.id % 3));
+                walker.returned(execution, output, &mut made);
+                tasks.extend(made.into_iter().map(Task::Attempt));
             }
         }
     }
@@ -266,8 +266,9 @@ impl World {
             return true;
         }
         drawing.drawn.store(index + 1, Ordering::Relaxed);
-        let children = walker.drawn(&drawing.execution, index, output(index)).unwrap();
-        tasks.extend(children.into_iter().map(Task::Attempt));
+        let mut made = Vec::new();
+        assert!(walker.drawn(&drawing.execution, index, output(index), &mut made));
+        tasks.extend(made.into_iter().map(Task::Attempt));
         false
     }
 }

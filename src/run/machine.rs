@@ -5,15 +5,17 @@
 //! 2. After the end nothing changes but by a manual retry, which opens the next episode.
 //! 3. What is retried by hand is no longer a failure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::batch::{Failure, Record, RecordChange, RunDelta, Skip, Tally};
+use super::batch::{Failure, RunDelta, Skip, Tally};
+use super::counts::Counts;
 use super::error::RetryError;
 use super::execution::Execution;
 use super::fingerprint::Fingerprint;
 use super::outcome::Outcome;
-use super::path::Order;
+use super::path::Path;
+use super::records::Records;
 use super::status::{RunStatus, StateStatus};
 use crate::graph::{OnFailure, Plan};
 use crate::id::{NodeIndex, RunId, StateId, VersionNumber};
@@ -56,10 +58,10 @@ pub(crate) struct Machine {
     pub(super) version: VersionNumber,
     pub(super) warnings: Vec<String>,
     pub(super) tally: Tally,
-    pub(super) counts: HashMap<(NodeIndex, StateStatus), i64>,
-    pub(super) records: BTreeMap<StateId, Record>,
+    pub(super) counts: Counts,
+    pub(super) records: Records,
     pub(super) failures: BTreeMap<StateId, Failure>,
-    pub(super) outputs: Vec<(NodeIndex, Order, Value)>,
+    pub(super) outputs: Vec<(NodeIndex, Path, Value)>,
     pub(super) skipped: BTreeMap<StateId, Skip>,
     pub(super) retry_ids: BTreeSet<String>,
     pub(super) stop: Option<Stop>,
@@ -79,8 +81,8 @@ impl Machine {
             version,
             warnings,
             tally: Tally::default(),
-            counts: HashMap::new(),
-            records: BTreeMap::new(),
+            counts: Counts::default(),
+            records: Records::default(),
             failures: BTreeMap::new(),
             outputs: Vec::new(),
             skipped: BTreeMap::new(),
@@ -96,12 +98,8 @@ impl Machine {
             return Vec::new();
         }
         self.tally.add(delta.tally);
-        for (key, change) in delta.counts {
-            *self.counts.entry(key).or_default() += change;
-        }
-        for change in delta.records {
-            self.change_record(change);
-        }
+        self.counts.merge(&delta.counts);
+        self.records.change(delta.records);
         self.outputs.extend(delta.outputs);
         self.skipped.extend(delta.skipped.into_iter().map(|skip| (skip.state, skip)));
         let untolerated = delta.failures.iter().any(|failure| !failure.tolerated);
@@ -114,27 +112,8 @@ impl Machine {
         effects
     }
 
-    fn change_record(&mut self, change: RecordChange) {
-        match change {
-            RecordChange::Put(record) => {
-                self.records.insert(record.execution.state, *record);
-            }
-            RecordChange::Forget(state) => {
-                self.records.remove(&state);
-            }
-        }
-    }
-
     fn settle(&self) -> Option<Effect> {
         (self.tally.is_settled() && !self.ended).then_some(Effect::Settled)
-    }
-
-    /// A merger can no longer fire.
-    pub(crate) fn merger_skipped(&mut self, skip: Skip) -> Vec<Effect> {
-        *self.counts.entry((skip.node, StateStatus::Skipped)).or_default() += 1;
-        self.skipped.insert(skip.state, skip);
-        self.tally.items -= 1;
-        self.settle().into_iter().collect()
     }
 
     /// Something stops the run; the first reason counts.
@@ -160,7 +139,11 @@ impl Machine {
     }
 
     /// Which states a manual retry would take back.
-    pub(crate) fn can_retry(&self, what: RetryWhat, id: &str) -> Result<Vec<StateId>, RetryError> {
+    pub(crate) fn can_retry(
+        &mut self,
+        what: RetryWhat,
+        id: &str,
+    ) -> Result<Vec<StateId>, RetryError> {
         if self.stop.is_some() && !self.ended {
             return Err(RetryError::Stopping);
         }
@@ -175,10 +158,11 @@ impl Machine {
         self.tally.is_settled()
     }
 
-    fn retryable(&self, what: RetryWhat) -> Result<Vec<StateId>, RetryError> {
+    fn retryable(&mut self, what: RetryWhat) -> Result<Vec<StateId>, RetryError> {
         match what {
             RetryWhat::One(state) => {
-                let record = self.records.get(&state).ok_or(RetryError::UnknownState(state))?;
+                let record =
+                    self.records.sorted().get(&state).ok_or(RetryError::UnknownState(state))?;
                 let node = record.execution.node;
                 match record.status {
                     StateStatus::Skipped | StateStatus::RetryCreated => {}
@@ -188,7 +172,8 @@ impl Machine {
                 Err(RetryError::NotRetryable { state, node, status: record.status })
             }
             RetryWhat::Failed => {
-                let kept = |state: &&StateId| self.records.contains_key(state);
+                let records = self.records.sorted();
+                let kept = |state: &&StateId| records.contains_key(state);
                 let failed: Vec<_> = self.failures.keys().filter(kept).copied().collect();
                 if failed.is_empty() { Err(RetryError::NothingToRetry) } else { Ok(failed) }
             }
@@ -197,10 +182,10 @@ impl Machine {
 
     /// A state that ended is no longer the last word; the run is held open for its next attempt.
     fn take_back(&mut self, state: StateId) -> Execution {
-        let record = self.records.get_mut(&state).expect("checked to be there");
+        let record = self.records.sorted().get_mut(&state).expect("checked to be there");
         let node = record.execution.node;
-        *self.counts.entry((node, record.status)).or_default() -= 1;
-        *self.counts.entry((node, StateStatus::RetryCreated)).or_default() += 1;
+        self.counts.add(node, record.status, -1);
+        self.counts.add(node, StateStatus::RetryCreated, 1);
         record.status = StateStatus::RetryCreated;
         self.failures.remove(&state);
         self.tally.holds += 1;
@@ -219,7 +204,7 @@ impl Machine {
             .collect();
         for (state, node) in gone {
             self.skipped.remove(&state);
-            *self.counts.entry((node, StateStatus::Skipped)).or_default() -= 1;
+            self.counts.add(node, StateStatus::Skipped, -1);
         }
     }
 
@@ -239,15 +224,16 @@ impl Machine {
 
     /// What a run leaves open that is ended by force is cancelled.
     fn close_live_states(&mut self) {
-        let open: Vec<_> = (self.counts.iter())
-            .filter(|((_, status), count)| !status.is_terminal() && **count != 0)
-            .map(|(key, count)| (*key, *count))
-            .collect();
-        for ((node, status), count) in open {
-            self.counts.remove(&(node, status));
-            *self.counts.entry((node, StateStatus::Cancelled)).or_default() += count;
+        let is_open = |(_, status, _): &(_, StateStatus, _)| !status.is_terminal();
+        let open: Vec<_> = self.counts.iter().filter(is_open).collect();
+        if open.is_empty() {
+            return;
         }
-        for record in self.records.values_mut().filter(|record| !record.status.is_terminal()) {
+        for (node, status, count) in open {
+            self.counts.add(node, status, -count);
+            self.counts.add(node, StateStatus::Cancelled, count);
+        }
+        for record in self.records.sorted().values_mut().filter(|r| !r.status.is_terminal()) {
             record.status = StateStatus::Cancelled;
         }
     }
@@ -257,9 +243,9 @@ impl Machine {
         self.ended
     }
 
-    /// How many state records are kept.
+    /// The most state records that are kept.
     pub(crate) fn records(&self) -> usize {
-        self.records.len()
+        self.records.at_most()
     }
 
     /// The status: terminal once the run has ended.

@@ -14,8 +14,6 @@ use crate::id::StateId;
 /// A message to the actor of a run.
 #[derive(Debug)]
 pub(crate) enum RunMessage {
-    /// Make the first state, or retry states of a run that had ended.
-    Begin,
     /// A lane reported what ended; the permit bounds the reports under way.
     Reported(Box<RunDelta>, Option<Arc<OwnedSemaphorePermit>>),
     /// A lane has work to share and not every lane is there.

@@ -34,7 +34,7 @@ impl StateRetention {
     }
 
     /// Whether the records of live states are listed.
-    pub(crate) fn keeps_live(self, _state: StateId) -> bool {
+    pub(crate) fn keeps_live(self) -> bool {
         self != Self::None
     }
 }

@@ -22,7 +22,12 @@ struct Frame {
 
 #[derive(Debug)]
 enum FrameKind {
-    Output { node: NodeIndex, output: Value },
+    /// What lies above, behind a count of its own.
+    Local,
+    Output {
+        node: NodeIndex,
+        output: Value,
+    },
     United(Box<[(NodeIndex, Collected)]>),
 }
 
@@ -49,6 +54,14 @@ impl Scope {
         self.with(FrameKind::United(collected.into()))
     }
 
+    /// The same outputs behind a count of their own, for one lane.
+    pub(crate) fn localized(&self) -> Self {
+        match &self.0 {
+            Some(_) => self.with(FrameKind::Local),
+            None => Self(None),
+        }
+    }
+
     fn with(&self, kind: FrameKind) -> Self {
         Self(Some(Arc::new(Frame { parent: self.clone(), kind })))
     }
@@ -60,7 +73,7 @@ impl Scope {
                 FrameKind::Output { node, output } if *node == wanted => {
                     return Some(Seen::One(output));
                 }
-                FrameKind::Output { .. } => {}
+                FrameKind::Output { .. } | FrameKind::Local => {}
                 FrameKind::United(collected) => {
                     if let Some((_, found)) = collected.iter().find(|(node, _)| *node == wanted) {
                         return match found {

@@ -7,8 +7,9 @@ use super::batch::{Failure, Record, Skip, SkipCause};
 use super::branch_status::branch_statuses;
 use super::machine::Machine;
 use super::outcome::{FailureReport, Outcome, RunView, SkipReason, SkipReport, StateView};
-use super::path::Order;
+use super::path::Path;
 use super::status::StateStatus;
+use crate::graph::Plan;
 use crate::id::{NodeIndex, StateId};
 use crate::value::Value;
 
@@ -16,39 +17,24 @@ impl Machine {
     /// How the run stands, with counts by node and status.
     pub(crate) fn view(&self) -> RunView {
         let mut nodes = BTreeMap::<Arc<str>, BTreeMap<StateStatus, u64>>::new();
-        for ((node, status), count) in &self.counts {
-            if let Some(count) = u64::try_from(*count).ok().filter(|count| *count > 0) {
-                nodes.entry(self.name(*node)).or_default().insert(*status, count);
+        for (node, status, count) in self.counts.iter() {
+            if let Ok(count) = u64::try_from(count) {
+                nodes.entry(self.name(node)).or_default().insert(status, count);
             }
         }
         RunView { status: self.status(), nodes }
     }
 
     /// The states whose records are kept, in the order they were made.
-    pub(crate) fn states(&self) -> Vec<StateView> {
+    pub(crate) fn states(&mut self) -> Vec<StateView> {
         let line = |record: &Record| {
             let execution = &record.execution;
             (execution.state, execution.parent, record.status)
         };
-        let branches = branch_statuses(self.records.values().map(line));
-        let view = |record| self.state(record, &branches);
-        self.records.values().map(view).collect()
-    }
-
-    fn state(&self, record: &Record, branches: &BTreeMap<StateId, StateStatus>) -> StateView {
-        let branch = branches.get(&record.execution.state);
-        StateView {
-            id: record.execution.state,
-            execution: record.execution.id,
-            node: self.name(record.execution.node),
-            status: record.status,
-            branch_status: branch.copied().unwrap_or(record.status),
-            attempt: record.execution.attempt,
-            parent: record.execution.parent,
-            inputs: record.execution.input.clone(),
-            output: record.output.clone(),
-            error: record.error.clone(),
-        }
+        let plan = self.plan.clone();
+        let records = self.records.sorted();
+        let branches = branch_statuses(records.values().map(line));
+        records.values().map(|record| state(&plan, record, &branches)).collect()
     }
 
     /// The outcome as it stands.
@@ -67,16 +53,22 @@ impl Machine {
     }
 
     fn gather_outputs(&self) -> BTreeMap<String, Value> {
-        let mut by_node = BTreeMap::<NodeIndex, BTreeMap<&Order, &Value>>::new();
-        for (node, order, output) in &self.outputs {
-            by_node.entry(*node).or_default().insert(order, output);
+        let mut outputs: Vec<_> = self.outputs.iter().collect();
+        // Stably sorted, the last of one place is a manual retry's: it counts.
+        outputs.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.fanout_order(&b.1)));
+        let is_same = |a: &(NodeIndex, Path, Value), b: &(NodeIndex, Path, Value)| {
+            a.0 == b.0 && a.1.fanout_order(&b.1).is_eq()
+        };
+        let places = outputs.chunk_by(|a, b| is_same(a, b)).filter_map(|place| place.last());
+        let mut by_node = BTreeMap::<NodeIndex, Vec<Value>>::new();
+        for (node, _, output) in places {
+            by_node.entry(*node).or_default().push(output.clone());
         }
-        let named = by_node.into_iter().filter_map(|(node, outputs)| {
+        let named = by_node.into_iter().filter_map(|(node, mut outputs)| {
             let place = self.plan.node(node);
-            let mut outputs = outputs.into_values().cloned();
             let output = match place.repeats {
-                true => Value::Array(outputs.collect()),
-                false => outputs.next_back()?,
+                true => Value::Array(outputs.into()),
+                false => outputs.pop()?,
             };
             Some((place.identifier.to_string(), output))
         });
@@ -85,7 +77,7 @@ impl Machine {
 
     fn report_failures(&self) -> Vec<FailureReport> {
         let mut failures: Vec<_> = self.failures.values().collect();
-        failures.sort_by(|a, b| a.order.cmp(&b.order).then(a.node.cmp(&b.node)));
+        failures.sort_by(|a, b| a.path.fanout_order(&b.path).then(a.node.cmp(&b.node)));
         let report = |failure: &&Failure| FailureReport {
             state: failure.state,
             node: self.name(failure.node),
@@ -99,7 +91,7 @@ impl Machine {
 
     fn report_skipped(&self) -> Vec<SkipReport> {
         let mut skipped: Vec<_> = self.skipped.values().collect();
-        skipped.sort_by(|a, b| a.order.cmp(&b.order).then(a.node.cmp(&b.node)));
+        skipped.sort_by(|a, b| a.path.fanout_order(&b.path).then(a.node.cmp(&b.node)));
         let report = |skip: &&Skip| SkipReport {
             state: skip.state,
             node: self.name(skip.node),
@@ -119,5 +111,21 @@ impl Machine {
                     .collect(),
             },
         }
+    }
+}
+
+fn state(plan: &Plan, record: &Record, branches: &BTreeMap<StateId, StateStatus>) -> StateView {
+    let branch = branches.get(&record.execution.state);
+    StateView {
+        id: record.execution.state,
+        execution: record.execution.id,
+        node: plan.node(record.execution.node).identifier.clone(),
+        status: record.status,
+        branch_status: branch.copied().unwrap_or(record.status),
+        attempt: record.execution.attempt,
+        parent: record.execution.parent,
+        inputs: record.execution.input.clone(),
+        output: record.output.clone(),
+        error: record.error.clone(),
     }
 }

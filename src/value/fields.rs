@@ -92,38 +92,40 @@ impl fmt::Debug for Key {
 }
 
 /// The fields of an object, sorted by name; cloning them counts a reference.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fields(Arc<[(Key, Value)]>);
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields(
+    /// `None` if there are none: an empty object allocates nothing and counts nothing.
+    Option<Arc<[(Key, Value)]>>,
+);
 
 impl Fields {
+    fn pairs(&self) -> &[(Key, Value)] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
     /// The value of a field.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        let place = self.0.binary_search_by(|(key, _)| key.as_str().cmp(name)).ok()?;
-        Some(&self.0[place].1)
+        let pairs = self.pairs();
+        let place = pairs.binary_search_by(|(key, _)| key.as_str().cmp(name)).ok()?;
+        Some(&pairs[place].1)
     }
 
     /// The fields in the order of their names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Key, &Value)> {
-        self.0.iter().map(|(key, value)| (key, value))
+        self.pairs().iter().map(|(key, value)| (key, value))
     }
 
     /// How many fields there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.pairs().len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Default for Fields {
-    fn default() -> Self {
-        Self(Arc::from([]))
+        self.0.is_none()
     }
 }
 
@@ -137,6 +139,6 @@ impl FromIterator<(Key, Value)> for Fields {
             pairs.sort_by(|a, b| a.0.cmp(&b.0));
             pairs.dedup_by(|later, kept| later.0 == kept.0);
         }
-        Self(pairs.into())
+        Self((!pairs.is_empty()).then(|| pairs.into()))
     }
 }

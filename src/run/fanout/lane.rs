@@ -1,86 +1,46 @@
-//! A lane: a child actor that walks branches, polling each where it stands.
+//! A lane: walks branches, polling each where it stands.
 //!
 //! Invariants:
-//! 1. A lane reports before it waits and before it shares, so that what it did is counted.
-//! 2. Work is taken innermost first: memory follows the depth of the graph, not the fanout's width.
-//! 3. A lane never waits while it holds work that it could go on with.
+//! 1. Work is taken innermost first: memory follows the depth of the graph, not the fanout's width.
+//! 2. What waits is in `parked` and in `waiting`, under one key.
+//! 3. Everything a lane has is in one of `tasks`, `stalled`, `parked`.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::Semaphore;
+use slab::Slab;
 
 use super::attempt::Ended;
+use super::drawing::{Drawing, GivenUp, Next};
 use super::pool::{Pool, Taken};
-use super::source::{Drawn, Fanout};
+use super::source::End;
 use crate::event::RunBus;
-use crate::id::StateId;
 use crate::node::RunFacts;
 use crate::run::batch::Batch;
 use crate::run::execution::Execution;
-use crate::run::message::RunMessage;
 use crate::run::status::StateStatus;
-use crate::run::unites::UnitesMessage;
-use crate::run::walk::Ground;
+use crate::run::walk::{Ground, Walker};
+use crate::value::Value;
 
-/// How many branches a lane walks before it lets other tasks run.
+/// How many attempts a lane starts, or how many that waited it goes on with, in one turn.
 const TURN: u32 = 64;
 
-/// The lane's actor: one message, `Work`, that ends with the run.
-pub(crate) struct LaneActor;
-
-/// What a lane starts with.
-#[derive(Clone)]
-pub(crate) struct LaneArguments {
+/// What a lane works with.
+pub(crate) struct Tools {
     pub ground: Arc<Ground>,
+    /// A context counts references to these: each lane has its own.
     pub facts: Arc<RunFacts>,
     pub pool: Arc<Pool>,
     pub bus: Arc<RunBus>,
-    pub run: ActorRef<RunMessage>,
-    pub unites: Option<ActorRef<UnitesMessage>>,
-    /// Bounds the reports under way, of all lanes together.
-    pub reports: Arc<Semaphore>,
     /// How many attempts this lane may have under way.
     pub in_flight: usize,
 }
 
-/// The only message a lane gets: work until the run has ended.
-#[derive(Debug)]
-pub(crate) struct Work;
-
-impl Actor for LaneActor {
-    type Msg = Work;
-    type State = Lane;
-    type Arguments = LaneArguments;
-
-    async fn pre_start(
-        &self,
-        myself: ActorRef<Self::Msg>,
-        arguments: Self::Arguments,
-    ) -> Result<Self::State, ActorProcessingErr> {
-        myself.cast(Work)?;
-        Ok(Lane::new(arguments))
-    }
-
-    async fn handle(
-        &self,
-        myself: ActorRef<Self::Msg>,
-        Work: Self::Msg,
-        lane: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        lane.work().await;
-        myself.stop(None);
-        Ok(())
-    }
-}
-
-pub(super) type Waiting = Pin<Box<dyn Future<Output = (StateId, Woken)> + Send>>;
+pub(super) type Waiting = Pin<Box<dyn Future<Output = (usize, Woken)> + Send>>;
 
 /// Why a parked execution goes on.
 pub(super) enum Woken {
@@ -92,230 +52,260 @@ pub(super) enum Woken {
 /// Work that only this lane has.
 pub(super) enum Task {
     Execution(Execution),
-    Fanout(Arc<Fanout>),
+    Drawing(Box<Drawing>),
+}
+
+/// An execution that waits, and the status it has meanwhile.
+pub(super) struct Parked {
+    pub execution: Execution,
+    pub status: StateStatus,
+}
+
+/// Why a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TurnEnd {
+    /// There is more to do.
+    Over,
+    /// Nothing is left that could go on now.
+    Dry,
+    /// The lane may start nothing now: the run is paused, or enough is under way.
+    Full,
+    /// The run is being stopped.
+    Cancelled,
 }
 
 /// A lane's own work and what it has not reported yet.
 pub(crate) struct Lane {
-    pub(super) shared: LaneArguments,
+    pub(super) tools: Arc<Tools>,
     pub(super) batch: Batch,
     pub(super) tasks: Vec<Task>,
-    stalled: Vec<Arc<Fanout>>,
-    pub(super) parked: HashMap<StateId, (Execution, StateStatus)>,
-    pub(super) unlisted: Vec<StateId>,
+    /// What the last step made; empty between steps.
+    pub(super) made: Vec<Execution>,
+    /// Streams that had nothing to give.
+    pub(super) stalled: Vec<Box<Drawing>>,
+    pub(super) parked: Slab<Parked>,
+    /// Keys of parked executions that no record lists yet.
+    pub(super) unlisted: Vec<usize>,
     pub(super) waiting: FuturesUnordered<Waiting>,
+    /// Whether a fanout was opened: the turn ends, so that it can be shared before it is walked.
+    pub(super) opened: bool,
 }
 
 impl Lane {
-    fn new(mut shared: LaneArguments) -> Self {
-        // A context counts references to these facts: each lane has its own counter.
-        shared.facts = Arc::new((*shared.facts).clone());
+    pub(crate) fn new(tools: Tools) -> Self {
         Self {
-            shared,
+            tools: Arc::new(tools),
             batch: Batch::default(),
             tasks: Vec::new(),
+            made: Vec::new(),
             stalled: Vec::new(),
-            parked: HashMap::new(),
+            parked: Slab::new(),
             unlisted: Vec::new(),
             waiting: FuturesUnordered::new(),
+            opened: false,
         }
     }
 
-    /// Works until the run has ended.
-    async fn work(&mut self) {
-        let pool = self.shared.pool.clone();
-        // The lane was counted as one that could be spawned.
-        pool.stops_waiting();
-        while !pool.is_closed() {
-            let changed = pool.control.changed.notified();
-            tokio::pin!(changed);
-            // Registered before looking for work: what comes in between wakes the lane.
-            changed.as_mut().enable();
-            self.advance().await;
-            self.list_parked();
-            self.report().await;
-            if pool.is_closed() {
-                break;
+    /// Goes on with what can go on, for a while.
+    pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> TurnEnd {
+        let mut left = TURN;
+        self.tasks.extend(self.stalled.drain(..).map(Task::Drawing));
+        self.take_woken(cx);
+        while left > 0 && !std::mem::take(&mut self.opened) {
+            if self.tools.pool.control.is_cancelled() {
+                return TurnEnd::Cancelled;
             }
-            // A lane that has all it may have cannot take what others would share.
-            let is_hungry = self.has_room();
-            if is_hungry {
-                pool.starts_waiting();
-            }
-            self.wait(changed).await;
-            if is_hungry {
-                pool.stops_waiting();
-            }
-        }
-    }
-
-    /// Waits until something that was parked ends, or something else woke the lane.
-    async fn wait(&mut self, mut changed: Pin<&mut tokio::sync::futures::Notified<'_>>) {
-        let cancelled = self.shared.pool.control.cancelled.clone();
-        let cancelled = cancelled.cancelled();
-        tokio::pin!(cancelled);
-        let watch_cancel = !self.shared.pool.control.cancelled.is_cancelled();
-        let mut first = true;
-        let waiting = &mut self.waiting;
-        let woken = std::future::poll_fn(|cx| {
-            if let Poll::Ready(Some(woken)) = waiting.poll_next_unpin(cx) {
-                return Poll::Ready(Some(woken));
-            }
-            let changed = changed.as_mut().poll(cx).is_ready();
-            let cancelled = watch_cancel && cancelled.as_mut().poll(cx).is_ready();
-            // A stream wakes the lane without any of these being ready: look again then, too.
-            match std::mem::take(&mut first) && !changed && !cancelled {
-                true => Poll::Pending,
-                false => Poll::Ready(None),
-            }
-        });
-        if let Some((state, woken)) = tokio::task::unconstrained(woken).await {
-            self.woken(state, woken);
-        }
-    }
-
-    /// Goes on with everything that can go on.
-    async fn advance(&mut self) {
-        let pool = self.shared.pool.clone();
-        let mut turn = TURN;
-        // The pool has those that are shared.
-        let own = self.stalled.drain(..).filter(|fanout| !fanout.is_shared());
-        self.tasks.extend(own.map(Task::Fanout));
-        loop {
-            if pool.control.cancelled.is_cancelled() {
-                self.abandon();
-                return;
-            }
-            self.take_woken().await;
             if !self.has_room() {
-                return;
+                return TurnEnd::Full;
             }
-            if !self.step().await {
-                return;
-            }
-            self.share().await;
-            turn -= 1;
-            if turn == 0 {
-                turn = TURN;
-                self.report_if_full().await;
-                tokio::task::yield_now().await;
+            if !self.step(cx, &mut left) {
+                return TurnEnd::Dry;
             }
         }
+        TurnEnd::Over
     }
 
     /// Whether the lane may start another attempt.
-    fn has_room(&self) -> bool {
-        !self.shared.pool.control.is_paused() && self.parked.len() < self.shared.in_flight
+    pub(super) fn has_room(&self) -> bool {
+        !self.tools.pool.control.is_paused() && self.parked.len() < self.tools.in_flight
     }
 
-    async fn take_woken(&mut self) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        let waiting = &mut self.waiting;
-        let mut ready = Vec::new();
-        let poll = std::future::poll_fn(|cx| {
-            while ready.len() < TURN as usize
-                && let Poll::Ready(Some(woken)) = waiting.poll_next_unpin(cx)
-            {
-                ready.push(woken);
+    fn take_woken(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..TURN {
+            if self.waiting.is_empty() {
+                return;
             }
-            Poll::Ready(())
-        });
-        tokio::task::unconstrained(poll).await;
-        for (state, woken) in ready {
-            self.woken(state, woken);
+            let Poll::Ready(Some((key, woken))) = self.waiting.poll_next_unpin(cx) else { return };
+            self.woken(key, woken);
         }
+        // There may be more: look again after this turn.
+        cx.waker().wake_by_ref();
     }
 
     /// Takes one piece of work; says whether there was any.
-    async fn step(&mut self) -> bool {
+    fn step(&mut self, cx: &mut Context<'_>, left: &mut u32) -> bool {
         // Mergers that fired go before new branches, which would only make more of them.
-        let draws = !matches!(self.tasks.last(), Some(Task::Execution(_)));
-        let fired = draws && self.shared.pool.has_executions();
-        match if fired { None } else { self.tasks.pop() } {
-            Some(Task::Execution(execution)) => self.start(execution),
-            Some(Task::Fanout(fanout)) => self.draw(fanout).await,
-            None => match self.shared.pool.take(&self.stalled) {
-                Some(Taken::Execution(execution)) => self.start(execution),
-                Some(Taken::Fanout(fanout)) => self.draw(fanout).await,
+        if !matches!(self.tasks.last(), Some(Task::Execution(_)))
+            && let Some(fired) = self.tools.pool.take_execution()
+        {
+            self.walk(fired, left);
+            return true;
+        }
+        match self.tasks.pop() {
+            Some(Task::Execution(execution)) => self.walk(execution, left),
+            Some(Task::Drawing(drawing)) => self.draw(drawing, cx, left),
+            None => match self.tools.pool.take(&self.stalled) {
+                Some(Taken::Execution(execution)) => self.walk(execution, left),
+                Some(Taken::Fanout(fanout)) => {
+                    self.draw(Box::new(Drawing::of(fanout)), cx, left);
+                }
                 None => return false,
             },
         }
         true
     }
 
-    /// Draws one branch of a fanout and leaves the rest of it for later.
-    async fn draw(&mut self, fanout: Arc<Fanout>) {
-        match std::future::poll_fn(|cx| Poll::Ready(fanout.draw(cx))).await {
-            Drawn::Output(index, output) => {
-                let children =
-                    self.step_with(|walker| walker.drawn(&fanout.execution, index, output));
-                match children {
-                    Some(children) => {
-                        self.keep(fanout);
-                        self.go_on(children);
-                    }
-                    None => {
-                        let end = fanout.break_off("limit of states exceeded");
-                        // The output that was drawn has no state: it does not count.
-                        self.drawn_to_end(&fanout, end, 1);
+    /// Walks on from an execution until its branch ends, waits or splits.
+    fn walk(&mut self, mut execution: Execution, left: &mut u32) {
+        loop {
+            if *left == 0 || self.tools.pool.control.is_cancelled() || !self.has_room() {
+                self.tasks.push(Task::Execution(execution));
+                return;
+            }
+            *left -= 1;
+            self.start(execution);
+            match self.made.len() {
+                1 => execution = self.made.pop().expect("one was made"),
+                _ => return self.go_on(),
+            }
+        }
+    }
+
+    /// Draws branches of a fanout and walks each to where it waits.
+    fn draw(&mut self, mut drawing: Box<Drawing>, cx: &mut Context<'_>, left: &mut u32) {
+        let below = self.tasks.len();
+        while *left > 0 && self.tasks.len() == below && !self.opened && self.may_draw() {
+            match drawing.next(cx) {
+                Next::Output(index, output) => {
+                    *left -= 1;
+                    if !self.branch(&drawing.own, index, output, left) {
+                        return self.states_exceeded(drawing, index);
                     }
                 }
+                Next::Pending => return self.stalled.push(drawing),
+                Next::End(end) => return self.drawn_to_end(drawing, &end),
+                // Whoever saw its end is about to take it out of the pool.
+                Next::Gone => return self.tools.pool.forget(&drawing.fanout),
             }
-            Drawn::Pending => self.stalled.push(fanout),
-            end @ Drawn::End { .. } => self.drawn_to_end(&fanout, end, 0),
-            // Whoever saw its end is about to take it out of the pool.
-            Drawn::Gone => self.shared.pool.forget(&fanout),
+        }
+        // Below what its branches left: that is further inside.
+        self.tasks.insert(below, Task::Drawing(drawing));
+    }
+
+    fn may_draw(&self) -> bool {
+        let pool = &self.tools.pool;
+        !pool.control.is_cancelled() && self.has_room() && !pool.has_executions()
+    }
+
+    /// One branch of a fanout; says whether the run may have its state.
+    fn branch(&mut self, own: &Execution, index: u64, output: Value, left: &mut u32) -> bool {
+        let mut made = std::mem::take(&mut self.made);
+        let has_state = self.step_with(|walker| walker.drawn(own, index, output, &mut made));
+        self.made = made;
+        match self.made.len() {
+            1 => {
+                let child = self.made.pop().expect("one was made");
+                self.walk(child, left);
+            }
+            _ => self.go_on(),
+        }
+        has_state
+    }
+
+    fn drawn_to_end(&mut self, drawing: Box<Drawing>, end: &End) {
+        let Drawing { fanout, own, .. } = *drawing;
+        self.tools.pool.forget(&fanout);
+        match &end.fault {
+            Some(fault) if end.drawn == 0 => {
+                self.step_with(|walker| walker.not_fanned_out(&own));
+                self.faulted(own, fault);
+            }
+            fault => self.step_with(|walker| walker.exhausted(&own, end.drawn, fault.as_ref())),
         }
     }
 
-    /// Leaves the rest of a fanout for later, unless the pool has it.
-    fn keep(&mut self, fanout: Arc<Fanout>) {
-        if !fanout.is_shared() {
-            self.tasks.push(Task::Fanout(fanout));
-        }
-    }
-
-    fn drawn_to_end(&mut self, fanout: &Arc<Fanout>, end: Drawn, without: u64) {
-        let Drawn::End { drawn, fault } = end else { return };
-        if fanout.is_shared() {
-            self.shared.pool.forget(fanout);
-        }
-        let execution = &fanout.execution;
-        match fault {
-            Some(fault) if drawn == 0 => {
-                self.step_with(|walker| walker.not_fanned_out(execution));
-                self.faulted(execution, &fault);
+    /// The run has no state for the output at `index`, nor for any after it.
+    fn states_exceeded(&mut self, mut drawing: Box<Drawing>, index: u64) {
+        let GivenUp { buffered, end, .. } = drawing.give_up();
+        let own = &drawing.own;
+        self.step_with(|walker| {
+            walker.exceeded(own, index);
+            if let Some(End { drawn, fault }) = end {
+                walker.exhausted(own, drawn, fault.as_ref());
             }
-            fault => self.step_with(|walker| {
-                walker.exhausted(execution, drawn.saturating_sub(without), fault.as_ref());
-            }),
-        }
+            // The output that was drawn last has no state either.
+            walker.forfeited(own, buffered + 1);
+        });
+        self.tools.pool.forget(&drawing.fanout);
     }
 
     /// Ends everything the lane has, and what nobody took yet.
-    fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.waiting = FuturesUnordered::new();
-        let parked = std::mem::take(&mut self.parked);
-        let mut parked: Vec<_> = parked.into_values().collect();
-        parked.sort_by_key(|(execution, _)| execution.state);
-        for (execution, was) in parked {
-            self.step_with(|walker| walker.cancelled(&execution, was));
+        let mut parked: Vec<_> = self.parked.drain().collect();
+        parked.sort_by_key(|parked| parked.execution.state);
+        for Parked { execution, status } in parked {
+            self.step_with(|walker| walker.cancelled(execution, status));
         }
-        self.tasks.extend(self.stalled.drain(..).map(Task::Fanout));
-        let pool = self.shared.pool.clone();
-        while let Some(task) = self.tasks.pop().or_else(|| pool.take(&[]).map(Task::from)) {
+        self.tasks.extend(self.stalled.drain(..).map(Task::Drawing));
+        let tools = self.tools.clone();
+        while let Some(task) = self.tasks.pop().or_else(|| tools.pool.take(&[]).map(Task::from)) {
             match task {
                 Task::Execution(execution) => {
-                    self.step_with(|walker| walker.cancelled(&execution, StateStatus::Created));
+                    self.step_with(|walker| walker.cancelled(execution, StateStatus::Created));
                 }
-                Task::Fanout(fanout) => {
-                    pool.forget(&fanout);
-                    if let Drawn::End { drawn, .. } = fanout.close() {
-                        self.step_with(|walker| walker.cut_off(&fanout.execution, drawn));
-                    }
-                }
+                Task::Drawing(drawing) => self.abandon_fanout(drawing),
+            }
+        }
+    }
+
+    fn abandon_fanout(&mut self, mut drawing: Box<Drawing>) {
+        self.tools.pool.forget(&drawing.fanout);
+        let GivenUp { first, buffered, end } = drawing.give_up();
+        let own = &drawing.own;
+        self.step_with(|walker| {
+            if let Some(first) = first {
+                walker.cut_off(own, first);
+            }
+            if let Some(end) = end {
+                walker.closed(own, end.drawn);
+            }
+            if buffered > 0 {
+                walker.forfeited(own, buffered);
+            }
+        });
+    }
+
+    /// Takes one pure step into the batch, and announces it.
+    pub(super) fn step_with<T>(&mut self, step: impl FnOnce(&mut Walker<'_>) -> T) -> T {
+        let watched = self.tools.bus.is_watched();
+        let mut walker = Walker::new(&self.tools.ground, &mut self.batch, watched);
+        let result = step(&mut walker);
+        for event in self.batch.events.drain(..) {
+            self.tools.bus.send(event);
+        }
+        result
+    }
+
+    /// Lists what waits, so that it can be seen and retried by hand.
+    pub(super) fn list_parked(&mut self) {
+        for key in std::mem::take(&mut self.unlisted) {
+            let Some(parked) = self.parked.get_mut(key) else { continue };
+            // Another one may have come to wait under the same key.
+            if !parked.execution.listed {
+                let watched = false;
+                let mut walker = Walker::new(&self.tools.ground, &mut self.batch, watched);
+                walker.list(&mut parked.execution, parked.status);
             }
         }
     }
@@ -325,7 +315,7 @@ impl From<Taken> for Task {
     fn from(taken: Taken) -> Self {
         match taken {
             Taken::Execution(execution) => Self::Execution(execution),
-            Taken::Fanout(fanout) => Self::Fanout(fanout),
+            Taken::Fanout(fanout) => Self::Drawing(Box::new(Drawing::of(fanout))),
         }
     }
 }

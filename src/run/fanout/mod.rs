@@ -1,14 +1,20 @@
-//! A fanout at work: outputs are drawn from a shared source by lanes, which walk the branches.
+//! A fanout: its branches walked by one lane alone, or by a crew of lanes that are child actors.
 //!
-//! The run's actor spawns the lanes as supervised children and hands work to their [`Pool`]; a lane
-//! reports batches to the run's actor and to the unites actor. No lane waits for another.
+//! Executions come in, batches go out. A [`Lane`](lane::Lane) polls each attempt where it stands and
+//! lets those wait that are pending; it knows no actor. [`Alone`] applies what its lane did on the
+//! spot; a [`LaneActor`] reports it. Which of the two a run has is decided by what it turns out to
+//! need: see `alone.rs`.
 
+mod alone;
 mod attempt;
+mod crew;
+mod drawing;
 mod lane;
 mod pool;
-mod report;
 mod source;
 mod walker;
 
-pub(crate) use lane::{LaneActor, LaneArguments};
+pub(crate) use alone::Alone;
+pub(crate) use crew::{Crew, LaneActor, LaneArguments};
+pub(crate) use lane::{Lane, Tools};
 pub(crate) use pool::Pool;

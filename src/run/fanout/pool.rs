@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use super::drawing::Drawing;
 use super::source::Fanout;
 use crate::graph::Plan;
 use crate::id::NodeIndex;
@@ -22,6 +23,7 @@ pub(crate) struct Pool {
     closed: AtomicBool,
     /// Lanes that wait, and lanes that could be spawned.
     hungry: AtomicUsize,
+    /// By node; empty if the concurrency of none is limited.
     permits: Box<[Option<Arc<Semaphore>>]>,
 }
 
@@ -39,7 +41,8 @@ pub(crate) enum Taken {
 
 impl Pool {
     pub(crate) fn new(plan: &Plan, control: Arc<Control>, lanes: usize) -> Self {
-        let permits = plan.nodes.iter().map(|node| {
+        let is_limited = plan.nodes.iter().any(|node| node.concurrency.is_some());
+        let permits = plan.nodes.iter().filter(|_| is_limited).map(|node| {
             node.concurrency.map(|count| Arc::new(Semaphore::new(count.max(1) as usize)))
         });
         Self {
@@ -54,7 +57,7 @@ impl Pool {
 
     /// The permits of a node whose concurrency is limited.
     pub(crate) fn permits(&self, node: NodeIndex) -> Option<Arc<Semaphore>> {
-        self.permits[node.at()].clone()
+        self.permits.get(node.at())?.clone()
     }
 
     /// Hands executions to whichever lane is free.
@@ -73,14 +76,26 @@ impl Pool {
         self.control.changed.notify_waiters();
     }
 
+    /// An execution that nobody has.
+    pub(crate) fn take_execution(&self) -> Option<Execution> {
+        if !self.has_executions() {
+            return None;
+        }
+        let mut work = self.work.lock();
+        let execution = work.executions.pop_front()?;
+        self.queued.store(work.executions.len(), Ordering::Relaxed);
+        Some(execution)
+    }
+
     /// Work that nobody has: executions first, then the innermost fanout that is not in `stalled`.
-    pub(crate) fn take(&self, stalled: &[Arc<Fanout>]) -> Option<Taken> {
+    pub(crate) fn take(&self, stalled: &[Box<Drawing>]) -> Option<Taken> {
         let mut work = self.work.lock();
         if let Some(execution) = work.executions.pop_front() {
             self.queued.store(work.executions.len(), Ordering::Relaxed);
             return Some(Taken::Execution(execution));
         }
-        let is_stalled = |fanout: &Arc<Fanout>| stalled.iter().any(|s| Arc::ptr_eq(s, fanout));
+        let is_stalled =
+            |fanout: &Arc<Fanout>| stalled.iter().any(|s| Arc::ptr_eq(&s.fanout, fanout));
         let fanout = work.fanouts.iter().rev().find(|fanout| !is_stalled(fanout))?;
         Some(Taken::Fanout(fanout.clone()))
     }
@@ -92,7 +107,9 @@ impl Pool {
 
     /// Forgets a fanout whose end was seen.
     pub(crate) fn forget(&self, fanout: &Arc<Fanout>) {
-        self.work.lock().fanouts.retain(|other| !Arc::ptr_eq(other, fanout));
+        if fanout.is_shared() {
+            self.work.lock().fanouts.retain(|other| !Arc::ptr_eq(other, fanout));
+        }
     }
 
     /// Whether some lane has nothing to do.

@@ -1,5 +1,6 @@
-//! Where the branches of a fanout come from: a list or a stream, drawn one at a time.
+//! Where the branches of a fanout come from: a list or a stream, drawn in steps by any lane.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
@@ -26,14 +27,19 @@ struct Source {
     max: u64,
 }
 
-/// What a draw gave.
-pub(crate) enum Drawn {
-    /// The next output and its place.
-    Output(u64, Value),
+/// The end of a fanout, seen by one draw and by no other.
+pub(crate) struct End {
+    pub drawn: u64,
+    pub fault: Option<Fault>,
+}
+
+/// What follows after a draw.
+pub(crate) enum After {
+    /// There may be more.
+    More,
     /// Nothing yet; the lane is woken when there is more.
     Pending,
-    /// The end, seen by this draw and by no other.
-    End { drawn: u64, fault: Option<Fault> },
+    End(End),
     /// The end was seen before.
     Gone,
 }
@@ -52,52 +58,63 @@ impl Fanout {
         self.shared.load(Ordering::Relaxed)
     }
 
-    /// Takes the next output.
-    pub(crate) fn draw(&self, cx: &mut Context<'_>) -> Drawn {
-        let mut source = self.source.lock();
-        let Some(outputs) = &mut source.outputs else { return Drawn::Gone };
-        let next = match guarded(|| poll_next(outputs, cx)) {
-            Ok(Poll::Pending) => return Drawn::Pending,
-            Ok(Poll::Ready(next)) => next,
-            Err(panic) => Some(Err(panic)),
-        };
-        match next {
-            Some(Ok(_)) if source.drawn >= source.max => {
-                let error = format!("limit of {} outputs exceeded", source.max);
-                source.end(Some(NodeError::permanent(error)))
-            }
-            Some(Ok(output)) => {
-                source.drawn += 1;
-                Drawn::Output(source.drawn - 1, output)
-            }
-            Some(Err(error)) => source.end(Some(error)),
-            None => source.end(None),
+    /// How many outputs there are at least.
+    pub(crate) fn at_least(&self) -> usize {
+        match &self.source.lock().outputs {
+            Some(Emission::Each(items)) => items.size_hint().0,
+            _ => 0,
         }
     }
 
-    /// Takes back an output for which the run had no state left, and ends the fanout.
-    pub(crate) fn break_off(&self, error: &str) -> Drawn {
+    /// Takes up to `count` outputs with their places.
+    pub(crate) fn draw(
+        &self,
+        cx: &mut Context<'_>,
+        count: usize,
+        into: &mut VecDeque<(u64, Value)>,
+    ) -> After {
         let mut source = self.source.lock();
-        if source.outputs.is_none() {
-            return Drawn::Gone;
+        for _ in 0..count {
+            match source.draw(cx) {
+                Ok(output) => into.push_back(output),
+                Err(after) => return after,
+            }
         }
-        source.end(Some(NodeError::permanent(error)))
+        After::More
     }
 
-    /// Ends the fanout where it stands.
-    pub(crate) fn close(&self) -> Drawn {
+    /// Ends the fanout where it stands, unless its end was seen.
+    pub(crate) fn close(&self) -> Option<End> {
         let mut source = self.source.lock();
-        if source.outputs.is_none() {
-            return Drawn::Gone;
-        }
-        source.end(None)
+        source.outputs.is_some().then(|| source.end(None))
     }
 }
 
 impl Source {
-    fn end(&mut self, error: Option<NodeError>) -> Drawn {
+    fn draw(&mut self, cx: &mut Context<'_>) -> Result<(u64, Value), After> {
+        let Some(outputs) = &mut self.outputs else { return Err(After::Gone) };
+        let next = match guarded(|| poll_next(outputs, cx)) {
+            Ok(Poll::Pending) => return Err(After::Pending),
+            Ok(Poll::Ready(next)) => next,
+            Err(panic) => Some(Err(panic)),
+        };
+        match next {
+            Some(Ok(_)) if self.drawn >= self.max => {
+                let error = format!("limit of {} outputs exceeded", self.max);
+                Err(After::End(self.end(Some(NodeError::permanent(error)))))
+            }
+            Some(Ok(output)) => {
+                self.drawn += 1;
+                Ok((self.drawn - 1, output))
+            }
+            Some(Err(error)) => Err(After::End(self.end(Some(error)))),
+            None => Err(After::End(self.end(None))),
+        }
+    }
+
+    fn end(&mut self, error: Option<NodeError>) -> End {
         drop_guarded(self.outputs.take());
-        Drawn::End { drawn: self.drawn, fault: error.as_ref().map(Fault::of) }
+        End { drawn: self.drawn, fault: error.as_ref().map(Fault::of) }
     }
 }
 

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::attempt::{Begun, Ended, begin, finish};
-use super::lane::{Lane, LaneArguments, Task, Waiting, Woken};
+use super::drawing::Drawing;
+use super::lane::{Lane, Parked, Task, Tools, Waiting, Woken};
 use super::source::Fanout;
-use crate::clock::Rng;
-use crate::id::StateId;
+use crate::clock::{Rng, Timestamp};
+use crate::id::NodeIndex;
 use crate::node::Emission;
 use crate::run::execution::Execution;
 use crate::run::panics::Guarded;
@@ -19,99 +21,116 @@ use crate::run::walk::Fault;
 impl Lane {
     /// Starts an attempt and polls it where it stands.
     pub(super) fn start(&mut self, mut execution: Execution) {
-        let ground = self.shared.ground.clone();
-        let node = ground.plan.node(execution.node);
         if self.is_expired(&execution) {
-            return self.step_with(|walker| walker.expired(&execution, StateStatus::Created));
+            return self.step_with(|walker| walker.expired(execution, StateStatus::Created));
         }
-        if let (Some(total), None) = (node.total_timeout, execution.deadline) {
-            execution.deadline = Some(self.shared.facts.clock.now().after(total));
+        let tools = &self.tools;
+        if let (Some(total), None) =
+            (tools.ground.plan.node(execution.node).total_timeout, execution.deadline)
+        {
+            execution.deadline = Some(tools.facts.clock.now().after(total));
         }
+        match tools.pool.permits(execution.node) {
+            None => self.attempt(execution, None),
+            Some(permits) => match permits.clone().try_acquire_owned() {
+                Ok(permit) => self.attempt(execution, Some(permit)),
+                Err(_) => self.queue(execution, permits),
+            },
+        }
+    }
+
+    /// Calls the handler; `permit` is given back when the attempt has ended.
+    fn attempt(&mut self, execution: Execution, permit: Option<OwnedSemaphorePermit>) {
         self.step_with(|walker| walker.queued(&execution));
-        let Some(permits) = self.shared.pool.permits(execution.node) else {
-            match begin(&ground.plan, &self.shared.facts, &execution) {
-                Begun::Ended(ended) => self.ended(execution, ended),
-                Begun::Pending(future) => self.park_attempt(execution, future),
+        match begin(&self.tools.ground.plan, &self.tools.facts, &execution) {
+            Begun::Ended(ended) => self.ended(execution, ended),
+            Begun::Pending(future) => {
+                let (tools, place) = (self.tools.clone(), Attempt::of(&execution));
+                self.park(execution, StateStatus::Queued, |key| {
+                    Box::pin(async move {
+                        let ended = tools.finish(place, future).await;
+                        drop(permit);
+                        (key, Woken::Ended(ended))
+                    })
+                });
             }
-            return;
-        };
-        let shared = self.shared.clone();
-        let (state, limited) = (execution.state, execution.clone());
-        self.park(
-            execution,
-            StateStatus::Queued,
+        }
+    }
+
+    /// Waits for a permit of a node whose concurrency is limited.
+    fn queue(&mut self, execution: Execution, permits: Arc<Semaphore>) {
+        self.step_with(|walker| walker.queued(&execution));
+        let (tools, queued) = (self.tools.clone(), execution.clone());
+        self.park(execution, StateStatus::Queued, |key| {
             Box::pin(async move {
                 let permit = permits.acquire_owned().await;
-                let ended = match begin(&shared.ground.plan, &shared.facts, &limited) {
+                let ended = match begin(&tools.ground.plan, &tools.facts, &queued) {
                     Begun::Ended(ended) => ended,
-                    Begun::Pending(future) => shared.finish(&limited, future).await,
+                    Begun::Pending(future) => tools.finish(Attempt::of(&queued), future).await,
                 };
                 drop(permit);
-                (state, Woken::Ended(ended))
-            }),
-        );
+                (key, Woken::Ended(ended))
+            })
+        });
     }
 
-    pub(super) fn is_expired(&self, execution: &Execution) -> bool {
-        execution.deadline.is_some_and(|deadline| self.shared.facts.clock.now() >= deadline)
-    }
-
-    pub(super) fn park_attempt(&mut self, execution: Execution, future: Guarded<Emission>) {
-        let (state, shared) = (execution.state, self.shared.clone());
-        let attempt = execution.clone();
-        self.park(
-            execution,
-            StateStatus::Queued,
-            Box::pin(async move { (state, Woken::Ended(shared.finish(&attempt, future).await)) }),
-        );
+    fn is_expired(&self, execution: &Execution) -> bool {
+        execution.deadline.is_some_and(|deadline| self.tools.facts.clock.now() >= deadline)
     }
 
     /// Lets an execution wait; how it goes on is decided when it is woken.
-    pub(super) fn park(&mut self, execution: Execution, status: StateStatus, waiting: Waiting) {
-        self.unlisted.push(execution.state);
-        self.parked.insert(execution.state, (execution, status));
-        self.waiting.push(waiting);
+    fn park(
+        &mut self,
+        execution: Execution,
+        status: StateStatus,
+        waiting: impl FnOnce(usize) -> Waiting,
+    ) {
+        let key = self.parked.insert(Parked { execution, status });
+        self.unlisted.push(key);
+        self.waiting.push(waiting(key));
     }
 
-    pub(super) fn park_for(&mut self, execution: Execution, delay: Duration) {
+    fn park_for(&mut self, execution: Execution, delay: Duration) {
         if delay.is_zero() {
             return self.tasks.push(Task::Execution(execution));
         }
-        let now = self.shared.facts.clock.now();
-        let left = execution.deadline.map_or(delay, |deadline| deadline.since(now));
-        let sleep = self.shared.facts.clock.sleep(delay.min(left));
-        let state = execution.state;
-        self.park(
-            execution,
-            StateStatus::Created,
+        let clock = &self.tools.facts.clock;
+        let left = execution.deadline.map_or(delay, |deadline| deadline.since(clock.now()));
+        let sleep = clock.sleep(delay.min(left));
+        self.park(execution, StateStatus::Created, |key| {
             Box::pin(async move {
                 sleep.await;
-                (state, Woken::Due)
-            }),
-        );
+                (key, Woken::Due)
+            })
+        });
     }
 
-    pub(super) fn woken(&mut self, state: StateId, woken: Woken) {
-        let Some((execution, _)) = self.parked.remove(&state) else { return };
+    pub(super) fn woken(&mut self, key: usize, woken: Woken) {
+        let Some(Parked { execution, .. }) = self.parked.try_remove(key) else { return };
         match woken {
             Woken::Ended(ended) => self.ended(execution, ended),
             Woken::Due => self.tasks.push(Task::Execution(execution)),
         }
+        self.go_on();
     }
 
-    pub(super) fn ended(&mut self, execution: Execution, ended: Ended) {
+    /// What follows from the end of an attempt; children go to `made`.
+    fn ended(&mut self, execution: Execution, ended: Ended) {
         match ended {
             Ended::Output(output) => {
-                let children = self.step_with(|walker| walker.returned(&execution, output));
-                self.go_on(children);
+                let mut made = std::mem::take(&mut self.made);
+                self.step_with(|walker| walker.returned(execution, output, &mut made));
+                self.made = made;
             }
             Ended::Many(outputs) => {
                 self.step_with(|walker| walker.fanned_out(&execution));
-                let max = self.shared.ground.plan.limits.max_fanout;
-                self.tasks.push(Task::Fanout(Arc::new(Fanout::new(execution, outputs, max))));
+                let max = self.tools.ground.plan.limits.max_fanout;
+                let fanout = Arc::new(Fanout::new(execution, outputs, max));
+                self.tasks.push(Task::Drawing(Box::new(Drawing::of(fanout))));
+                self.opened = true;
             }
-            Ended::Fault(fault) => self.faulted(&execution, &fault),
-            Ended::Pruned(data) => self.step_with(|walker| walker.pruned(&execution, data)),
+            Ended::Fault(fault) => self.faulted(execution, &fault),
+            Ended::Pruned(data) => self.step_with(|walker| walker.pruned(execution, data)),
             Ended::Requeue(delay) => {
                 self.step_with(|walker| walker.requeued(&execution));
                 self.park_for(execution, delay);
@@ -119,9 +138,9 @@ impl Lane {
         }
     }
 
-    pub(super) fn faulted(&mut self, execution: &Execution, fault: &Fault) {
+    pub(super) fn faulted(&mut self, execution: Execution, fault: &Fault) {
         let attempt = u64::from(execution.attempt).to_le_bytes();
-        let seed = self.shared.facts.seed ^ execution.id;
+        let seed = self.tools.facts.seed ^ execution.id;
         let mut rng = Rng::seeded(xxh3_64_with_seed(&attempt, seed));
         let next = self.step_with(|walker| walker.faulted(execution, fault, &mut rng));
         if let Some((next, delay)) = next {
@@ -129,9 +148,9 @@ impl Lane {
         }
     }
 
-    /// Goes on with the first child; the others wait their turn.
-    pub(super) fn go_on(&mut self, children: Vec<Execution>) {
-        for child in children.into_iter().rev() {
+    /// Puts what was made on top of the tasks, the first child uppermost.
+    pub(super) fn go_on(&mut self) {
+        while let Some(child) = self.made.pop() {
             match child.not_before {
                 Some(delay) => self.park_for(Execution { not_before: None, ..child }, delay),
                 None => self.tasks.push(Task::Execution(child)),
@@ -140,12 +159,25 @@ impl Lane {
     }
 }
 
-impl LaneArguments {
+/// What the wait for an attempt needs to know of it.
+#[derive(Clone, Copy)]
+struct Attempt {
+    node: NodeIndex,
+    deadline: Option<Timestamp>,
+}
+
+impl Attempt {
+    const fn of(execution: &Execution) -> Self {
+        Self { node: execution.node, deadline: execution.deadline }
+    }
+}
+
+impl Tools {
     /// Waits for an attempt within its own and its node's time.
-    async fn finish(&self, execution: &Execution, future: Guarded<Emission>) -> Ended {
-        let node = self.ground.plan.node(execution.node);
+    async fn finish(&self, attempt: Attempt, future: Guarded<Emission>) -> Ended {
+        let node = self.ground.plan.node(attempt.node);
         let clock = &self.facts.clock;
-        let left = execution.deadline.map(|deadline| deadline.since(clock.now()));
+        let left = attempt.deadline.map(|deadline| deadline.since(clock.now()));
         let limit = [node.attempt_timeout, left].into_iter().flatten().min();
         let limit = limit.map(|limit| (clock.sleep(limit), limit));
         finish(future, node.arity(), limit).await

@@ -32,7 +32,7 @@ struct Group {
     arrived: i64,
     lost: i64,
     unmet: i64,
-    branches: u64,
+    branches: i64,
     causes: BTreeMap<StateId, Cause>,
     collector: Collector,
     /// Groups that wait for this one's merger although they lie below it.
@@ -244,7 +244,7 @@ impl Barriers {
     fn wait_again(&mut self, fingerprint: Fingerprint) {
         let Some(group) = self.groups.get(&fingerprint) else { return };
         let outer = group.opened.as_deref().map(|opened| opened.outer.clone());
-        let around = tokens_of(&outer.unwrap_or_else(|| Tokens::from([])), &group.waiting);
+        let around = tokens_of(&outer.unwrap_or_default(), &group.waiting);
         let mut left = Vec::new();
         for token in around.iter() {
             if let Some(outer) = self.groups.get_mut(&token.group) {
@@ -282,7 +282,7 @@ fn reason(causes: &[Cause]) -> SkipCause {
         return SkipCause::NoWay;
     }
     let mut causes: Vec<_> = causes.iter().collect();
-    causes.sort_by(|a, b| a.order.cmp(&b.order));
+    causes.sort_by(|a, b| a.path.fanout_order(&b.path));
     let named = causes.iter().map(|cause| (cause.node, cause.state, cause.status));
     SkipCause::Prevented(named.collect())
 }
@@ -291,18 +291,18 @@ fn reason(causes: &[Cause]) -> SkipCause {
 fn united(
     plan: &Plan,
     opener: &Execution,
-    branches: u64,
+    branches: i64,
     causes: &BTreeMap<StateId, Cause>,
 ) -> United {
-    let depth = opener.path.order().depth();
+    let depth = opener.path.depth();
     let mut failed = BTreeMap::<u64, Vec<(String, String)>>::new();
     let mut sorted: Vec<_> = causes.values().filter(|c| c.status != StateStatus::Success).collect();
-    sorted.sort_by(|a, b| a.order.cmp(&b.order));
+    sorted.sort_by(|a, b| a.path.fanout_order(&b.path));
     for cause in sorted {
-        let at = cause.order.branch(depth);
+        let at = cause.path.branch(depth);
         let node = plan.node(cause.node).identifier.to_string();
         failed.entry(at).or_default().push((node, cause.error.to_string()));
     }
     let failed = failed.into_iter().map(|(branch, failures)| BranchOutcome { branch, failures });
-    United { branches, failed: failed.collect() }
+    United { branches: u64::try_from(branches).unwrap_or(0), failed: failed.collect() }
 }

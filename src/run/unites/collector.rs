@@ -1,6 +1,5 @@
 //! What a group has gathered for its merger: arrays in fanout order, or a fold in progress.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,17 +9,18 @@ use crate::node::{Call, ErasedFold, FoldState, NodeError};
 use crate::run::batch::{Element, ElementValue};
 use crate::run::execution::Folded;
 use crate::run::panics::guarded;
-use crate::run::path::Order;
+use crate::run::path::Path;
 use crate::run::scope::Collected;
 use crate::value::Value;
 
 /// What a group has gathered.
 #[derive(Default)]
 pub(crate) struct Collector {
-    outputs: HashMap<NodeIndex, Vec<(Order, Value)>>,
+    /// By node, of the few that the merger reads.
+    outputs: Vec<(NodeIndex, Vec<(Path, Value)>)>,
     steps: Steps,
     /// Why the merger's input cannot be made, from the first such element in fanout order.
-    unmade: Option<(Order, Arc<str>)>,
+    unmade: Option<(Path, Arc<str>)>,
 }
 
 #[derive(Default)]
@@ -29,7 +29,7 @@ enum Steps {
     #[default]
     Early,
     /// Elements that came before the group was opened, or that are kept.
-    Kept(Vec<(Order, Value)>),
+    Kept(Vec<(Path, Value)>),
     /// A fold that takes them as they come.
     Folding(Folded),
 }
@@ -54,25 +54,34 @@ impl Collector {
         for element in elements {
             match element.value {
                 ElementValue::Output(output) => {
-                    self.outputs.entry(element.node).or_default().push((element.order, output));
+                    self.outputs_of(element.node).push((element.path, output));
                 }
-                ElementValue::Step(Ok(input)) => self.take(element.order, input),
-                ElementValue::Step(Err(error)) => self.cannot(element.order, error),
+                ElementValue::Step(Ok(input)) => self.take(element.path, input),
+                ElementValue::Step(Err(error)) => self.cannot(element.path, error),
             }
         }
     }
 
-    fn take(&mut self, order: Order, input: Value) {
+    fn outputs_of(&mut self, node: NodeIndex) -> &mut Vec<(Path, Value)> {
+        let place = self.outputs.iter().position(|(other, _)| *other == node);
+        let place = place.unwrap_or_else(|| {
+            self.outputs.push((node, Vec::new()));
+            self.outputs.len() - 1
+        });
+        &mut self.outputs[place].1
+    }
+
+    fn take(&mut self, path: Path, input: Value) {
         match &mut self.steps {
             Steps::Folding(_) => self.step(input),
-            Steps::Kept(kept) => kept.push((order, input)),
-            Steps::Early => self.steps = Steps::Kept(vec![(order, input)]),
+            Steps::Kept(kept) => kept.push((path, input)),
+            Steps::Early => self.steps = Steps::Kept(vec![(path, input)]),
         }
     }
 
-    fn cannot(&mut self, order: Order, error: Arc<str>) {
-        if self.unmade.as_ref().is_none_or(|(first, _)| order < *first) {
-            self.unmade = Some((order, error));
+    fn cannot(&mut self, path: Path, error: Arc<str>) {
+        if self.unmade.as_ref().is_none_or(|(first, _)| path.fanout_order(first).is_lt()) {
+            self.unmade = Some((path, error));
         }
     }
 
@@ -96,7 +105,7 @@ impl Collector {
         reads: &[(NodeIndex, Multiplicity)],
     ) -> Vec<(NodeIndex, Collected)> {
         let mut collect = |&(node, multiplicity): &(NodeIndex, Multiplicity)| {
-            let outputs = in_order(self.outputs.remove(&node).unwrap_or_default());
+            let outputs = in_order(std::mem::take(self.outputs_of(node)));
             let collected = match multiplicity {
                 Multiplicity::AtMostOne => Collected::One(outputs.last().cloned()),
                 Multiplicity::Many => Collected::Many(outputs.into()),
@@ -128,10 +137,10 @@ fn begin(fold: &dyn ErasedFold) -> Result<Box<dyn FoldState>, NodeError> {
 }
 
 /// Sorts by place; of two at one place (a manual retry) the later one counts.
-fn in_order(mut values: Vec<(Order, Value)>) -> Vec<Value> {
+fn in_order(mut values: Vec<(Path, Value)>) -> Vec<Value> {
     values.reverse();
-    values.sort_by(|a, b| a.0.cmp(&b.0));
-    values.dedup_by(|next, kept| next.0 == kept.0);
+    values.sort_by(|a, b| a.0.fanout_order(&b.0));
+    values.dedup_by(|next, kept| next.0.fanout_order(&kept.0).is_eq());
     values.into_iter().map(|(_, value)| value).collect()
 }
 

@@ -1,19 +1,17 @@
 //! What the unites actor is told.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::run::batch::GroupDelta;
 use crate::run::execution::Execution;
-use crate::run::fingerprint::Fingerprint;
+use crate::run::groups::Groups;
 
 /// A message to the unites actor of a run.
 #[derive(Debug)]
 pub(crate) enum UnitesMessage {
     /// A lane reported what ended in groups; the permit bounds the reports under way.
-    Reported(BTreeMap<Fingerprint, GroupDelta>, Option<Arc<OwnedSemaphorePermit>>),
+    Reported(Groups, Option<Arc<OwnedSemaphorePermit>>),
     /// Take a state that is retried by hand out of its groups' causes, and say what is open again.
     Reopen(Box<Execution>, u64),
     /// The run ended: give the groups back, and stop.

@@ -9,7 +9,5 @@ mod collector;
 mod message;
 
 pub(crate) use actor::{UnitesActor, UnitesArguments};
-#[cfg(test)]
-pub(crate) use barrier::Verdict;
-pub(crate) use barrier::{Barriers, Firing, Reopening, Skipping};
+pub(crate) use barrier::{Barriers, Firing, Reopening, Skipping, Verdict};
 pub(crate) use message::UnitesMessage;

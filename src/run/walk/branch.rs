@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{BEGUN, Child, Walker};
 use crate::graph::{Lookup, Plan, ResolveError};
 use crate::id::{NodeIndex, StateId};
@@ -16,65 +18,57 @@ impl Walker<'_> {
     /// One output: the state succeeds and has children, or cannot have them and fails.
     pub(super) fn output(
         &mut self,
-        execution: &Execution,
-        state: StateId,
+        own: Execution,
         was: Option<StateStatus>,
         output: Value,
-        index: Option<u64>,
-    ) -> Vec<Execution> {
-        let mut own = execution.clone();
-        own.state = state;
-        if let Some(index) = index {
-            own.path = execution.path.then(Step::Output(index));
-        }
+        made: &mut Vec<Execution>,
+    ) {
         let ground = self.ground;
-        let store = &ground.store;
-        let view = View { own: Some((own.node, &output)), scope: &own.scope, store };
+        let view = View { own: Some((own.node, &output)), scope: &own.scope, store: &ground.store };
         let (children, unmet) = match children(&ground.plan, &own, &view) {
             Ok(found) => found,
             Err(error) => {
-                self.fail(&own, was, StateStatus::NextCreatedError, &error);
-                return Vec::new();
+                return self.fail(own, was, StateStatus::NextCreatedError, &error);
             }
         };
         self.moved(&own, was, StateStatus::Success);
-        self.arrive(&own, &view);
-        self.collect(&own, &output, &view);
-        for (node, order) in unmet {
-            self.unmet(&own, node, order);
+        if !own.tokens.is_empty() {
+            self.arrive(&own, &view);
+            self.collect(&own, &output, &view);
         }
-        let executions = self.create_all(&own, &output, children);
-        self.record(&own, StateStatus::Success, Some(output), None);
-        executions
+        for (node, path) in unmet {
+            self.unmet(&own, node, path);
+        }
+        if !children.is_empty() {
+            self.create_all(&own, &output, children, made);
+        }
+        self.record(own, StateStatus::Success, Some(output), None);
     }
 
-    pub(super) fn create_all(
+    fn create_all(
         &mut self,
         own: &Execution,
         output: &Value,
-        made: Vec<Child>,
-    ) -> Vec<Execution> {
-        let scope = match self.ground.plan.node(own.node).kept && !made.is_empty() {
+        children: Children,
+        made: &mut Vec<Execution>,
+    ) {
+        let scope = match self.ground.plan.node(own.node).kept {
             true => own.scope.with_output(own.node, output.clone()),
             false => own.scope.clone(),
         };
-        let parent = Some(own.state);
-        let mut executions = Vec::with_capacity(made.len());
-        for child in made {
-            match self.create(child, &scope, &own.tokens, parent) {
-                Some(execution) => executions.push(execution),
-                None => self.exceeded(own),
+        for child in children {
+            match self.create(child, &scope, &own.tokens, Some(own.state)) {
+                Some(execution) => made.push(execution),
+                None => self.childless(own),
             }
         }
-        executions
     }
 
     /// The run may have no more states: a failure beside the state that would have had a child.
-    pub(super) fn exceeded(&mut self, own: &Execution) {
-        let mut failed = own.clone();
-        failed.state = self.ground.next_state_unbounded();
+    fn childless(&mut self, own: &Execution) {
+        let failed = Execution { state: self.next_state_unlimited(Some(own.state)), ..own.clone() };
         let error = format!("limit of {} states exceeded", self.ground.plan.limits.max_states);
-        self.fail(&failed, None, StateStatus::Errored, &error.into());
+        self.fail(failed, None, StateStatus::Errored, &error.into());
     }
 
     pub(super) fn create(
@@ -84,7 +78,7 @@ impl Walker<'_> {
         parents: &Tokens,
         parent: Option<StateId>,
     ) -> Option<Execution> {
-        let state = self.ground.next_state()?;
+        let state = self.next_state(parent)?;
         let mut execution = Execution {
             id: child.path.execution(child.node),
             node: child.node,
@@ -98,6 +92,7 @@ impl Walker<'_> {
             deadline: None,
             not_before: None,
             merge: None,
+            listed: false,
         };
         self.open_groups(&mut execution);
         self.moved(&execution, None, StateStatus::Created);
@@ -127,7 +122,7 @@ impl Walker<'_> {
             let waits = i64::try_from(after.len()).unwrap_or(i64::MAX);
             let delta = self.batch.group(group);
             delta.tally.items += waits;
-            let opener = Execution { tokens: Tokens::from([]), ..execution.clone() };
+            let opener = Execution { tokens: Tokens::default(), ..execution.clone() };
             delta.opened = Some(Box::new(Opened { merger, execution: opener, outer, after }));
             tokens.push(Token { group, merger });
         }
@@ -152,13 +147,13 @@ impl Walker<'_> {
             let unites = plan.unites(token.merger);
             if unites.reads.iter().any(|(node, _)| *node == own.node) {
                 let value = ElementValue::Output(output.clone());
-                let element = Element { node: own.node, order: own.path.order(), value };
+                let element = Element { node: own.node, path: own.path.clone(), value };
                 self.batch.group(token.group).elements.push(element);
             }
             if unites.driver == Some(own.node) {
                 let input = resolve_inputs(plan, token.merger, view);
                 let value = ElementValue::Step(input.map_err(|error| error.to_string().into()));
-                let element = Element { node: own.node, order: own.path.order(), value };
+                let element = Element { node: own.node, path: own.path.clone(), value };
                 self.batch.group(token.group).elements.push(element);
             }
         }
@@ -171,18 +166,21 @@ impl Walker<'_> {
                 self.batch.group(token.group).unmet += 1;
             }
         }
-        let state = self.ground.next_state_unbounded();
+        let state = self.next_state_unlimited(Some(own.state));
         let reason = SkipCause::Condition(own.node);
-        let order = path.order();
-        self.batch.run.skipped.push(Skip { node, state, group: None, reason, order });
+        let skip = Skip { node, state, group: None, reason, path: path.clone() };
+        self.batch.run.skipped.push(skip);
         let tokens = own.tokens.clone();
         let (id, parent, input) = (path.execution(node), Some(own.state), Value::Null);
         let place = Execution { id, node, state, parent, input, path, tokens, ..own.clone() };
-        let skipped = Execution { attempt: 0, merge: None, ..place };
+        let skipped = Execution { attempt: 0, merge: None, listed: false, ..place };
         self.moved(&skipped, None, StateStatus::Skipped);
-        self.record(&skipped, StateStatus::Skipped, None, None);
+        self.record(skipped, StateStatus::Skipped, None, None);
     }
 }
+
+/// Children that can be made; most states have one, which needs no allocation.
+type Children = SmallVec<[Child; 1]>;
 
 /// A next node that a condition skips, and where it would have been.
 type Unmet = (NodeIndex, Path);
@@ -192,9 +190,9 @@ fn children(
     plan: &Plan,
     own: &Execution,
     view: &View<'_>,
-) -> Result<(Vec<Child>, Vec<Unmet>), Arc<str>> {
+) -> Result<(Children, Vec<Unmet>), Arc<str>> {
     let edges = &plan.node(own.node).edges;
-    let (mut made, mut unmet) = (Vec::new(), Vec::new());
+    let (mut made, mut unmet) = (Children::new(), Vec::new());
     for (order, edge) in edges.iter().enumerate().filter(|(_, edge)| !edge.into_merger) {
         let path = match edges.len() {
             1 => own.path.clone(),

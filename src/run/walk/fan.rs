@@ -20,65 +20,77 @@ impl Walker<'_> {
         self.batch.count(&execution.tokens, Tally { items: 1, holds: -1 });
     }
 
-    /// One output of a fanout: its children, or `None` if the run may have no more states.
+    /// One output of a fanout, whose children go to `made`; says whether the run may have its state.
     pub(crate) fn drawn(
         &mut self,
         execution: &Execution,
         index: u64,
         output: Value,
-    ) -> Option<Vec<Execution>> {
+        made: &mut Vec<Execution>,
+    ) -> bool {
         let (state, was) = match index {
-            0 => (execution.state, Some(StateStatus::Executed)),
-            _ => (self.ground.next_state()?, None),
+            0 => (Some(execution.state), Some(StateStatus::Executed)),
+            _ => (self.next_state(Some(execution.state)), None),
         };
-        let children = self.output(execution, state, was, output, Some(index));
+        let Some(state) = state else { return false };
         self.batch.count(&execution.tokens, ENDED);
-        Some(children)
+        let path = execution.path.then(Step::Output(index));
+        self.output(Execution { state, path, ..execution.clone() }, was, output, made);
+        true
     }
 
     /// A fanout has no more outputs; `fault` says why, if it was not the end of them.
     pub(crate) fn exhausted(&mut self, execution: &Execution, drawn: u64, fault: Option<&Fault>) {
-        self.count_branches(execution, drawn);
         if drawn == 0 && fault.is_none() {
             self.moved(execution, Some(StateStatus::Executed), StateStatus::Success);
-            self.record(execution, StateStatus::Success, None, None);
+            self.record(execution.clone(), StateStatus::Success, None, None);
         }
         if let Some(fault) = fault {
-            self.broke_off(execution, drawn, fault);
+            let (rest, was) = self.rest(execution, drawn);
+            self.fail(rest, was, StateStatus::Errored, &fault.error);
         }
+        self.closed(execution, drawn);
+    }
+
+    /// The run has no state left for an output of a fanout that was drawn.
+    pub(crate) fn exceeded(&mut self, execution: &Execution, index: u64) {
+        let (rest, was) = self.rest(execution, index);
+        let error = format!("limit of {} states exceeded", self.ground.plan.limits.max_states);
+        self.fail(rest, was, StateStatus::Errored, &error.into());
+    }
+
+    /// The run was cancelled before the outputs of a fanout from `index` on had states.
+    pub(crate) fn cut_off(&mut self, execution: &Execution, index: u64) {
+        let (rest, was) = self.rest(execution, index);
+        self.cancel(rest, was);
+    }
+
+    /// Outputs were drawn that get no states.
+    pub(crate) fn forfeited(&mut self, execution: &Execution, outputs: usize) {
+        let items = i64::try_from(outputs).unwrap_or(i64::MAX);
+        self.count_branches(execution, -items);
+        self.batch.count(&execution.tokens, Tally { items: -items, holds: 0 });
+    }
+
+    /// A fanout was closed before it was drawn to the end, or the run was.
+    pub(crate) fn closed(&mut self, execution: &Execution, drawn: u64) {
         let items = i64::try_from(drawn).unwrap_or(i64::MAX);
+        self.count_branches(execution, items);
         self.batch.count(&execution.tokens, Tally { items, holds: -1 });
     }
 
-    /// The state that stands for the outputs that a broken fanout did not give.
-    fn broke_off(&mut self, execution: &Execution, drawn: u64, fault: &Fault) {
-        let mut failed = execution.clone();
-        let mut was = Some(StateStatus::Executed);
-        if drawn > 0 {
-            was = None;
-            failed.path = execution.path.then(Step::Output(drawn));
-            failed.state = self.ground.next_state_unbounded();
+    /// The state that stands for the outputs from `index` on, and its status so far.
+    fn rest(&mut self, execution: &Execution, index: u64) -> (Execution, Option<StateStatus>) {
+        let rest = execution.clone();
+        if index == 0 {
+            return (rest, Some(StateStatus::Executed));
         }
-        self.fail(&failed, was, StateStatus::Errored, &fault.error);
+        let path = execution.path.then(Step::Output(index));
+        let state = self.next_state_unlimited(Some(execution.state));
+        (Execution { path, state, ..rest }, None)
     }
 
-    /// The run was cancelled before a fanout was drawn to the end.
-    pub(crate) fn cut_off(&mut self, execution: &Execution, drawn: u64) {
-        let mut rest = execution.clone();
-        let mut was = Some(StateStatus::Executed);
-        if drawn > 0 {
-            was = None;
-            rest.path = execution.path.then(Step::Output(drawn));
-            rest.state = self.ground.next_state_unbounded();
-        }
-        self.moved(&rest, was, StateStatus::Cancelled);
-        self.cause(&rest, StateStatus::Cancelled, &"cancelled".into());
-        self.record(&rest, StateStatus::Cancelled, None, None);
-        let items = i64::try_from(drawn).unwrap_or(i64::MAX);
-        self.batch.count(&execution.tokens, Tally { items, holds: -1 });
-    }
-
-    pub(super) fn count_branches(&mut self, execution: &Execution, branches: u64) {
+    pub(super) fn count_branches(&mut self, execution: &Execution, branches: i64) {
         for token in execution.tokens.iter() {
             if self.ground.plan.unites(token.merger).node == execution.node {
                 self.batch.group(token.group).branches += branches;

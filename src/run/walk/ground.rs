@@ -1,14 +1,14 @@
 //! What a run's steps read: the same for every lane, and safe to share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::graph::Plan;
-use crate::id::{NodeIndex, RunId, StateId, VersionNumber};
+use crate::id::{NodeIndex, RunId, VersionNumber};
 use crate::node::Store;
 use crate::run::execution::{Execution, Token, Tokens};
 use crate::run::fingerprint::{Fingerprint, UnitingIdentity};
 use crate::run::retention::StateRetention;
+use crate::run::state_ids::StateCounter;
 
 /// What a run's steps read: the same for every lane.
 #[derive(Debug)]
@@ -18,8 +18,7 @@ pub(crate) struct Ground {
     pub version: VersionNumber,
     pub store: Store,
     pub retention: StateRetention,
-    /// How many states were made.
-    pub states: AtomicU64,
+    pub states: StateCounter,
 }
 
 impl Ground {
@@ -43,16 +42,5 @@ impl Ground {
             attempt: 0,
             manual_retry: "",
         })
-    }
-
-    /// The next state, if the run may have one more.
-    pub(crate) fn next_state(&self) -> Option<StateId> {
-        let state = self.states.fetch_add(1, Ordering::Relaxed);
-        (state < self.plan.limits.max_states).then_some(StateId(state))
-    }
-
-    /// The next state, for one that only says what went wrong or did not run.
-    pub(crate) fn next_state_unbounded(&self) -> StateId {
-        StateId(self.states.fetch_add(1, Ordering::Relaxed))
     }
 }

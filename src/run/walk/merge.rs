@@ -46,31 +46,33 @@ impl Walker<'_> {
         match made {
             Ok(_) => Some(execution),
             Err(error) => {
-                self.unmade(&execution, &error);
+                self.unmade(execution, &error);
                 None
             }
         }
     }
 
     /// A merger whose input could not be made.
-    fn unmade(&mut self, execution: &Execution, error: &Arc<str>) {
-        self.fail(execution, Some(StateStatus::Created), StateStatus::Errored, error);
+    fn unmade(&mut self, execution: Execution, error: &Arc<str>) {
         self.batch.count(&execution.tokens, ENDED);
+        self.fail(execution, Some(StateStatus::Created), StateStatus::Errored, error);
     }
 
-    /// A merger that can no longer fire.
-    pub(crate) fn merger_skipped(&mut self, skipping: Skipping) -> Skip {
-        let state = self.ground.next_state_unbounded();
+    /// A merger that can no longer fire: its item ends; the groups around it know already.
+    pub(crate) fn merger_skipped(&mut self, skipping: Skipping) {
+        let state = self.next_state_unlimited(Some(skipping.opener.state));
         let path = skipping.opener.path.then(Step::Merger(skipping.merger));
-        let order = path.order();
         let parent = Some(skipping.opener.state);
         let node = skipping.merger;
+        let (group, reason) = (Some(skipping.group), skipping.reason);
+        self.batch.run.skipped.push(Skip { node, state, group, reason, path: path.clone() });
         let (id, input) = (path.execution(node), Value::Null);
-        let place = Execution { id, node, state, path, parent, input, ..skipping.opener };
-        let skipped = Execution { attempt: 0, merge: None, ..place };
-        self.announce(&skipped, StateStatus::Skipped);
-        self.record(&skipped, StateStatus::Skipped, None, None);
-        Skip { node, state, group: Some(skipping.group), reason: skipping.reason, order }
+        let (listed, merge) = (false, None);
+        let place = Execution { id, node, state, parent, input, listed, ..skipping.opener };
+        let skipped = Execution { attempt: 0, merge, path, ..place };
+        self.moved(&skipped, None, StateStatus::Skipped);
+        self.record(skipped, StateStatus::Skipped, None, None);
+        self.batch.run.tally.add(ENDED);
     }
 
     /// A new execution of a state that ended: the manual retry of that id.

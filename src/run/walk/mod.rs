@@ -15,13 +15,13 @@ use std::time::Duration;
 pub(crate) use branch::resolve_inputs;
 pub(crate) use ground::Ground;
 
-use super::batch::{Batch, Tally};
+use super::batch::{Batch, Record, RecordChange, Tally};
 use super::execution::{Execution, Tokens};
-use super::path::Path;
+use super::path::{Path, Step};
 use super::scope::Scope;
 use super::status::StateStatus;
 use crate::clock::Rng;
-use crate::id::NodeIndex;
+use crate::id::{NodeIndex, StateId};
 use crate::node::Arity;
 use crate::value::Value;
 
@@ -61,46 +61,58 @@ impl<'a> Walker<'a> {
     pub(crate) fn begin(&mut self, input: Value) -> Option<Execution> {
         let root = self.ground.plan.root;
         let child = Child { node: root, input, path: Path::default() };
-        self.create(child, &Scope::default(), &Tokens::from([]), None)
+        self.create(child, &Scope::default(), &Tokens::default(), None)
     }
 
-    /// The only output of an execution: its children.
-    pub(crate) fn returned(&mut self, execution: &Execution, output: Value) -> Vec<Execution> {
-        self.count_branches(execution, 1);
-        let step = match self.ground.plan.node(execution.node).arity() {
-            Arity::One => None,
-            Arity::Many => Some(0),
-        };
-        let queued = Some(StateStatus::Queued);
-        let children = self.output(execution, execution.state, queued, output, step);
+    /// The only output of an execution; its children go to `made`.
+    pub(crate) fn returned(
+        &mut self,
+        mut execution: Execution,
+        output: Value,
+        made: &mut Vec<Execution>,
+    ) {
+        self.count_branches(&execution, 1);
+        if self.ground.plan.node(execution.node).arity() == Arity::Many {
+            execution.path = execution.path.then(Step::Output(0));
+        }
         self.batch.count(&execution.tokens, ENDED);
-        children
+        self.output(execution, Some(StateStatus::Queued), output, made);
     }
 
     /// An attempt failed: the next one and its delay, or nothing if that was the last.
     pub(crate) fn faulted(
         &mut self,
-        execution: &Execution,
+        execution: Execution,
         fault: &Fault,
         rng: &mut Rng,
     ) -> Option<(Execution, Duration)> {
         let policy = &self.ground.plan.node(execution.node).retry;
         let last = if fault.timed_out { StateStatus::TimedOut } else { StateStatus::Errored };
         let next = (fault.retryable && policy.decide(execution.attempt))
-            .then(|| self.ground.next_state())
+            .then(|| self.next_state(Some(execution.state)))
             .flatten();
         let Some(state) = next else {
-            self.fail(execution, Some(StateStatus::Queued), last, &fault.error);
             self.batch.count(&execution.tokens, ENDED);
+            self.fail(execution, Some(StateStatus::Queued), last, &fault.error);
             return None;
         };
-        self.moved(execution, Some(StateStatus::Queued), StateStatus::RetryCreated);
+        self.moved(&execution, Some(StateStatus::Queued), StateStatus::RetryCreated);
         let error = Some(fault.error.clone());
-        self.record(execution, StateStatus::RetryCreated, None, error);
         let next = execution.clone().again(state);
+        self.record(execution, StateStatus::RetryCreated, None, error);
         self.moved(&next, None, StateStatus::Created);
         let delay = policy.delay(next.attempt, rng).expect("retries count from one");
         Some((next, delay))
+    }
+
+    fn next_state(&mut self, parent: Option<StateId>) -> Option<StateId> {
+        let limit = self.ground.plan.limits.max_states;
+        self.ground.states.next(&mut self.batch.ids, parent, limit)
+    }
+
+    fn next_state_unlimited(&mut self, parent: Option<StateId>) -> StateId {
+        let limit = self.ground.plan.limits.max_states;
+        self.ground.states.next_unlimited(&mut self.batch.ids, parent, limit)
     }
 
     /// The same attempt runs again later.
@@ -114,35 +126,39 @@ impl<'a> Walker<'a> {
     }
 
     /// The handler ended its branch.
-    pub(crate) fn pruned(&mut self, execution: &Execution, data: Value) {
+    pub(crate) fn pruned(&mut self, execution: Execution, data: Value) {
         let status = StateStatus::Pruned;
-        self.moved(execution, Some(StateStatus::Queued), status);
-        let error: Arc<str> = "pruned".into();
-        self.cause(execution, status, &error);
-        self.record(execution, status, Some(data), None);
+        self.moved(&execution, Some(StateStatus::Queued), status);
+        self.cause(&execution, status, &"pruned".into());
         self.batch.count(&execution.tokens, ENDED);
+        self.record(execution, status, Some(data), None);
     }
 
     /// The run was cancelled before the execution ended, while it had status `was`.
-    pub(crate) fn cancelled(&mut self, execution: &Execution, was: StateStatus) {
-        let status = StateStatus::Cancelled;
-        self.moved(execution, Some(was), status);
-        self.cause(execution, status, &"cancelled".into());
-        self.record(execution, status, None, None);
+    pub(crate) fn cancelled(&mut self, execution: Execution, was: StateStatus) {
         self.batch.count(&execution.tokens, ENDED);
+        self.cancel(execution, Some(was));
+    }
+
+    fn cancel(&mut self, execution: Execution, was: Option<StateStatus>) {
+        let status = StateStatus::Cancelled;
+        self.moved(&execution, was, status);
+        self.cause(&execution, status, &"cancelled".into());
+        self.record(execution, status, None, None);
     }
 
     /// The time of all attempts was over before the next one could start.
-    pub(crate) fn expired(&mut self, execution: &Execution, was: StateStatus) {
-        let error: Arc<str> = "the node ran out of time".into();
-        self.fail(execution, Some(was), StateStatus::TimedOut, &error);
+    pub(crate) fn expired(&mut self, execution: Execution, was: StateStatus) {
         self.batch.count(&execution.tokens, ENDED);
+        self.fail(execution, Some(was), StateStatus::TimedOut, &"the node ran out of time".into());
     }
 
     /// Lists a state that is not going to end soon.
-    pub(crate) fn list(&mut self, execution: &Execution, status: StateStatus) {
-        if self.ground.retention.keeps_live(execution.state) {
-            self.put(execution, status, None, None);
+    pub(crate) fn list(&mut self, execution: &mut Execution, status: StateStatus) {
+        if self.ground.retention.keeps_live() {
+            execution.listed = true;
+            let record = Record { execution: execution.clone(), status, output: None, error: None };
+            self.batch.run.records.push(RecordChange::Put(record));
         }
     }
 }

@@ -34,13 +34,13 @@ impl Walker<'_> {
     /// A state ended as a failure.
     pub(super) fn fail(
         &mut self,
-        execution: &Execution,
+        execution: Execution,
         was: Option<StateStatus>,
         status: StateStatus,
         error: &Arc<str>,
     ) {
-        self.moved(execution, was, status);
-        self.cause(execution, status, error);
+        self.moved(&execution, was, status);
+        self.cause(&execution, status, error);
         let plan = &self.ground.plan;
         let tolerated = execution.tokens.iter().any(|token| plan.unites(token.merger).tolerate);
         self.batch.run.failures.push(Failure {
@@ -50,7 +50,7 @@ impl Walker<'_> {
             error: error.clone(),
             attempts: execution.attempt + 1,
             tolerated,
-            order: execution.path.order(),
+            path: execution.path.clone(),
         });
         self.record(execution, status, None, Some(error.clone()));
     }
@@ -66,15 +66,16 @@ impl Walker<'_> {
                 node: execution.node,
                 status,
                 error: error.clone(),
-                order: execution.path.order(),
+                path: execution.path.clone(),
                 leads,
             });
         }
     }
 
+    /// Writes down how a state ended.
     pub(super) fn record(
         &mut self,
-        execution: &Execution,
+        execution: Execution,
         status: StateStatus,
         output: Option<Value>,
         error: Option<Arc<str>>,
@@ -83,24 +84,18 @@ impl Walker<'_> {
             && status == StateStatus::Success
             && self.ground.plan.node(execution.node).is_result
         {
-            let order = execution.path.order();
-            self.batch.run.outputs.push((execution.node, order, output.clone()));
+            let path = execution.path.clone();
+            self.batch.run.outputs.push((execution.node, path, output.clone()));
         }
         if self.ground.retention.keeps(execution.state, status) {
-            self.put(execution, status, output, error);
-        } else if self.ground.retention.keeps_live(execution.state) {
+            self.batch.run.records.push(RecordChange::Put(Record {
+                execution,
+                status,
+                output,
+                error,
+            }));
+        } else if execution.listed {
             self.batch.run.records.push(RecordChange::Forget(execution.state));
         }
-    }
-
-    pub(super) fn put(
-        &mut self,
-        execution: &Execution,
-        status: StateStatus,
-        output: Option<Value>,
-        error: Option<Arc<str>>,
-    ) {
-        let record = Record { execution: execution.clone(), status, output, error };
-        self.batch.run.records.push(RecordChange::Put(Box::new(record)));
     }
 }

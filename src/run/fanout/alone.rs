@@ -1,0 +1,115 @@
+//! A run that one lane walks alone: the fast path of a run that has little to do.
+//!
+//! Invariants:
+//! 1. It never waits: a walk ends when the run has, when nothing can go on now, or when there is
+//!    enough to do for a crew. Then actors take over what the lane has, as it stands.
+//! 2. What the lane did is applied after every turn, by the same machine and barriers that actors
+//!    apply reports with. There is no second way to run.
+//! 3. A fanout that is wide is not begun alone, so that a slow branch holds back few others.
+
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use super::lane::{Lane, Task, TurnEnd};
+use super::pool::Pool;
+use crate::clock::Stopwatch;
+use crate::event::EventKind;
+use crate::run::cell::RunCell;
+use crate::run::execution::Execution;
+use crate::run::machine::Effect;
+use crate::run::unites::{Barriers, Verdict};
+
+/// How long a walk may take before a crew is worth its actors, which cost about ten microseconds.
+const ENOUGH: Duration = Duration::from_micros(100);
+
+/// A fanout of at least so many branches is left to a crew from its first branch on.
+const WIDE: usize = 512;
+
+/// A run without actors.
+pub(crate) struct Alone {
+    lane: Lane,
+    barriers: Barriers,
+    cell: Arc<RunCell>,
+}
+
+impl Alone {
+    /// Makes the first state of a run.
+    pub(crate) fn begin(cell: Arc<RunCell>, pool: &Arc<Pool>) -> Self {
+        cell.bus.send(EventKind::RunStarted);
+        let mut lane = Lane::new(cell.tools(pool));
+        let (input, delay) = (cell.input.clone(), cell.settings.start_delay);
+        let root = lane.step_with(|walker| walker.begin(input));
+        let not_before = (!delay.is_zero()).then_some(delay);
+        lane.made.extend(root.map(|root| Execution { not_before, ..root }));
+        lane.go_on();
+        let barriers = Barriers::new(cell.ground.plan.clone());
+        Self { lane, barriers, cell }
+    }
+
+    /// The pool of the run, for those who take over.
+    pub(crate) fn pool(&self) -> Arc<Pool> {
+        self.lane.tools.pool.clone()
+    }
+
+    /// What the lane has, and the groups.
+    pub(crate) fn into_parts(self: Box<Self>) -> (Lane, Barriers) {
+        (self.lane, self.barriers)
+    }
+
+    /// Walks as far as it goes without waiting; gives back what is left, unless the run has ended.
+    pub(crate) fn walk(mut self: Box<Self>) -> Option<Box<Self>> {
+        let mut cx = Context::from_waker(Waker::noop());
+        let watch = Stopwatch::start();
+        loop {
+            let end = self.lane.turn(&mut cx);
+            if end == TurnEnd::Cancelled {
+                self.lane.abandon();
+            }
+            if self.apply() {
+                *self.cell.barriers.lock() = Some(self.barriers);
+                return None;
+            }
+            let is_dry = self.lane.tasks.is_empty() || end == TurnEnd::Full;
+            if is_dry || self.has_wide_fanout() || watch.elapsed() > ENOUGH {
+                return Some(self);
+            }
+        }
+    }
+
+    fn has_wide_fanout(&self) -> bool {
+        let is_wide = |task: &Task| match task {
+            Task::Drawing(drawing) => drawing.fanout.at_least() >= WIDE,
+            Task::Execution(_) => false,
+        };
+        self.cell.settings.lanes > 1 && self.lane.tasks.last().is_some_and(is_wide)
+    }
+
+    /// Applies what the lane did and what follows from it; says whether the run has ended.
+    fn apply(&mut self) -> bool {
+        loop {
+            let batch = self.lane.batch.take();
+            if batch.is_empty() {
+                return false;
+            }
+            let effects = self.cell.machine.lock().apply(batch.run);
+            for verdict in self.barriers.apply(batch.groups) {
+                match verdict {
+                    Verdict::Fire(firing) => {
+                        let fired = self.lane.step_with(|walker| walker.merged(*firing));
+                        self.lane.tasks.extend(fired.map(Task::Execution));
+                    }
+                    Verdict::Skip(skipping) => {
+                        self.lane.step_with(|walker| walker.merger_skipped(skipping));
+                    }
+                }
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Stop(_) => self.lane.tools.pool.control.cancel(),
+                    Effect::Settled => return true,
+                }
+            }
+        }
+    }
+}

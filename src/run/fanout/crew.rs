@@ -1,0 +1,199 @@
+//! A lane as a child actor of its run: reports what it did, shares what it has, waits for more.
+//!
+//! Invariants:
+//! 1. A lane reports before it waits and before it shares, so that what it did is counted.
+//! 2. A lane never waits while it holds work that it could go on with.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_util::StreamExt;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::Semaphore;
+use tokio::sync::futures::Notified;
+
+use super::drawing::Drawing;
+use super::lane::{Lane, Task, TurnEnd};
+use crate::run::message::RunMessage;
+use crate::run::unites::UnitesMessage;
+
+/// How many moves of states a report may hold before it is sent.
+const REPORT_MOVES: usize = 512;
+
+/// How many turns a lane takes before it lets other tasks run.
+const TURNS: u32 = 4;
+
+/// The lane's actor: one message, `Work`, that ends with the run.
+pub(crate) struct LaneActor;
+
+/// What a lane starts with.
+pub(crate) struct LaneArguments {
+    pub lane: Lane,
+    pub crew: Crew,
+}
+
+/// Whom a lane reports to.
+pub(crate) struct Crew {
+    pub run: ActorRef<RunMessage>,
+    pub unites: Option<ActorRef<UnitesMessage>>,
+    /// Bounds the reports under way, of all lanes together.
+    pub reports: Arc<Semaphore>,
+}
+
+/// The only message a lane gets: work until the run has ended.
+#[derive(Debug)]
+pub(crate) struct Work;
+
+impl Actor for LaneActor {
+    type Msg = Work;
+    type State = LaneArguments;
+    type Arguments = LaneArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        arguments: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        myself.cast(Work)?;
+        Ok(arguments)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        Work: Self::Msg,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        state.work().await;
+        myself.stop(None);
+        Ok(())
+    }
+}
+
+impl LaneArguments {
+    /// Works until the run has ended.
+    async fn work(&mut self) {
+        let pool = self.lane.tools.pool.clone();
+        // The lane was counted as one that could be spawned.
+        pool.stops_waiting();
+        while !pool.is_closed() {
+            let changed = pool.control.changed.notified();
+            tokio::pin!(changed);
+            // Registered before looking for work: what comes in between wakes the lane.
+            changed.as_mut().enable();
+            self.advance().await;
+            self.lane.list_parked();
+            self.report().await;
+            if pool.is_closed() {
+                break;
+            }
+            // A lane that has all it may have cannot take what others would share.
+            let is_hungry = self.lane.has_room();
+            if is_hungry {
+                pool.starts_waiting();
+            }
+            self.wait(changed).await;
+            if is_hungry {
+                pool.stops_waiting();
+            }
+        }
+    }
+
+    /// Goes on with everything that can go on.
+    async fn advance(&mut self) {
+        let mut turns = TURNS;
+        loop {
+            self.share().await;
+            let lane = &mut self.lane;
+            let turn = std::future::poll_fn(|cx| Poll::Ready(lane.turn(cx)));
+            match tokio::task::unconstrained(turn).await {
+                TurnEnd::Dry | TurnEnd::Full => return,
+                TurnEnd::Cancelled => return self.lane.abandon(),
+                TurnEnd::Over => {}
+            }
+            if self.lane.batch.run.moves >= REPORT_MOVES {
+                self.report().await;
+            }
+            turns -= 1;
+            if turns == 0 {
+                turns = TURNS;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Waits until something that was parked ends, or something else woke the lane.
+    async fn wait(&mut self, mut changed: Pin<&mut Notified<'_>>) {
+        let control = self.lane.tools.pool.control.clone();
+        let cancelled = control.cancelled();
+        tokio::pin!(cancelled);
+        let watch_cancel = !control.is_cancelled();
+        let mut first = true;
+        let waiting = &mut self.lane.waiting;
+        let woken = std::future::poll_fn(|cx| {
+            if let Poll::Ready(Some(woken)) = waiting.poll_next_unpin(cx) {
+                return Poll::Ready(Some(woken));
+            }
+            let changed = changed.as_mut().poll(cx).is_ready();
+            let cancelled = watch_cancel && cancelled.as_mut().poll(cx).is_ready();
+            // A stream wakes the lane without any of these being ready: look again then, too.
+            match std::mem::take(&mut first) && !changed && !cancelled {
+                true => Poll::Pending,
+                false => Poll::Ready(None),
+            }
+        });
+        if let Some((key, woken)) = tokio::task::unconstrained(woken).await {
+            self.lane.woken(key, woken);
+        }
+    }
+
+    /// Gives the oldest work away if another lane has none.
+    async fn share(&mut self) {
+        if self.lane.tasks.is_empty() || !self.lane.tools.pool.is_hungry() {
+            return;
+        }
+        let Some(spare) = self.lane.spare() else { return };
+        self.report().await;
+        let pool = &self.lane.tools.pool;
+        match &self.lane.tasks[spare] {
+            Task::Drawing(drawing) => pool.share(drawing.fanout.clone()),
+            Task::Execution(_) => {
+                if let Task::Execution(execution) = self.lane.tasks.remove(spare) {
+                    pool.push([execution]);
+                }
+            }
+        }
+        // A run whose actor is gone has no use for more lanes.
+        let _ = self.crew.run.cast(RunMessage::Hungry);
+    }
+
+    /// Tells the run's actor, then the unites actor, what has happened since the last report.
+    async fn report(&mut self) {
+        if self.lane.batch.is_empty() {
+            return;
+        }
+        let permit = self.crew.reports.clone().acquire_owned().await;
+        let permit = Arc::new(permit.expect("the semaphore of reports is never closed"));
+        let batch = self.lane.batch.take();
+        let run = RunMessage::Reported(Box::new(batch.run), Some(permit.clone()));
+        // A dead run actor has ended the run already; a dead unites actor is noticed by the run's.
+        let _ = self.crew.run.cast(run);
+        if let Some(unites) = &self.crew.unites
+            && !batch.groups.is_empty()
+        {
+            let _ = unites.cast(UnitesMessage::Reported(batch.groups, Some(permit)));
+        }
+    }
+}
+
+impl Lane {
+    /// The oldest work that another lane could take: a fanout, or an execution beside other work.
+    fn spare(&self) -> Option<usize> {
+        let is_shared = |drawing: &Drawing| drawing.fanout.is_shared();
+        self.tasks.iter().position(|task| match task {
+            Task::Drawing(drawing) => !is_shared(drawing),
+            Task::Execution(_) => self.tasks.len() > 1,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! How one lane draws from a fanout: in steps sized by how long the last one took.
+//!
+//! Invariants:
+//! 1. What was drawn and has no state yet is in the buffer of exactly one lane.
+//! 2. A slow branch holds back at most [`LONGEST_STEP`] others: those of its lane's step.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
+
+use super::source::{After, End, Fanout};
+use crate::clock::Stopwatch;
+use crate::run::execution::Execution;
+use crate::value::Value;
+
+/// The most outputs that are drawn at once.
+const LONGEST_STEP: usize = 32;
+
+/// Steps that took less are lengthened: drawing is a small part of them only when they are long.
+const SHORT: Duration = Duration::from_micros(10);
+
+/// Steps that took more are shortened, so that other lanes find something to do.
+const LONG: Duration = Duration::from_micros(40);
+
+/// A fanout as one lane draws it.
+pub(crate) struct Drawing {
+    pub fanout: Arc<Fanout>,
+    /// The fanout's execution, behind reference counts that no other lane touches.
+    pub own: Execution,
+    buffer: VecDeque<(u64, Value)>,
+    /// Seen, but what was drawn before it comes first.
+    end: Option<End>,
+    step: usize,
+    watch: Stopwatch,
+}
+
+/// What a lane does next about a fanout.
+pub(crate) enum Next {
+    /// The next output and its place.
+    Output(u64, Value),
+    /// Nothing yet; the lane is woken when there is more.
+    Pending,
+    /// This lane saw the end.
+    End(End),
+    /// Another lane did.
+    Gone,
+}
+
+impl Drawing {
+    pub(crate) fn of(fanout: Arc<Fanout>) -> Self {
+        let own = fanout.execution.localized();
+        let (buffer, watch) = (VecDeque::new(), Stopwatch::start());
+        Self { fanout, own, buffer, end: None, step: 1, watch }
+    }
+
+    /// The next output, drawn together with those that follow it.
+    pub(crate) fn next(&mut self, cx: &mut Context<'_>) -> Next {
+        loop {
+            if let Some((index, output)) = self.buffer.pop_front() {
+                return Next::Output(index, output);
+            }
+            if let Some(end) = self.end.take() {
+                return Next::End(end);
+            }
+            self.size_step();
+            match self.fanout.draw(cx, self.step, &mut self.buffer) {
+                After::Pending if self.buffer.is_empty() => return Next::Pending,
+                After::More | After::Pending => {}
+                After::End(end) => self.end = Some(end),
+                // What was drawn before is walked first; the next draw finds the same.
+                After::Gone => return Next::Gone,
+            }
+        }
+    }
+
+    fn size_step(&mut self) {
+        let took = self.watch.lap();
+        if took < SHORT {
+            self.step = (self.step * 2).min(LONGEST_STEP);
+        } else if took > LONG {
+            self.step = (self.step / 2).max(1);
+        }
+    }
+
+    /// Gives up what has no state yet.
+    pub(crate) fn give_up(&mut self) -> GivenUp {
+        let seen = self.end.take();
+        let was_seen = seen.is_some();
+        let end = seen.or_else(|| self.fanout.close());
+        let buffered = self.buffer.len();
+        let first = self.buffer.front().map(|(index, _)| *index);
+        let cut = end.as_ref().filter(|end| !was_seen || end.drawn == 0).map(|end| end.drawn);
+        self.buffer.clear();
+        GivenUp { first: first.or(cut), buffered, end }
+    }
+}
+
+/// What a lane gave up of a fanout.
+pub(crate) struct GivenUp {
+    /// The place of the first output that gets no state, if any can be missing.
+    pub first: Option<u64>,
+    /// How many outputs were drawn and get no state.
+    pub buffered: usize,
+    /// The end, if this lane saw it or made it.
+    pub end: Option<End>,
+}

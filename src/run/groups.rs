@@ -1,0 +1,53 @@
+//! The groups that a batch changes, by fingerprint.
+
+use std::collections::HashMap;
+
+use super::batch::GroupDelta;
+use super::fingerprint::Fingerprint;
+
+/// How many groups are looked through before the index is asked: a lane works on few at a time.
+const RECENT: usize = 4;
+
+/// The groups that a batch changes, in the order of their first change.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    list: Vec<(Fingerprint, GroupDelta)>,
+    /// The places of all groups but the last [`RECENT`] ones.
+    places: HashMap<Fingerprint, usize>,
+}
+
+impl Groups {
+    /// The change of one group.
+    pub(crate) fn entry(&mut self, group: Fingerprint) -> &mut GroupDelta {
+        let recent = self.list.len().saturating_sub(RECENT);
+        let found = self.list[recent..].iter().rposition(|(other, _)| *other == group);
+        let place = match found {
+            Some(place) => recent + place,
+            None => self.places.get(&group).copied().unwrap_or_else(|| self.push(group)),
+        };
+        &mut self.list[place].1
+    }
+
+    fn push(&mut self, group: Fingerprint) -> usize {
+        let place = self.list.len();
+        if place >= RECENT {
+            let earlier = place - RECENT;
+            self.places.insert(self.list[earlier].0, earlier);
+        }
+        self.list.push((group, GroupDelta::default()));
+        place
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+impl IntoIterator for Groups {
+    type Item = (Fingerprint, GroupDelta);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
+    }
+}
