@@ -142,7 +142,7 @@ impl Actor for RunActor {
             }
             RunMessage::Retry(what, id, reply) => state.retry(what, &id, reply, &myself)?,
             RunMessage::Reopened(execution, id, found) => {
-                state.reopened(*execution, id, &found, &myself).await?;
+                state.reopened(execution, id, &found, &myself).await?;
             }
             RunMessage::Closed(barriers) => state.closed(*barriers, &myself),
             RunMessage::ChildGone(what) => state.broken(what, &myself),
@@ -310,7 +310,7 @@ impl RunState {
 
     pub(super) async fn dispatch(
         &mut self,
-        execution: Option<Execution>,
+        execution: Option<Box<Execution>>,
         myself: &ActorRef<RunMessage>,
     ) -> Result<(), ActorProcessingErr> {
         if let Some(execution) = execution {

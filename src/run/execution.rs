@@ -87,11 +87,8 @@ pub(crate) type Folded = Result<Box<dyn FoldState>, NodeError>;
 
 impl Execution {
     /// The same execution with another state, for its next attempt.
-    pub(crate) fn again(mut self, state: StateId) -> Self {
-        self.state = state;
-        self.attempt += 1;
-        self.listed = false;
-        self
+    pub(crate) fn again(&self, state: StateId) -> Self {
+        Self { state, attempt: self.attempt + 1, listed: false, ..self.clone() }
     }
 
     /// A copy whose descendants touch no reference count that another lane touches.

@@ -15,7 +15,7 @@ use super::retention::StateRetention;
 use super::state_ids::StateCounter;
 use super::status::{RunStatus, StateStatus};
 use super::unites::{Barriers, Verdict};
-use super::walk::{Fault, Ground, Walker};
+use super::walk::{Fan, Fault, Ground, Walker};
 use crate::clock::Rng;
 use crate::graph::{CheckLimits, Plan, Wanted, check, compile};
 use crate::id::{RunId, VersionNumber};
@@ -83,7 +83,7 @@ fn plan() -> Arc<Plan> {
 }
 
 enum Task {
-    Attempt(Execution),
+    Attempt(Box<Execution>),
     Fanout(Arc<Drawing>),
 }
 
@@ -229,7 +229,7 @@ impl World {
         }
     }
 
-    fn attempt(&mut self, lane: usize, execution: Execution) {
+    fn attempt(&mut self, lane: usize, execution: Box<Execution>) {
         let lot = Rng::seeded(self.world ^ execution.id ^ u64::from(execution.attempt)).up_to(9);
         let is_many = self.ground.plan.node(execution.node).arity() == Arity::Many;
         let Lane { tasks, batch } = &mut self.lanes[lane];
@@ -245,7 +245,7 @@ impl World {
             _ if is_many => {
                 walker.fanned_out(&execution);
                 let (drawn, total) = (AtomicU64::new(0), lot % 4);
-                tasks.push(Task::Fanout(Arc::new(Drawing { execution, drawn, total })));
+                tasks.push(Task::Fanout(Arc::new(Drawing { execution: *execution, drawn, total })));
             }
             _ => {
                 let (mut made, output) = (Vec::new(), output(execution.id % 3));
@@ -267,7 +267,7 @@ impl World {
         }
         drawing.drawn.store(index + 1, Ordering::Relaxed);
         let mut made = Vec::new();
-        assert!(walker.drawn(&drawing.execution, index, output(index), &mut made));
+        assert!(walker.drawn(&mut Fan::of(&drawing.execution), index, output(index), &mut made));
         tasks.extend(made.into_iter().map(Task::Attempt));
         false
     }

@@ -130,7 +130,7 @@ impl Machine {
         &mut self,
         what: RetryWhat,
         id: &str,
-    ) -> Result<Vec<Execution>, RetryError> {
+    ) -> Result<Vec<Box<Execution>>, RetryError> {
         let states = self.can_retry(what, id)?;
         self.retry_ids.insert(id.to_owned());
         self.ended = false;
@@ -181,7 +181,7 @@ impl Machine {
     }
 
     /// A state that ended is no longer the last word; the run is held open for its next attempt.
-    fn take_back(&mut self, state: StateId) -> Execution {
+    fn take_back(&mut self, state: StateId) -> Box<Execution> {
         let record = self.records.sorted().get_mut(&state).expect("checked to be there");
         let node = record.execution.node;
         self.counts.add(node, record.status, -1);

@@ -33,7 +33,7 @@ impl RunState {
         let Ok(executions) = accepted else { return self.settle_if_idle(myself) };
         self.cell.bus.send(EventKind::RunStarted);
         for execution in executions {
-            let (execution, id) = (Box::new(execution), xxh3_64(id.as_bytes()));
+            let id = xxh3_64(id.as_bytes());
             match &self.unites {
                 Some(unites) => unites.cast(UnitesMessage::Reopen(execution, id))?,
                 None => myself.cast(RunMessage::Reopened(execution, id, Box::default()))?,
@@ -50,7 +50,7 @@ impl RunState {
 
     pub(super) async fn reopened(
         &mut self,
-        mut execution: Execution,
+        mut execution: Box<Execution>,
         id: u64,
         found: &Reopening,
         myself: &ActorRef<RunMessage>,

@@ -41,7 +41,7 @@ impl Alone {
         let (input, delay) = (cell.input.clone(), cell.settings.start_delay);
         let root = lane.step_with(|walker| walker.begin(input));
         let not_before = (!delay.is_zero()).then_some(delay);
-        lane.made.extend(root.map(|root| Execution { not_before, ..root }));
+        lane.made.extend(root.map(|root| Box::new(Execution { not_before, ..*root })));
         lane.go_on();
         let barriers = Barriers::new(cell.ground.plan.clone());
         Self { lane, barriers, cell }

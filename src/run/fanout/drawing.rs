@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::source::{After, End, Fanout};
 use crate::clock::Stopwatch;
-use crate::run::execution::Execution;
+use crate::run::walk::Fan;
 use crate::value::Value;
 
 /// The most outputs that are drawn at once.
@@ -26,8 +26,7 @@ const LONG: Duration = Duration::from_micros(40);
 /// A fanout as one lane draws it.
 pub(crate) struct Drawing {
     pub fanout: Arc<Fanout>,
-    /// The fanout's execution, behind reference counts that no other lane touches.
-    pub own: Execution,
+    pub fan: Fan,
     buffer: VecDeque<(u64, Value)>,
     /// Seen, but what was drawn before it comes first.
     end: Option<End>,
@@ -49,9 +48,9 @@ pub(crate) enum Next {
 
 impl Drawing {
     pub(crate) fn of(fanout: Arc<Fanout>) -> Self {
-        let own = fanout.execution.localized();
+        let fan = Fan::of(&fanout.execution);
         let (buffer, watch) = (VecDeque::new(), Stopwatch::start());
-        Self { fanout, own, buffer, end: None, step: 1, watch }
+        Self { fanout, fan, buffer, end: None, step: 1, watch }
     }
 
     /// The next output, drawn together with those that follow it.

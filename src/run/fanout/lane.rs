@@ -23,7 +23,7 @@ use crate::node::RunFacts;
 use crate::run::batch::Batch;
 use crate::run::execution::Execution;
 use crate::run::status::StateStatus;
-use crate::run::walk::{Ground, Walker};
+use crate::run::walk::{Fan, Ground, Walker};
 use crate::value::Value;
 
 /// How many attempts a lane starts, or how many that waited it goes on with, in one turn.
@@ -51,13 +51,13 @@ pub(super) enum Woken {
 
 /// Work that only this lane has.
 pub(super) enum Task {
-    Execution(Execution),
+    Execution(Box<Execution>),
     Drawing(Box<Drawing>),
 }
 
 /// An execution that waits, and the status it has meanwhile.
 pub(super) struct Parked {
-    pub execution: Execution,
+    pub execution: Box<Execution>,
     pub status: StateStatus,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Lane {
     pub(super) batch: Batch,
     pub(super) tasks: Vec<Task>,
     /// What the last step made; empty between steps.
-    pub(super) made: Vec<Execution>,
+    pub(super) made: Vec<Box<Execution>>,
     /// Streams that had nothing to give.
     pub(super) stalled: Vec<Box<Drawing>>,
     pub(super) parked: Slab<Parked>,
@@ -166,7 +166,7 @@ impl Lane {
     }
 
     /// Walks on from an execution until its branch ends, waits or splits.
-    fn walk(&mut self, mut execution: Execution, left: &mut u32) {
+    fn walk(&mut self, mut execution: Box<Execution>, left: &mut u32) {
         loop {
             if *left == 0 || self.tools.pool.control.is_cancelled() || !self.has_room() {
                 self.tasks.push(Task::Execution(execution));
@@ -188,7 +188,7 @@ impl Lane {
             match drawing.next(cx) {
                 Next::Output(index, output) => {
                     *left -= 1;
-                    if !self.branch(&drawing.own, index, output, left) {
+                    if !self.branch(&mut drawing.fan, index, output, left) {
                         return self.states_exceeded(drawing, index);
                     }
                 }
@@ -208,9 +208,9 @@ impl Lane {
     }
 
     /// One branch of a fanout; says whether the run may have its state.
-    fn branch(&mut self, own: &Execution, index: u64, output: Value, left: &mut u32) -> bool {
+    fn branch(&mut self, fan: &mut Fan, index: u64, output: Value, left: &mut u32) -> bool {
         let mut made = std::mem::take(&mut self.made);
-        let has_state = self.step_with(|walker| walker.drawn(own, index, output, &mut made));
+        let has_state = self.step_with(|walker| walker.drawn(fan, index, output, &mut made));
         self.made = made;
         match self.made.len() {
             1 => {
@@ -223,12 +223,12 @@ impl Lane {
     }
 
     fn drawn_to_end(&mut self, drawing: Box<Drawing>, end: &End) {
-        let Drawing { fanout, own, .. } = *drawing;
+        let Drawing { fanout, fan: Fan { own, .. }, .. } = *drawing;
         self.tools.pool.forget(&fanout);
         match &end.fault {
             Some(fault) if end.drawn == 0 => {
                 self.step_with(|walker| walker.not_fanned_out(&own));
-                self.faulted(own, fault);
+                self.faulted(Box::new(own), fault);
             }
             fault => self.step_with(|walker| walker.exhausted(&own, end.drawn, fault.as_ref())),
         }
@@ -237,7 +237,7 @@ impl Lane {
     /// The run has no state for the output at `index`, nor for any after it.
     fn states_exceeded(&mut self, mut drawing: Box<Drawing>, index: u64) {
         let GivenUp { buffered, end, .. } = drawing.give_up();
-        let own = &drawing.own;
+        let own = &drawing.fan.own;
         self.step_with(|walker| {
             walker.exceeded(own, index);
             if let Some(End { drawn, fault }) = end {
@@ -272,7 +272,7 @@ impl Lane {
     fn abandon_fanout(&mut self, mut drawing: Box<Drawing>) {
         self.tools.pool.forget(&drawing.fanout);
         let GivenUp { first, buffered, end } = drawing.give_up();
-        let own = &drawing.own;
+        let own = &drawing.fan.own;
         self.step_with(|walker| {
             if let Some(first) = first {
                 walker.cut_off(own, first);

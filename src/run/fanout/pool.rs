@@ -29,13 +29,13 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct Work {
-    executions: VecDeque<Execution>,
+    executions: VecDeque<Box<Execution>>,
     fanouts: Vec<Arc<Fanout>>,
 }
 
 /// Work that a lane took.
 pub(crate) enum Taken {
-    Execution(Execution),
+    Execution(Box<Execution>),
     Fanout(Arc<Fanout>),
 }
 
@@ -61,7 +61,7 @@ impl Pool {
     }
 
     /// Hands executions to whichever lane is free.
-    pub(crate) fn push(&self, executions: impl IntoIterator<Item = Execution>) {
+    pub(crate) fn push(&self, executions: impl IntoIterator<Item = Box<Execution>>) {
         let mut work = self.work.lock();
         work.executions.extend(executions);
         self.queued.store(work.executions.len(), Ordering::Relaxed);
@@ -77,7 +77,7 @@ impl Pool {
     }
 
     /// An execution that nobody has.
-    pub(crate) fn take_execution(&self) -> Option<Execution> {
+    pub(crate) fn take_execution(&self) -> Option<Box<Execution>> {
         if !self.has_executions() {
             return None;
         }

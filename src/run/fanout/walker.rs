@@ -20,7 +20,7 @@ use crate::run::walk::Fault;
 
 impl Lane {
     /// Starts an attempt and polls it where it stands.
-    pub(super) fn start(&mut self, mut execution: Execution) {
+    pub(super) fn start(&mut self, mut execution: Box<Execution>) {
         if self.is_expired(&execution) {
             return self.step_with(|walker| walker.expired(execution, StateStatus::Created));
         }
@@ -40,7 +40,7 @@ impl Lane {
     }
 
     /// Calls the handler; `permit` is given back when the attempt has ended.
-    fn attempt(&mut self, execution: Execution, permit: Option<OwnedSemaphorePermit>) {
+    fn attempt(&mut self, execution: Box<Execution>, permit: Option<OwnedSemaphorePermit>) {
         self.step_with(|walker| walker.queued(&execution));
         match begin(&self.tools.ground.plan, &self.tools.facts, &execution) {
             Begun::Ended(ended) => self.ended(execution, ended),
@@ -58,7 +58,7 @@ impl Lane {
     }
 
     /// Waits for a permit of a node whose concurrency is limited.
-    fn queue(&mut self, execution: Execution, permits: Arc<Semaphore>) {
+    fn queue(&mut self, execution: Box<Execution>, permits: Arc<Semaphore>) {
         self.step_with(|walker| walker.queued(&execution));
         let (tools, queued) = (self.tools.clone(), execution.clone());
         self.park(execution, StateStatus::Queued, |key| {
@@ -81,7 +81,7 @@ impl Lane {
     /// Lets an execution wait; how it goes on is decided when it is woken.
     fn park(
         &mut self,
-        execution: Execution,
+        execution: Box<Execution>,
         status: StateStatus,
         waiting: impl FnOnce(usize) -> Waiting,
     ) {
@@ -90,7 +90,7 @@ impl Lane {
         self.waiting.push(waiting(key));
     }
 
-    fn park_for(&mut self, execution: Execution, delay: Duration) {
+    fn park_for(&mut self, execution: Box<Execution>, delay: Duration) {
         if delay.is_zero() {
             return self.tasks.push(Task::Execution(execution));
         }
@@ -115,7 +115,7 @@ impl Lane {
     }
 
     /// What follows from the end of an attempt; children go to `made`.
-    fn ended(&mut self, execution: Execution, ended: Ended) {
+    fn ended(&mut self, execution: Box<Execution>, ended: Ended) {
         match ended {
             Ended::Output(output) => {
                 let mut made = std::mem::take(&mut self.made);
@@ -125,7 +125,7 @@ impl Lane {
             Ended::Many(outputs) => {
                 self.step_with(|walker| walker.fanned_out(&execution));
                 let max = self.tools.ground.plan.limits.max_fanout;
-                let fanout = Arc::new(Fanout::new(execution, outputs, max));
+                let fanout = Arc::new(Fanout::new(*execution, outputs, max));
                 self.tasks.push(Task::Drawing(Box::new(Drawing::of(fanout))));
                 self.opened = true;
             }
@@ -138,7 +138,7 @@ impl Lane {
         }
     }
 
-    pub(super) fn faulted(&mut self, execution: Execution, fault: &Fault) {
+    pub(super) fn faulted(&mut self, execution: Box<Execution>, fault: &Fault) {
         let attempt = u64::from(execution.attempt).to_le_bytes();
         let seed = self.tools.facts.seed ^ execution.id;
         let mut rng = Rng::seeded(xxh3_64_with_seed(&attempt, seed));
@@ -150,9 +150,9 @@ impl Lane {
 
     /// Puts what was made on top of the tasks, the first child uppermost.
     pub(super) fn go_on(&mut self) {
-        while let Some(child) = self.made.pop() {
-            match child.not_before {
-                Some(delay) => self.park_for(Execution { not_before: None, ..child }, delay),
+        while let Some(mut child) = self.made.pop() {
+            match child.not_before.take() {
+                Some(delay) => self.park_for(child, delay),
                 None => self.tasks.push(Task::Execution(child)),
             }
         }

@@ -15,34 +15,32 @@ use crate::run::status::StateStatus;
 use crate::value::{Fields, Value};
 
 impl Walker<'_> {
-    /// One output: the state succeeds and has children, or cannot have them and fails.
+    /// One output: the state succeeds and has children, unless they cannot be made.
     pub(super) fn output(
         &mut self,
-        own: Execution,
+        own: &Execution,
         was: Option<StateStatus>,
-        output: Value,
-        made: &mut Vec<Execution>,
-    ) {
+        output: &Value,
+        made: &mut Vec<Box<Execution>>,
+    ) -> Result<(), Arc<str>> {
         let ground = self.ground;
-        let view = View { own: Some((own.node, &output)), scope: &own.scope, store: &ground.store };
-        let (children, unmet) = match children(&ground.plan, &own, &view) {
-            Ok(found) => found,
-            Err(error) => {
-                return self.fail(own, was, StateStatus::NextCreatedError, &error);
-            }
-        };
-        self.moved(&own, was, StateStatus::Success);
+        let view = View { own: Some((own.node, output)), scope: &own.scope, store: &ground.store };
+        let (children, unmet) = children(&ground.plan, own, &view)?;
+        self.moved(own, was, StateStatus::Success);
         if !own.tokens.is_empty() {
-            self.arrive(&own, &view);
-            self.collect(&own, &output, &view);
+            self.arrive(own, &view);
+            self.collect(own, output, &view);
         }
         for (node, path) in unmet {
-            self.unmet(&own, node, path);
+            self.unmet(own, node, path);
         }
         if !children.is_empty() {
-            self.create_all(&own, &output, children, made);
+            self.create_all(own, output, children, made);
         }
-        self.record(own, StateStatus::Success, Some(output), None);
+        if ground.plan.node(own.node).is_result {
+            self.batch.run.outputs.push((own.node, own.path.clone(), output.clone()));
+        }
+        Ok(())
     }
 
     fn create_all(
@@ -50,7 +48,7 @@ impl Walker<'_> {
         own: &Execution,
         output: &Value,
         children: Children,
-        made: &mut Vec<Execution>,
+        made: &mut Vec<Box<Execution>>,
     ) {
         let scope = match self.ground.plan.node(own.node).kept {
             true => own.scope.with_output(own.node, output.clone()),
@@ -66,7 +64,8 @@ impl Walker<'_> {
 
     /// The run may have no more states: a failure beside the state that would have had a child.
     fn childless(&mut self, own: &Execution) {
-        let failed = Execution { state: self.next_state_unlimited(Some(own.state)), ..own.clone() };
+        let state = self.next_state_unlimited(Some(own.state));
+        let failed = Box::new(Execution { state, ..own.clone() });
         let error = format!("limit of {} states exceeded", self.ground.plan.limits.max_states);
         self.fail(failed, None, StateStatus::Errored, &error.into());
     }
@@ -77,9 +76,9 @@ impl Walker<'_> {
         scope: &Scope,
         parents: &Tokens,
         parent: Option<StateId>,
-    ) -> Option<Execution> {
+    ) -> Option<Box<Execution>> {
         let state = self.next_state(parent)?;
-        let mut execution = Execution {
+        let mut execution = Box::new(Execution {
             id: child.path.execution(child.node),
             node: child.node,
             state,
@@ -93,7 +92,7 @@ impl Walker<'_> {
             not_before: None,
             merge: None,
             listed: false,
-        };
+        });
         self.open_groups(&mut execution);
         self.moved(&execution, None, StateStatus::Created);
         self.batch.count(&execution.tokens, BEGUN);
@@ -175,7 +174,7 @@ impl Walker<'_> {
         let place = Execution { id, node, state, parent, input, path, tokens, ..own.clone() };
         let skipped = Execution { attempt: 0, merge: None, listed: false, ..place };
         self.moved(&skipped, None, StateStatus::Skipped);
-        self.record(skipped, StateStatus::Skipped, None, None);
+        self.record(Box::new(skipped), StateStatus::Skipped, None, None);
     }
 }
 

@@ -7,6 +7,21 @@ use crate::run::path::Step;
 use crate::run::status::StateStatus;
 use crate::value::Value;
 
+/// A fanout's execution as one lane has it, and the branch of it that the lane made last.
+pub(crate) struct Fan {
+    pub own: Execution,
+    branch: Execution,
+}
+
+impl Fan {
+    /// A copy whose branches touch no reference count that another lane touches.
+    pub(crate) fn of(execution: &Execution) -> Self {
+        let own = execution.localized();
+        let branch = own.clone();
+        Self { own, branch }
+    }
+}
+
 impl Walker<'_> {
     /// An execution turned out to have many outputs: its groups stay open until it is drawn.
     pub(crate) fn fanned_out(&mut self, execution: &Execution) {
@@ -23,19 +38,31 @@ impl Walker<'_> {
     /// One output of a fanout, whose children go to `made`; says whether the run may have its state.
     pub(crate) fn drawn(
         &mut self,
-        execution: &Execution,
+        fan: &mut Fan,
         index: u64,
         output: Value,
-        made: &mut Vec<Execution>,
+        made: &mut Vec<Box<Execution>>,
     ) -> bool {
+        let Fan { own, branch } = fan;
         let (state, was) = match index {
-            0 => (Some(execution.state), Some(StateStatus::Executed)),
-            _ => (self.next_state(Some(execution.state)), None),
+            0 => (Some(own.state), Some(StateStatus::Executed)),
+            _ => (self.next_state(Some(own.state)), None),
         };
         let Some(state) = state else { return false };
-        self.batch.count(&execution.tokens, ENDED);
-        let path = execution.path.then(Step::Output(index));
-        self.output(Execution { state, path, ..execution.clone() }, was, output, made);
+        branch.state = state;
+        branch.path = own.path.then(Step::Output(index));
+        self.batch.count(&own.tokens, ENDED);
+        match self.output(branch, was, &output, made) {
+            Err(error) => {
+                let branch = Box::new(branch.clone());
+                self.fail(branch, was, StateStatus::NextCreatedError, &error);
+            }
+            // Most are not kept, and need no copy.
+            Ok(()) if self.ground.retention.keeps(state, StateStatus::Success) => {
+                self.record(Box::new(branch.clone()), StateStatus::Success, Some(output), None);
+            }
+            Ok(()) => {}
+        }
         true
     }
 
@@ -43,7 +70,7 @@ impl Walker<'_> {
     pub(crate) fn exhausted(&mut self, execution: &Execution, drawn: u64, fault: Option<&Fault>) {
         if drawn == 0 && fault.is_none() {
             self.moved(execution, Some(StateStatus::Executed), StateStatus::Success);
-            self.record(execution.clone(), StateStatus::Success, None, None);
+            self.record(Box::new(execution.clone()), StateStatus::Success, None, None);
         }
         if let Some(fault) = fault {
             let (rest, was) = self.rest(execution, drawn);
@@ -80,14 +107,14 @@ impl Walker<'_> {
     }
 
     /// The state that stands for the outputs from `index` on, and its status so far.
-    fn rest(&mut self, execution: &Execution, index: u64) -> (Execution, Option<StateStatus>) {
-        let rest = execution.clone();
+    fn rest(&mut self, execution: &Execution, index: u64) -> (Box<Execution>, Option<StateStatus>) {
+        let mut rest = Box::new(execution.clone());
         if index == 0 {
             return (rest, Some(StateStatus::Executed));
         }
-        let path = execution.path.then(Step::Output(index));
-        let state = self.next_state_unlimited(Some(execution.state));
-        (Execution { path, state, ..rest }, None)
+        rest.path = execution.path.then(Step::Output(index));
+        rest.state = self.next_state_unlimited(Some(execution.state));
+        (rest, None)
     }
 
     pub(super) fn count_branches(&mut self, execution: &Execution, branches: i64) {

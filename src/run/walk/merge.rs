@@ -16,7 +16,7 @@ use crate::value::Value;
 
 impl Walker<'_> {
     /// A merger whose group has settled: its execution, or nothing if its input cannot be made.
-    pub(crate) fn merged(&mut self, mut firing: Firing) -> Option<Execution> {
+    pub(crate) fn merged(&mut self, mut firing: Firing) -> Option<Box<Execution>> {
         let ground = self.ground;
         let plan = &ground.plan;
         let unites = plan.unites(firing.merger);
@@ -53,7 +53,7 @@ impl Walker<'_> {
     }
 
     /// A merger whose input could not be made.
-    fn unmade(&mut self, execution: Execution, error: &Arc<str>) {
+    fn unmade(&mut self, execution: Box<Execution>, error: &Arc<str>) {
         self.batch.count(&execution.tokens, ENDED);
         self.fail(execution, Some(StateStatus::Created), StateStatus::Errored, error);
     }
@@ -69,14 +69,14 @@ impl Walker<'_> {
         let (id, input) = (path.execution(node), Value::Null);
         let (listed, merge) = (false, None);
         let place = Execution { id, node, state, parent, input, listed, ..skipping.opener };
-        let skipped = Execution { attempt: 0, merge, path, ..place };
+        let skipped = Box::new(Execution { attempt: 0, merge, path, ..place });
         self.moved(&skipped, None, StateStatus::Skipped);
         self.record(skipped, StateStatus::Skipped, None, None);
         self.batch.run.tally.add(ENDED);
     }
 
     /// A new execution of a state that ended: the manual retry of that id.
-    pub(crate) fn retried(&mut self, execution: &Execution, id: u64) -> Option<Execution> {
+    pub(crate) fn retried(&mut self, execution: &Execution, id: u64) -> Option<Box<Execution>> {
         let plan = &self.ground.plan;
         let outer: Tokens = (execution.tokens.iter())
             .filter(|token| plan.unites(token.merger).node != execution.node)

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use branch::resolve_inputs;
+pub(crate) use fan::Fan;
 pub(crate) use ground::Ground;
 
 use super::batch::{Batch, Record, RecordChange, Tally};
@@ -58,7 +59,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Makes the first execution of a run.
-    pub(crate) fn begin(&mut self, input: Value) -> Option<Execution> {
+    pub(crate) fn begin(&mut self, input: Value) -> Option<Box<Execution>> {
         let root = self.ground.plan.root;
         let child = Child { node: root, input, path: Path::default() };
         self.create(child, &Scope::default(), &Tokens::default(), None)
@@ -67,25 +68,29 @@ impl<'a> Walker<'a> {
     /// The only output of an execution; its children go to `made`.
     pub(crate) fn returned(
         &mut self,
-        mut execution: Execution,
+        mut execution: Box<Execution>,
         output: Value,
-        made: &mut Vec<Execution>,
+        made: &mut Vec<Box<Execution>>,
     ) {
         self.count_branches(&execution, 1);
         if self.ground.plan.node(execution.node).arity() == Arity::Many {
             execution.path = execution.path.then(Step::Output(0));
         }
         self.batch.count(&execution.tokens, ENDED);
-        self.output(execution, Some(StateStatus::Queued), output, made);
+        let queued = Some(StateStatus::Queued);
+        match self.output(&execution, queued, &output, made) {
+            Ok(()) => self.record(execution, StateStatus::Success, Some(output), None),
+            Err(error) => self.fail(execution, queued, StateStatus::NextCreatedError, &error),
+        }
     }
 
     /// An attempt failed: the next one and its delay, or nothing if that was the last.
     pub(crate) fn faulted(
         &mut self,
-        execution: Execution,
+        execution: Box<Execution>,
         fault: &Fault,
         rng: &mut Rng,
-    ) -> Option<(Execution, Duration)> {
+    ) -> Option<(Box<Execution>, Duration)> {
         let policy = &self.ground.plan.node(execution.node).retry;
         let last = if fault.timed_out { StateStatus::TimedOut } else { StateStatus::Errored };
         let next = (fault.retryable && policy.decide(execution.attempt))
@@ -98,7 +103,7 @@ impl<'a> Walker<'a> {
         };
         self.moved(&execution, Some(StateStatus::Queued), StateStatus::RetryCreated);
         let error = Some(fault.error.clone());
-        let next = execution.clone().again(state);
+        let next = Box::new(execution.again(state));
         self.record(execution, StateStatus::RetryCreated, None, error);
         self.moved(&next, None, StateStatus::Created);
         let delay = policy.delay(next.attempt, rng).expect("retries count from one");
@@ -126,7 +131,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The handler ended its branch.
-    pub(crate) fn pruned(&mut self, execution: Execution, data: Value) {
+    pub(crate) fn pruned(&mut self, execution: Box<Execution>, data: Value) {
         let status = StateStatus::Pruned;
         self.moved(&execution, Some(StateStatus::Queued), status);
         self.cause(&execution, status, &"pruned".into());
@@ -135,12 +140,12 @@ impl<'a> Walker<'a> {
     }
 
     /// The run was cancelled before the execution ended, while it had status `was`.
-    pub(crate) fn cancelled(&mut self, execution: Execution, was: StateStatus) {
+    pub(crate) fn cancelled(&mut self, execution: Box<Execution>, was: StateStatus) {
         self.batch.count(&execution.tokens, ENDED);
         self.cancel(execution, Some(was));
     }
 
-    fn cancel(&mut self, execution: Execution, was: Option<StateStatus>) {
+    fn cancel(&mut self, execution: Box<Execution>, was: Option<StateStatus>) {
         let status = StateStatus::Cancelled;
         self.moved(&execution, was, status);
         self.cause(&execution, status, &"cancelled".into());
@@ -148,7 +153,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The time of all attempts was over before the next one could start.
-    pub(crate) fn expired(&mut self, execution: Execution, was: StateStatus) {
+    pub(crate) fn expired(&mut self, execution: Box<Execution>, was: StateStatus) {
         self.batch.count(&execution.tokens, ENDED);
         self.fail(execution, Some(was), StateStatus::TimedOut, &"the node ran out of time".into());
     }
@@ -157,7 +162,8 @@ impl<'a> Walker<'a> {
     pub(crate) fn list(&mut self, execution: &mut Execution, status: StateStatus) {
         if self.ground.retention.keeps_live() {
             execution.listed = true;
-            let record = Record { execution: execution.clone(), status, output: None, error: None };
+            let execution = Box::new(execution.clone());
+            let record = Record { execution, status, output: None, error: None };
             self.batch.run.records.push(RecordChange::Put(record));
         }
     }

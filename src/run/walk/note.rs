@@ -34,7 +34,7 @@ impl Walker<'_> {
     /// A state ended as a failure.
     pub(super) fn fail(
         &mut self,
-        execution: Execution,
+        execution: Box<Execution>,
         was: Option<StateStatus>,
         status: StateStatus,
         error: &Arc<str>,
@@ -75,18 +75,11 @@ impl Walker<'_> {
     /// Writes down how a state ended.
     pub(super) fn record(
         &mut self,
-        execution: Execution,
+        execution: Box<Execution>,
         status: StateStatus,
         output: Option<Value>,
         error: Option<Arc<str>>,
     ) {
-        if let Some(output) = &output
-            && status == StateStatus::Success
-            && self.ground.plan.node(execution.node).is_result
-        {
-            let path = execution.path.clone();
-            self.batch.run.outputs.push((execution.node, path, output.clone()));
-        }
         if self.ground.retention.keeps(execution.state, status) {
             self.batch.run.records.push(RecordChange::Put(Record {
                 execution,
