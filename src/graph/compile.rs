@@ -88,7 +88,7 @@ impl Compiler {
     fn inputs(&self, node: NodeIndex) -> Box<[PlanInput]> {
         let schema = self.handlers[node.at()].inputs();
         let input = |(field, template): &(String, Template)| PlanInput {
-            field: Key::from(field.as_str()),
+            field: Key::interned(field),
             template: self.bind(template),
             target: super::expression::ResolveTarget::of(schema, field),
         };

@@ -179,8 +179,12 @@ pub(crate) enum SkipCause {
 impl Batch {
     /// What there is to report; the next batch begins.
     pub(crate) fn take(&mut self) -> Self {
-        let next = Self { ids: self.ids, ..Self::default() };
-        std::mem::replace(self, next)
+        let RunDelta { records, outputs, .. } = &self.run;
+        // The next batch is likely to be like this one.
+        let records = Vec::with_capacity(records.len());
+        let outputs = Vec::with_capacity(outputs.len());
+        let run = RunDelta { records, outputs, ..RunDelta::default() };
+        std::mem::replace(self, Self { run, ids: self.ids, ..Self::default() })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -193,6 +197,7 @@ impl Batch {
     }
 
     /// Counts something in the run and in every group of `tokens`.
+    #[inline]
     pub(crate) fn count(&mut self, tokens: &[super::execution::Token], tally: Tally) {
         self.run.tally.add(tally);
         for token in tokens {
@@ -201,6 +206,7 @@ impl Batch {
     }
 
     /// Moves a state from one status to another.
+    #[inline]
     pub(crate) fn moved(&mut self, node: NodeIndex, from: Option<StateStatus>, to: StateStatus) {
         if let Some(from) = from {
             self.run.counts.add(node, from, -1);

@@ -12,12 +12,18 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    #[inline]
     pub(crate) fn add(&mut self, node: NodeIndex, status: StateStatus, count: i64) {
         let at = node.at();
-        if at >= self.rows.len() {
-            self.rows.resize(at + 1, [0; STATUSES]);
+        if self.rows.len() <= at {
+            self.widen(at);
         }
         self.rows[at][status as usize] += count;
+    }
+
+    #[cold]
+    fn widen(&mut self, to: usize) {
+        self.rows.resize(to + 1, [0; STATUSES]);
     }
 
     /// Adds the changes of `other`.

@@ -153,6 +153,11 @@ impl Machine {
         self.retryable(what)
     }
 
+    /// Whether some state was retried by hand: only then can two states have one place.
+    pub(super) fn was_retried(&self) -> bool {
+        !self.retry_ids.is_empty()
+    }
+
     /// Whether nothing is counted.
     pub(crate) const fn is_idle(&self) -> bool {
         self.tally.is_settled()

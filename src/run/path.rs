@@ -112,6 +112,11 @@ impl Path {
 
     /// Compares two paths in fanout order; manual retries do not count.
     pub(crate) fn fanout_order(&self, other: &Self) -> Ordering {
+        if let (Some(Step::Output(left)), Some(Step::Output(right))) = (self.last, other.last)
+            && is_same(self.above.as_ref(), other.above.as_ref())
+        {
+            return left.cmp(&right);
+        }
         let (mut a, mut b) = (Place::of(self), Place::of(other));
         // The first step that differs decides, so the last one found on the way up; else the depth.
         let mut found = a.depth.cmp(&b.depth);
@@ -125,7 +130,7 @@ impl Path {
             if left != right {
                 found = left.word().cmp(&right.word());
             }
-            if a.is_beside(&b) {
+            if is_same(a.above, b.above) {
                 break;
             }
             (a, b) = (a.up(), b.up());
@@ -182,13 +187,13 @@ impl<'a> Place<'a> {
     fn up(&self) -> Self {
         Self::at(self.above)
     }
+}
 
-    /// Whether everything above the two is the same.
-    fn is_beside(&self, other: &Self) -> bool {
-        match (self.above, other.above) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a.hash == b.hash,
-            (a, b) => a.is_none() && b.is_none(),
-        }
+/// Whether two paths lead alike so far.
+fn is_same(a: Option<&Arc<Link>>, b: Option<&Arc<Link>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a.hash == b.hash,
+        (a, b) => a.is_none() && b.is_none(),
     }
 }
 

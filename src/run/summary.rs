@@ -57,7 +57,7 @@ impl Machine {
         // Stably sorted, the last of one place is a manual retry's: it counts.
         outputs.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.fanout_order(&b.1)));
         let is_same = |a: &(NodeIndex, Path, Value), b: &(NodeIndex, Path, Value)| {
-            a.0 == b.0 && a.1.fanout_order(&b.1).is_eq()
+            a.0 == b.0 && self.was_retried() && a.1.fanout_order(&b.1).is_eq()
         };
         let places = outputs.chunk_by(|a, b| is_same(a, b)).filter_map(|place| place.last());
         let mut by_node = BTreeMap::<NodeIndex, Vec<Value>>::new();

@@ -2,11 +2,21 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
 use super::Value;
+
+/// Names of fields that were used in a graph; they stay for as long as the process.
+static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// How many names stay; those beyond are counted like any text.
+const MAX_NAMES: usize = 65_536;
 
 /// The name of a field; names that are part of a program's text are not copied.
 #[derive(Clone)]
@@ -23,6 +33,20 @@ impl Key {
     #[must_use]
     pub const fn from_static(name: &'static str) -> Self {
         Self(Name::Static(name))
+    }
+
+    /// A name that graphs use again and again: clones of it share no count.
+    pub(crate) fn interned(name: &str) -> Self {
+        let mut names = NAMES.lock();
+        if let Some(known) = names.get(name) {
+            return Self::from_static(known);
+        }
+        if names.len() >= MAX_NAMES {
+            return name.into();
+        }
+        let name: &'static str = Box::leak(name.into());
+        names.insert(name);
+        Self::from_static(name)
     }
 
     /// The name as text.
@@ -129,16 +153,41 @@ impl Fields {
     }
 }
 
-impl FromIterator<(Key, Value)> for Fields {
+/// Fields that are being gathered; most objects have few, which are gathered in place.
+pub(super) type Pairs = SmallVec<[(Key, Value); 2]>;
+
+impl From<Pairs> for Fields {
     /// A later pair replaces an earlier one of the same name.
-    fn from_iter<I: IntoIterator<Item = (Key, Value)>>(pairs: I) -> Self {
-        let mut pairs: Vec<_> = pairs.into_iter().collect();
+    fn from(mut pairs: Pairs) -> Self {
+        if pairs.len() == 1 {
+            return Self(pairs.pop().map(|pair| Arc::new([pair]) as _));
+        }
         if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
             // Reversed and stably sorted, the first of equal names is the last that was given.
             pairs.reverse();
             pairs.sort_by(|a, b| a.0.cmp(&b.0));
             pairs.dedup_by(|later, kept| later.0 == kept.0);
         }
-        Self((!pairs.is_empty()).then(|| pairs.into()))
+        Self((!pairs.is_empty()).then(|| shared(pairs)))
+    }
+}
+
+/// The pairs behind one count, with one allocation where there are few.
+fn shared(pairs: Pairs) -> Arc<[(Key, Value)]> {
+    let (count, mut pairs) = (pairs.len(), pairs.into_iter());
+    let mut next = || pairs.next().expect("as many as were counted");
+    match count {
+        1 => Arc::new([next()]),
+        2 => Arc::new([next(), next()]),
+        3 => Arc::new([next(), next(), next()]),
+        4 => Arc::new([next(), next(), next(), next()]),
+        _ => pairs.collect::<Vec<_>>().into(),
+    }
+}
+
+impl FromIterator<(Key, Value)> for Fields {
+    /// A later pair replaces an earlier one of the same name.
+    fn from_iter<I: IntoIterator<Item = (Key, Value)>>(pairs: I) -> Self {
+        pairs.into_iter().collect::<Pairs>().into()
     }
 }

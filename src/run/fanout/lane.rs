@@ -287,12 +287,15 @@ impl Lane {
     }
 
     /// Takes one pure step into the batch, and announces it.
+    #[inline]
     pub(super) fn step_with<T>(&mut self, step: impl FnOnce(&mut Walker<'_>) -> T) -> T {
         let watched = self.tools.bus.is_watched();
         let mut walker = Walker::new(&self.tools.ground, &mut self.batch, watched);
         let result = step(&mut walker);
-        for event in self.batch.events.drain(..) {
-            self.tools.bus.send(event);
+        if watched {
+            for event in self.batch.events.drain(..) {
+                self.tools.bus.send(event);
+            }
         }
         result
     }

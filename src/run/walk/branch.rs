@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::{BEGUN, Child, Walker};
 use crate::graph::{Lookup, Plan, ResolveError};
 use crate::id::{NodeIndex, StateId};
@@ -24,41 +22,69 @@ impl Walker<'_> {
         made: &mut Vec<Box<Execution>>,
     ) -> Result<(), Arc<str>> {
         let ground = self.ground;
+        let node = ground.plan.node(own.node);
         let view = View { own: Some((own.node, output)), scope: &own.scope, store: &ground.store };
-        let (children, unmet) = children(&ground.plan, own, &view)?;
-        self.moved(own, was, StateStatus::Success);
+        match &*node.edges {
+            [] => self.moved(own, was, StateStatus::Success),
+            // The usual case, without a list of children and of what is skipped.
+            [edge] if edge.when.is_none() && !edge.into_merger => {
+                let input = child_input(&ground.plan, edge.to, &view)?;
+                self.moved(own, was, StateStatus::Success);
+                let child = Child { node: edge.to, input, path: own.path.clone() };
+                self.make(own, child, &self.scope_below(own, output), made);
+            }
+            _ => self.split(own, was, output, made)?,
+        }
         if !own.tokens.is_empty() {
             self.arrive(own, &view);
             self.collect(own, output, &view);
         }
-        for (node, path) in unmet {
-            self.unmet(own, node, path);
-        }
-        if !children.is_empty() {
-            self.create_all(own, output, children, made);
-        }
-        if ground.plan.node(own.node).is_result {
+        if node.is_result {
             self.batch.run.outputs.push((own.node, own.path.clone(), output.clone()));
         }
         Ok(())
     }
 
-    fn create_all(
+    /// A state with several next nodes, or with conditions.
+    fn split(
         &mut self,
         own: &Execution,
+        was: Option<StateStatus>,
         output: &Value,
-        children: Children,
         made: &mut Vec<Box<Execution>>,
-    ) {
-        let scope = match self.ground.plan.node(own.node).kept {
+    ) -> Result<(), Arc<str>> {
+        let ground = self.ground;
+        let view = View { own: Some((own.node, output)), scope: &own.scope, store: &ground.store };
+        let (children, unmet) = children(&ground.plan, own, &view)?;
+        self.moved(own, was, StateStatus::Success);
+        for (node, path) in unmet {
+            self.unmet(own, node, path);
+        }
+        let scope = self.scope_below(own, output);
+        for child in children {
+            self.make(own, child, &scope, made);
+        }
+        Ok(())
+    }
+
+    /// What the children of a state can read; its own output only if one of their heirs does.
+    fn scope_below(&self, own: &Execution, output: &Value) -> Scope {
+        match self.ground.plan.node(own.node).kept {
             true => own.scope.with_output(own.node, output.clone()),
             false => own.scope.clone(),
-        };
-        for child in children {
-            match self.create(child, &scope, &own.tokens, Some(own.state)) {
-                Some(execution) => made.push(execution),
-                None => self.childless(own),
-            }
+        }
+    }
+
+    fn make(
+        &mut self,
+        own: &Execution,
+        child: Child,
+        scope: &Scope,
+        made: &mut Vec<Box<Execution>>,
+    ) {
+        match self.create(child, scope, &own.tokens, Some(own.state)) {
+            Some(execution) => made.push(execution),
+            None => self.childless(own),
         }
     }
 
@@ -178,9 +204,6 @@ impl Walker<'_> {
     }
 }
 
-/// Children that can be made; most states have one, which needs no allocation.
-type Children = SmallVec<[Child; 1]>;
-
 /// A next node that a condition skips, and where it would have been.
 type Unmet = (NodeIndex, Path);
 
@@ -189,9 +212,9 @@ fn children(
     plan: &Plan,
     own: &Execution,
     view: &View<'_>,
-) -> Result<(Children, Vec<Unmet>), Arc<str>> {
+) -> Result<(Vec<Child>, Vec<Unmet>), Arc<str>> {
     let edges = &plan.node(own.node).edges;
-    let (mut made, mut unmet) = (Children::new(), Vec::new());
+    let (mut made, mut unmet) = (Vec::new(), Vec::new());
     for (order, edge) in edges.iter().enumerate().filter(|(_, edge)| !edge.into_merger) {
         let path = match edges.len() {
             1 => own.path.clone(),
@@ -201,12 +224,19 @@ fn children(
             unmet.push((edge.to, path));
             continue;
         }
-        let input = resolve_inputs(plan, edge.to, view).map_err(|error| {
-            Arc::<str>::from(format!("next node `{}`: {error}", plan.node(edge.to).identifier))
-        })?;
+        let input = child_input(plan, edge.to, view)?;
         made.push(Child { node: edge.to, input, path });
     }
     Ok((made, unmet))
+}
+
+/// The input of a next node, or why the state cannot have it.
+fn child_input(plan: &Plan, node: NodeIndex, view: &View<'_>) -> Result<Value, Arc<str>> {
+    if plan.node(node).inputs.is_empty() {
+        return Ok(Value::empty_object());
+    }
+    resolve_inputs(plan, node, view)
+        .map_err(|error| format!("next node `{}`: {error}", plan.node(node).identifier).into())
 }
 
 /// The input of a node, read through `view`.

@@ -10,6 +10,7 @@ use crate::run::status::StateStatus;
 use crate::value::Value;
 
 impl Walker<'_> {
+    #[inline]
     pub(super) fn moved(
         &mut self,
         execution: &Execution,
@@ -17,18 +18,19 @@ impl Walker<'_> {
         status: StateStatus,
     ) {
         self.batch.moved(execution.node, was, status);
-        self.announce(execution, status);
+        if self.watched {
+            self.announce(execution, status);
+        }
     }
 
-    pub(super) fn announce(&mut self, execution: &Execution, status: StateStatus) {
-        if self.watched {
-            self.batch.events.push(EventKind::State {
-                node: self.ground.plan.node(execution.node).identifier.clone(),
-                state: execution.state,
-                attempt: execution.attempt,
-                status: status.as_str(),
-            });
-        }
+    #[cold]
+    fn announce(&mut self, execution: &Execution, status: StateStatus) {
+        self.batch.events.push(EventKind::State {
+            node: self.ground.plan.node(execution.node).identifier.clone(),
+            state: execution.state,
+            attempt: execution.attempt,
+            status: status.as_str(),
+        });
     }
 
     /// A state ended as a failure.

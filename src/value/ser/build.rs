@@ -4,7 +4,7 @@ use std::num::TryFromIntError;
 
 use serde::ser::{self, Serialize, Serializer};
 
-use super::super::{Key, Value};
+use super::super::{Key, Value, fields};
 use super::error::{Error, Result, Slot, TOKEN};
 
 /// The serializer, by what it is wanted for.
@@ -241,13 +241,13 @@ impl Items {
 /// Collects an object, and the variant it belongs to.
 pub(super) struct Pairs {
     variant: Option<&'static str>,
-    pairs: Vec<(Key, Value)>,
+    pairs: fields::Pairs,
     key: Option<Key>,
 }
 
 impl Pairs {
     fn new(variant: Option<&'static str>, len: usize) -> Self {
-        Self { variant, pairs: Vec::with_capacity(len), key: None }
+        Self { variant, pairs: fields::Pairs::with_capacity(len), key: None }
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
@@ -256,7 +256,7 @@ impl Pairs {
     }
 
     fn finish(self) -> Value {
-        tagged(self.variant, Value::Object(self.pairs.into_iter().collect()))
+        tagged(self.variant, Value::Object(self.pairs.into()))
     }
 }
 
