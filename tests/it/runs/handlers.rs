@@ -6,14 +6,10 @@ use std::time::Duration;
 use futures_util::stream;
 use hotgraph::{
     Arity, Context, Document, Emit, EventKind, GraphBuilder, Handler, Node, NodeError, NodeSpec,
-    RetryPolicy, RunStatus, Runtime, Signal, StateStatus, Value,
+    RetryPolicy, RunStatus, Signal, StateStatus, Value,
 };
 
-use super::{Number, Numbers, joined, runtime, single, start};
-
-async fn build(handler: Handler) -> Runtime {
-    runtime().handler(handler).build().await.unwrap()
-}
+use super::{Number, Numbers, build, joined, runtime, single, start};
 
 /// `source` streams, and `gather` joins whatever came through `pass`.
 fn streamed() -> GraphBuilder {

@@ -1,5 +1,6 @@
 //! What a run does in the cases that the behaviour cases do not reach.
 
+mod control;
 mod handlers;
 
 use std::sync::Arc;
@@ -64,6 +65,10 @@ fn joined(handler: &str, merger: impl Fn(NodeSpec) -> NodeSpec) -> GraphBuilder 
 
 fn single(node: NodeSpec) -> GraphBuilder {
     Document::builder("g").node(node)
+}
+
+async fn build(handler: Handler) -> Runtime {
+    runtime().handler(handler).build().await.unwrap()
 }
 
 async fn start(runtime: &Runtime, graph: GraphBuilder) -> Run {
@@ -178,19 +183,6 @@ async fn cancel_ends_every_state_and_pause_holds_new_ones() {
     assert_eq!(outcome.status, RunStatus::Cancelled);
     let live = [StateStatus::Created, StateStatus::Queued, StateStatus::Executed];
     assert!(live.iter().all(|status| run.status().count(*status) == 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_handler_that_never_yields_to_a_cancel_is_left_behind() {
-    let deaf = |_: ()| async move {
-        tokio::task::spawn_blocking(|| ()).await?;
-        std::future::pending::<()>().await;
-        Ok(())
-    };
-    let runtime = runtime().handler(Handler::one("deaf", deaf)).build().await.unwrap();
-    let run = start(&runtime, single(NodeSpec::new("deaf"))).await;
-    run.cancel();
-    assert_eq!(run.outcome().await.status, RunStatus::Cancelled);
 }
 
 #[tokio::test(start_paused = true)]
