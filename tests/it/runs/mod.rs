@@ -2,6 +2,7 @@
 
 mod control;
 mod handlers;
+mod limits;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,0 +1,205 @@
+//! What bounds a run in time and memory, and what a start brings along.
+
+use std::time::Duration;
+
+use hotgraph::{
+    Context, Document, EventKind, Handler, Lagged, NodeError, NodeSpec, RetryError, RetryPolicy,
+    Run, RunStatus, Runtime, StateRetention, StateStatus, Timestamp, Value, VirtualClock,
+};
+use tokio::time::Instant;
+
+use super::{build, joined, runtime, single, start};
+
+/// Each attempt fails after two seconds, and the next one starts a second later.
+async fn fails_late(total: Duration) -> Run {
+    let late = |_: (), ctx: Context| async move {
+        ctx.sleep(Duration::from_secs(2)).await;
+        Err::<(), _>(NodeError::new("late"))
+    };
+    let runtime = build(Handler::one("late", late)).await;
+    let retry = RetryPolicy::fixed(10, Duration::from_secs(1));
+    start(&runtime, single(NodeSpec::new("late").total_timeout(total).retry(retry))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_total_timeout_ends_the_attempt_under_way() {
+    let began = Instant::now();
+    let run = fails_late(Duration::from_secs(4)).await;
+    let outcome = run.outcome().await;
+    assert_eq!(began.elapsed().as_secs(), 4);
+    assert_eq!(outcome.status, RunStatus::Failed);
+    let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
+    assert_eq!(failure.status, StateStatus::TimedOut);
+    assert_eq!(run.status().of("late", StateStatus::TimedOut), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_total_timeout_ends_the_wait_for_the_next_attempt() {
+    let began = Instant::now();
+    let run = fails_late(Duration::from_millis(2500)).await;
+    let outcome = run.outcome().await;
+    assert_eq!(began.elapsed().as_millis() / 100, 25);
+    assert_eq!(outcome.failures[0].status, StateStatus::TimedOut);
+    assert_eq!(run.status().of("late", StateStatus::RetryCreated), 1);
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "bug: a state whose time was over before its handler was called counts as an attempt"]
+async fn an_attempt_that_had_no_time_left_is_not_counted() {
+    let outcome = fails_late(Duration::from_millis(2500)).await.await;
+    assert_eq!(outcome.failures[0].attempts, 1, "the handler was called once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manual_retry_has_the_whole_time_again() {
+    let run = fails_late(Duration::from_secs(4)).await;
+    run.outcome().await;
+    let began = Instant::now();
+    run.retry_failed("again").await.unwrap();
+    assert_eq!(run.outcome().await.failures[0].status, StateStatus::TimedOut);
+    assert_eq!(began.elapsed().as_secs(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_subscriber_is_told_what_it_lost_and_goes_on() {
+    let chatty = |_: (), ctx: Context| async move {
+        (0..6000_u64).for_each(|n| ctx.progress(n));
+        Ok(())
+    };
+    let runtime = build(Handler::one("chatty", chatty)).await;
+    let mut events = runtime.events();
+    start(&runtime, single(NodeSpec::new("chatty"))).await.await;
+    let Some(Err(Lagged(lost))) = events.try_next() else { panic!("nothing was lost") };
+    let rest: Vec<_> = std::iter::from_fn(|| events.try_next()).map(Result::unwrap).collect();
+    assert!(rest.iter().zip(lost..).all(|(event, number)| event.sequence == number));
+    assert_eq!(rest.last().unwrap().kind, EventKind::RunEnded { status: "SUCCESS" });
+    let run = start(&runtime, single(NodeSpec::new("pass").input("n", 1))).await;
+    assert_eq!(events.next().await.unwrap().unwrap().run, run.id());
+}
+
+async fn ended_with(retention: StateRetention) -> Run {
+    let runtime = runtime().state_retention(retention).build().await.unwrap();
+    let run = start(&runtime, joined("odd_fails", NodeSpec::all_done)).await;
+    assert_eq!(run.outcome().await.failures.len(), 2);
+    run
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_records_of_ended_states_are_kept_as_the_retention_says() {
+    let kept = [(StateRetention::All, 9), (StateRetention::Failures, 2), (StateRetention::None, 0)];
+    for (retention, count) in kept {
+        let run = ended_with(retention).await;
+        assert_eq!(run.states().len(), count, "{retention:?}");
+        assert_eq!(run.status().of("work", StateStatus::Success), 2, "{retention:?}");
+        assert_eq!(run.status().of("work", StateStatus::Errored), 2, "{retention:?}");
+    }
+    let failures = ended_with(StateRetention::Failures).await.states();
+    assert!(failures.iter().all(|state| state.status == StateStatus::Errored), "{failures:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_kept_cannot_be_retried() {
+    let run = ended_with(StateRetention::Failures).await;
+    assert_eq!(run.retry_failed("again").await.unwrap().len(), 2);
+    let run = ended_with(StateRetention::None).await;
+    let failed = run.outcome().await.failures[0].state;
+    assert_eq!(run.retry(failed, "one").await, Err(RetryError::UnknownState(failed)));
+    assert_eq!(run.retry_failed("all").await, Err(RetryError::NothingToRetry));
+}
+
+#[tokio::test(start_paused = true)]
+async fn live_states_are_listed_unless_nothing_is_kept() {
+    for (retention, live) in [(StateRetention::Failures, 4), (StateRetention::None, 0)] {
+        let runtime = runtime().state_retention(retention).build().await.unwrap();
+        let run = start(&runtime, joined("slow", |m| m)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(run.states().len(), live, "{retention:?}");
+        assert_eq!(run.status().of("work", StateStatus::Queued), 4, "{retention:?}");
+        run.outcome().await;
+        assert!(run.states().is_empty(), "{retention:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_ten_thousand_states_only_failures_are_kept_unless_told() {
+    let runtime = runtime().build().await.unwrap();
+    let graph = Document::builder("g")
+        .retry(RetryPolicy::none())
+        .node(NodeSpec::new("list").input("n", 5_200).next("odd_fails"))
+        .node(NodeSpec::new("odd_fails").input("n", "${{list.outputs.n}}"));
+    let run = start(&runtime, graph).await;
+    run.outcome().await;
+    let states = run.states();
+    let (first, later): (Vec<_>, Vec<_>) = states.iter().partition(|state| state.id.0 < 10_000);
+    assert_eq!(first.len(), 10_000);
+    assert!(!later.is_empty());
+    assert!(later.iter().all(|state| state.status == StateStatus::Errored));
+}
+
+/// A runtime that keeps so many ended runs, and a graph whose runs fail.
+async fn forgetful(runs: usize) -> Runtime {
+    let runtime = runtime().keep_ended(runs).build().await.unwrap();
+    let node = NodeSpec::new("odd_fails").input("n", 1).retry(RetryPolicy::none());
+    runtime.publish_and_promote(single(node).build()).await.unwrap();
+    runtime
+}
+
+async fn ended(runtime: &Runtime, n: u64) -> Run {
+    let run = runtime.start("g", Value::object([("n", n)])).await.unwrap();
+    run.outcome().await;
+    run
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_ended_runs_are_forgotten() {
+    let runtime = forgetful(1).await;
+    let keyed = || async { runtime.start("g", Value::Null).idempotency_key("k").await.unwrap() };
+    let one = keyed().await;
+    one.outcome().await;
+    assert!(runtime.run(one.id()).is_some());
+    let two = ended(&runtime, 2).await;
+    assert!(runtime.run(one.id()).is_none());
+    assert!(runtime.run(two.id()).is_some());
+    assert!(!one.states().is_empty(), "its handle can still read it");
+    assert_ne!(keyed().await.id(), one.id(), "its key is free");
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "bug: each episode of a run takes a place among the ended runs that are kept"]
+async fn a_run_that_ended_twice_is_kept_once() {
+    let runtime = forgetful(2).await;
+    let one = ended(&runtime, 1).await;
+    one.retry_failed("again").await.unwrap();
+    one.outcome().await;
+    let two = ended(&runtime, 2).await;
+    assert!(runtime.run(two.id()).is_some());
+    assert!(runtime.run(one.id()).is_some(), "only two runs have ended");
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "bug: a start's delay is ignored"]
+async fn a_start_delay_holds_the_first_state_back() {
+    let runtime = runtime().build().await.unwrap();
+    runtime.publish_and_promote(joined("pass", |m| m).build()).await.unwrap();
+    let began = Instant::now();
+    let run = runtime.start("g", Value::Null).delay(Duration::from_secs(10)).await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 0, "the start itself waits for nothing");
+    assert!(run.await.is_success());
+    assert_eq!(began.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "bug: a start's delay is ignored"]
+async fn a_start_delay_follows_the_runtimes_clock() {
+    let clock = VirtualClock::new(Timestamp(0));
+    let runtime = runtime().clock(clock.clone()).build().await.unwrap();
+    let node = NodeSpec::new("pass").input("n", 1);
+    runtime.publish_and_promote(single(node).build()).await.unwrap();
+    let run = runtime.start("g", Value::Null).delay(Duration::from_secs(10)).await.unwrap();
+    clock.advance(Duration::from_secs(9));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!run.is_ended());
+    assert_eq!(run.status().of("pass", StateStatus::Created), 1);
+    clock.advance(Duration::from_secs(1));
+    assert!(run.await.is_success());
+}
