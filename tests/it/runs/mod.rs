@@ -3,6 +3,7 @@
 mod control;
 mod handlers;
 mod limits;
+mod store;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
