@@ -1,6 +1,7 @@
 //! What a run does in the cases that the behaviour cases do not reach.
 
 mod control;
+mod drops;
 mod handlers;
 mod limits;
 mod store;
