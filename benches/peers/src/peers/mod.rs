@@ -1,0 +1,74 @@
+//! The peers: each builds the same graphs with its own means.
+//!
+//! In: a case ([`Peer::fanout`], [`Peer::chain`]). Out: a [`Case`] that prepares runs, each of which is
+//! then driven under the clock. Promised: every node of the graph calls [`crate::work::node`] once, and
+//! a run ends after the last of them.
+
+mod async_dag;
+mod cano;
+mod dagrs;
+mod floor;
+mod graph_flow;
+mod hotgraph;
+mod weavegraph;
+
+use std::any::Any;
+use std::pin::Pin;
+
+/// Prepares runs of one graph; what preparing does is not timed.
+pub enum Case {
+    /// The runs are driven on a worker of the runtime, as those of a service are.
+    Worker(Box<dyn Fn() -> Run>),
+    /// The runs cannot be sent to a worker; the thread of `main` drives them.
+    Local(Box<dyn Fn() -> LocalRun>),
+}
+
+/// A run that is ready to go. Only driving it to its end is timed.
+pub type Run = Pin<Box<dyn Future<Output = Remains> + Send>>;
+
+/// What is left of a run; it is dropped when the clock has stopped.
+pub type Remains = Box<dyn Any + Send>;
+
+/// A [`Run`] that stays on its thread.
+pub type LocalRun = Pin<Box<dyn Future<Output = Box<dyn Any>>>>;
+
+/// A library that runs graphs, and the floor below all of them.
+pub trait Peer {
+    /// The name of the crate.
+    fn name(&self) -> &'static str;
+
+    /// What it cannot do of what hotgraph's fanout does, and how its graph differs for that reason.
+    fn cannot(&self) -> &'static str;
+
+    /// A root, `children` nodes after it, and one merger that waits for all of them.
+    fn fanout(&self, children: usize) -> Case;
+
+    /// Nodes in a row.
+    fn chain(&self, nodes: usize) -> Case;
+}
+
+/// The floor, hotgraph, and every peer, in the order of the table.
+///
+/// `chains` are the lengths that [`Peer::chain`] will be asked for.
+pub async fn all(chains: &[usize]) -> Vec<Box<dyn Peer>> {
+    vec![
+        Box::new(floor::Floor),
+        Box::new(hotgraph::Hotgraph::new(chains).await),
+        Box::new(async_dag::AsyncDag),
+        Box::new(cano::Cano),
+        Box::new(graph_flow::GraphFlow),
+        Box::new(dagrs::Dagrs),
+        Box::new(weavegraph::Weavegraph),
+    ]
+}
+
+/// A case whose runs leave nothing worth keeping from the clock.
+fn case<F: Future<Output = ()> + Send + 'static>(run: impl Fn() -> F + 'static) -> Case {
+    Case::Worker(Box::new(move || {
+        let run = run();
+        Box::pin(async {
+            run.await;
+            Box::new(()) as Remains
+        })
+    }))
+}
