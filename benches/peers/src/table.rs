@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::peers::{self, Case, Peer};
+use crate::peers::{self, Build, Case, Peer};
 use crate::{measure, work};
 
 const FANOUTS: [usize; 4] = [10, 100, 1_000, 10_000];
@@ -33,8 +33,9 @@ pub async fn print() {
 const NOTES: &str = "\
 Wall ns per node, and in parentheses the multiple of hotgraph's. A fanout is a root, its children and
 a merger, divided by the children; a chain of 3 is given in us for the whole run, a chain of 100 in ns
-per node. Every node is a no-op. What a peer can do before a run (build, check, publish) and dropping
-what a run leaves are not timed.";
+per node. Every node is a no-op. What is done once for many runs (build, check, publish) is not timed.
+A graph that runs only once is built for each run, and that is timed; in a second row (\"built before\")
+neither building nor dropping it is.";
 
 const fn columns() -> usize {
     FANOUTS.len() + CHAINS.len()
@@ -71,7 +72,7 @@ fn header() -> String {
 }
 
 fn row(peer: &dyn Peer, medians: &[Duration], hotgraph: &[Duration]) -> String {
-    let mut cells = vec![title(peer.name())];
+    let mut cells = vec![title(peer)];
     let sizes = FANOUTS.into_iter().chain(CHAINS);
     for ((size, median), hotgraph) in sizes.zip(medians).zip(hotgraph) {
         let ratio = median.as_secs_f64() / hotgraph.as_secs_f64();
@@ -100,11 +101,16 @@ fn thousands(number: f64) -> String {
     groups.join(",")
 }
 
-/// The name with its version, where the lock file has one that says something.
-fn title(name: &str) -> String {
+/// The name with its version, where the lock file has one, and what differs between two rows.
+fn title(peer: &dyn Peer) -> String {
+    let name = peer.name();
     let entry = format!("name = \"{name}\"\nversion = \"");
     let version = LOCK.split_once(&entry).and_then(|(_, rest)| rest.split_once('"'));
-    version.map_or(name.to_owned(), |(version, _)| format!("{name} {version}"))
+    let title = version.map_or(name.to_owned(), |(version, _)| format!("{name} {version}"));
+    match peer.build() {
+        Some(Build::Before) => format!("{title}, built before"),
+        Some(Build::Timed) | None => title,
+    }
 }
 
 fn line<S: AsRef<str>>(cells: &[S]) -> String {

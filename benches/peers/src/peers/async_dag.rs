@@ -4,49 +4,75 @@ use std::any::Any;
 
 use async_dag::{Graph, NodeIndex};
 
-use super::{Case, LocalRun, Peer};
+use super::{Build, Case, Peer};
 use crate::work::node;
 
 /// Takes at most 12 inputs per node, so mergers form a tree of this width.
 const WIDTH: usize = 10;
 
 /// The crate `async_dag`.
-pub struct AsyncDag;
+pub struct AsyncDag(pub Build);
 
 impl Peer for AsyncDag {
     fn name(&self) -> &'static str {
         "async_dag"
     }
 
+    fn build(&self) -> Option<Build> {
+        Some(self.0)
+    }
+
     fn cannot(&self) -> &'static str {
-        "emit at run time (a graph is built for each run), be sent to another thread, use two cores, join more than 12 inputs \
+        "run a graph twice, emit nodes at run time, leave its thread, join more than 12 inputs \
          (mergers of 10 form a tree here), retry, time out, cancel, observe"
     }
 
     fn fanout(&self, children: usize) -> Case {
-        Case::Local(Box::new(move || {
-            let mut graph = Graph::new();
-            let root = graph.add_task(|| async { node() });
-            let mut level: Vec<_> = (0..children).map(|_| child(&mut graph, root)).collect();
-            while level.len() > WIDTH {
-                level = level.chunks(WIDTH).map(|inputs| join(&mut graph, inputs)).collect();
-            }
-            let all = join(&mut graph, &level);
-            child(&mut graph, all);
-            run(graph)
-        }))
+        self.case(move || fanout(children))
     }
 
     fn chain(&self, nodes: usize) -> Case {
-        Case::Local(Box::new(move || {
-            let mut graph = Graph::new();
-            let mut last = graph.add_task(|| async { node() });
-            for _ in 1..nodes {
-                last = child(&mut graph, last);
+        self.case(move || chain(nodes))
+    }
+}
+
+impl AsyncDag {
+    fn case(&self, build: impl Fn() -> Graph<'static> + Copy + 'static) -> Case {
+        let time = self.0;
+        Case::Local(Box::new(move || match time {
+            Build::Timed => Box::pin(async move {
+                build().run().await;
+                Box::new(()) as Box<dyn Any>
+            }),
+            Build::Before => {
+                let mut graph = build();
+                Box::pin(async move {
+                    graph.run().await;
+                    Box::new(graph) as Box<dyn Any>
+                })
             }
-            run(graph)
         }))
     }
+}
+
+fn fanout(children: usize) -> Graph<'static> {
+    let mut graph = Graph::new();
+    let root = graph.add_task(|| async { node() });
+    let mut level: Vec<_> = (0..children).map(|_| child(&mut graph, root)).collect();
+    while level.len() > 1 {
+        level = level.chunks(WIDTH).map(|inputs| join(&mut graph, inputs)).collect();
+    }
+    child(&mut graph, level[0]);
+    graph
+}
+
+fn chain(nodes: usize) -> Graph<'static> {
+    let mut graph = Graph::new();
+    let mut last = graph.add_task(|| async { node() });
+    for _ in 1..nodes {
+        last = child(&mut graph, last);
+    }
+    graph
 }
 
 fn child(graph: &mut Graph<'static>, parent: NodeIndex) -> NodeIndex {
@@ -62,11 +88,4 @@ fn join(graph: &mut Graph<'static>, inputs: &[NodeIndex]) -> NodeIndex {
         graph.update_dependency(*input, join, place).expect("the types agree");
     }
     join
-}
-
-fn run(mut graph: Graph<'static>) -> LocalRun {
-    Box::pin(async move {
-        graph.run().await;
-        Box::new(graph) as Box<dyn Any>
-    })
 }

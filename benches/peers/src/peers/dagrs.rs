@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use dagrs::{
     Action, Content, DefaultNode, EnvVar, Graph, InChannels, Node, NodeTable, OutChannels, Output,
 };
+use tokio::sync::Mutex;
 
-use super::{Case, Peer, Remains, Run};
+use super::{Case, Peer};
 use crate::work::node;
 
 /// The crate `dagrs`.
@@ -19,34 +20,30 @@ impl Peer for Dagrs {
     }
 
     fn cannot(&self) -> &'static str {
-        "emit nodes at run time (a graph is built for each run), check types before it runs, start a \
-         node only when its inputs are there (every node is a task from the start)"
+        "run a graph twice at once (it is reset after each run here, under the clock), emit nodes at \
+         run time, check types before it runs, start a node only when its inputs are there"
     }
 
     fn fanout(&self, children: usize) -> Case {
-        Case::Worker(Box::new(move || {
-            let mut graph = Building::default();
-            let root = graph.add("root".to_owned());
-            let children: Vec<_> =
-                (0..children).map(|child| graph.add(format!("child {child}"))).collect();
-            let merger = graph.add("merger".to_owned());
-            graph.edge(root, children.clone());
-            for child in children {
-                graph.edge(child, vec![merger]);
-            }
-            graph.run()
-        }))
+        let mut graph = Building::default();
+        let root = graph.add("root".to_owned());
+        let children: Vec<_> =
+            (0..children).map(|child| graph.add(format!("child {child}"))).collect();
+        let merger = graph.add("merger".to_owned());
+        graph.edge(root, children.clone());
+        for child in children {
+            graph.edge(child, vec![merger]);
+        }
+        graph.case()
     }
 
     fn chain(&self, nodes: usize) -> Case {
-        Case::Worker(Box::new(move || {
-            let mut graph = Building::default();
-            let nodes: Vec<_> = (0..nodes).map(|place| graph.add(place.to_string())).collect();
-            for pair in nodes.windows(2) {
-                graph.edge(pair[0], vec![pair[1]]);
-            }
-            graph.run()
-        }))
+        let mut graph = Building::default();
+        let nodes: Vec<_> = (0..nodes).map(|place| graph.add(place.to_string())).collect();
+        for pair in nodes.windows(2) {
+            graph.edge(pair[0], vec![pair[1]]);
+        }
+        graph.case()
     }
 }
 
@@ -80,12 +77,17 @@ impl Building {
         self.graph.add_edge(from, to).expect("the nodes are there");
     }
 
-    fn run(self) -> Run {
+    fn case(self) -> Case {
         let Self { mut graph, names } = self;
         graph.set_env(EnvVar::new(names));
-        Box::pin(async move {
-            graph.async_start().await.expect("no node fails");
-            Box::new(graph) as Remains
+        let graph = Arc::new(Mutex::new(graph));
+        super::case(move || {
+            let graph = graph.clone();
+            async move {
+                let mut graph = graph.lock().await;
+                graph.async_start().await.expect("no node fails");
+                graph.reset().await.expect("nothing runs");
+            }
         })
     }
 }

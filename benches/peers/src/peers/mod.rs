@@ -7,9 +7,13 @@
 mod async_dag;
 mod cano;
 mod dagrs;
+mod dagx;
 mod floor;
+mod floxide;
 mod graph_flow;
 mod hotgraph;
+mod langgraph4rust;
+mod orka;
 mod weavegraph;
 
 use std::any::Any;
@@ -37,6 +41,11 @@ pub trait Peer {
     /// The name of the crate.
     fn name(&self) -> &'static str;
 
+    /// When the graph is built, for a peer whose graphs run only once.
+    fn build(&self) -> Option<Build> {
+        None
+    }
+
     /// What it cannot do of what hotgraph's fanout does, and how its graph differs for that reason.
     fn cannot(&self) -> &'static str;
 
@@ -47,6 +56,15 @@ pub trait Peer {
     fn chain(&self, nodes: usize) -> Case;
 }
 
+/// When a graph that runs only once is built.
+#[derive(Clone, Copy)]
+pub enum Build {
+    /// Under the clock and for each run, as whoever runs it often has to.
+    Timed,
+    /// Before the clock starts.
+    Before,
+}
+
 /// The floor, hotgraph, and every peer, in the order of the table.
 ///
 /// `chains` are the lengths that [`Peer::chain`] will be asked for.
@@ -54,9 +72,15 @@ pub async fn all(chains: &[usize]) -> Vec<Box<dyn Peer>> {
     vec![
         Box::new(floor::Floor),
         Box::new(hotgraph::Hotgraph::new(chains).await),
-        Box::new(async_dag::AsyncDag),
+        Box::new(async_dag::AsyncDag(Build::Timed)),
+        Box::new(async_dag::AsyncDag(Build::Before)),
+        Box::new(langgraph4rust::LangGraph),
+        Box::new(orka::Orka),
+        Box::new(floxide::Floxide),
         Box::new(cano::Cano),
         Box::new(graph_flow::GraphFlow),
+        Box::new(dagx::Dagx(Build::Timed)),
+        Box::new(dagx::Dagx(Build::Before)),
         Box::new(dagrs::Dagrs),
         Box::new(weavegraph::Weavegraph),
     ]
