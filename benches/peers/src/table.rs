@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::peers::{self, Build, Case, Peer};
+use crate::peers::{self, Case, Peer};
 use crate::{measure, work};
 
 const FANOUTS: [usize; 4] = [10, 100, 1_000, 10_000];
@@ -107,9 +107,9 @@ fn title(peer: &dyn Peer) -> String {
     let entry = format!("name = \"{name}\"\nversion = \"");
     let version = LOCK.split_once(&entry).and_then(|(_, rest)| rest.split_once('"'));
     let title = version.map_or(name.to_owned(), |(version, _)| format!("{name} {version}"));
-    match peer.build() {
-        Some(Build::Before) => format!("{title}, built before"),
-        Some(Build::Timed) | None => title,
+    match peer.variant() {
+        "" => title,
+        variant => format!("{title}, {variant}"),
     }
 }
 

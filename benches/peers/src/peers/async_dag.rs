@@ -18,8 +18,8 @@ impl Peer for AsyncDag {
         "async_dag"
     }
 
-    fn build(&self) -> Option<Build> {
-        Some(self.0)
+    fn variant(&self) -> &'static str {
+        self.0.variant()
     }
 
     fn cannot(&self) -> &'static str {

@@ -7,28 +7,52 @@ use cano::prelude::*;
 use super::{Case, Peer};
 use crate::work::node;
 
-/// The crate `cano`.
-pub struct Cano;
+/// The crate `cano`, with one of its two ways to fan out.
+pub struct Cano(pub Fan);
+
+/// What the children are.
+pub enum Fan {
+    /// Tasks of a split, spawned and joined.
+    Split,
+    /// Items of a batch, within one task.
+    Batch,
+}
 
 impl Peer for Cano {
     fn name(&self) -> &'static str {
         "cano"
     }
 
+    fn variant(&self) -> &'static str {
+        match self.0 {
+            Fan::Split => "split",
+            Fan::Batch => "batch",
+        }
+    }
+
     fn cannot(&self) -> &'static str {
-        "emit nodes at run time (a split is fixed when it is registered), pass values along edges, \
-         fan out inside a fanout, more than one place at a time"
+        match self.0 {
+            Fan::Split => {
+                "emit tasks at run time (a split is fixed when it is registered), pass values along \
+                 edges, fan out inside a fanout, be in two states at once"
+            }
+            Fan::Batch => {
+                "use two cores in one batch, let an item lead to other nodes, hand results on as they \
+                 come; the rest as above"
+            }
+        }
     }
 
     fn fanout(&self, children: usize) -> Case {
-        let split = (0..children).map(|_| Noop(2));
-        prepared(
-            Workflow::bare()
-                .register(0, Noop(1))
-                .register_split(1, split, JoinConfig::new(JoinStrategy::All, 2))
-                .register(2, Noop(3))
-                .add_exit_state(3),
-        )
+        let workflow = Workflow::bare().register(0, Noop(1));
+        let workflow = match self.0 {
+            Fan::Split => {
+                let tasks = (0..children).map(|_| Noop(2));
+                workflow.register_split(1, tasks, JoinConfig::new(JoinStrategy::All, 2))
+            }
+            Fan::Batch => workflow.register(1, Items(children)),
+        };
+        prepared(workflow.register(2, Noop(3)).add_exit_state(3))
     }
 
     fn chain(&self, nodes: usize) -> Case {
@@ -50,6 +74,29 @@ impl Noop {
     async fn run_bare(&self) -> CanoResult<TaskResult<usize>> {
         node();
         Ok(TaskResult::Single(self.0))
+    }
+}
+
+/// Does nothing for each of many items and goes to the merger.
+struct Items(usize);
+
+#[task::batch(state = usize)]
+impl Items {
+    fn concurrency(&self) -> usize {
+        self.0
+    }
+
+    async fn load(&self, _: &Resources) -> CanoResult<Vec<()>> {
+        Ok(vec![(); self.0])
+    }
+
+    async fn process_item(&self, _: &()) -> CanoResult<()> {
+        node();
+        Ok(())
+    }
+
+    async fn finish(&self, _: &Resources, _: Vec<CanoResult<()>>) -> CanoResult<TaskResult<usize>> {
+        Ok(TaskResult::Single(2))
     }
 }
 

@@ -16,8 +16,8 @@ impl Peer for Dagx {
         "operese-dagx"
     }
 
-    fn build(&self) -> Option<Build> {
-        Some(self.0)
+    fn variant(&self) -> &'static str {
+        self.0.variant()
     }
 
     fn cannot(&self) -> &'static str {

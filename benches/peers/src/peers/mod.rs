@@ -4,6 +4,7 @@
 //! then driven under the clock. Promised: every node of the graph calls [`crate::work::node`] once, and
 //! a run ends after the last of them.
 
+mod apalis;
 mod async_dag;
 mod cano;
 mod dagrs;
@@ -41,9 +42,9 @@ pub trait Peer {
     /// The name of the crate.
     fn name(&self) -> &'static str;
 
-    /// When the graph is built, for a peer whose graphs run only once.
-    fn build(&self) -> Option<Build> {
-        None
+    /// What differs, where a crate has two rows.
+    fn variant(&self) -> &'static str {
+        ""
     }
 
     /// What it cannot do of what hotgraph's fanout does, and how its graph differs for that reason.
@@ -65,6 +66,15 @@ pub enum Build {
     Before,
 }
 
+impl Build {
+    fn variant(self) -> &'static str {
+        match self {
+            Self::Timed => "",
+            Self::Before => "built before",
+        }
+    }
+}
+
 /// The floor, hotgraph, and every peer, in the order of the table.
 ///
 /// `chains` are the lengths that [`Peer::chain`] will be asked for.
@@ -77,12 +87,14 @@ pub async fn all(chains: &[usize]) -> Vec<Box<dyn Peer>> {
         Box::new(langgraph4rust::LangGraph),
         Box::new(orka::Orka),
         Box::new(floxide::Floxide),
-        Box::new(cano::Cano),
+        Box::new(cano::Cano(cano::Fan::Split)),
+        Box::new(cano::Cano(cano::Fan::Batch)),
         Box::new(graph_flow::GraphFlow),
         Box::new(dagx::Dagx(Build::Timed)),
         Box::new(dagx::Dagx(Build::Before)),
         Box::new(dagrs::Dagrs),
         Box::new(weavegraph::Weavegraph),
+        Box::new(apalis::Apalis),
     ]
 }
 
