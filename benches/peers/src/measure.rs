@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::peers::Case;
 
 /// How often each case is measured.
-const REPETITIONS: usize = 9;
+pub const REPETITIONS: usize = 9;
 
 /// A sample holds as many runs as fit into this time, up to [`MOST_RUNS`].
 const SAMPLE: Duration = Duration::from_millis(4);
@@ -13,7 +13,9 @@ const SAMPLE: Duration = Duration::from_millis(4);
 /// More runs at once would measure the memory that graphs made for one run each lie in.
 const MOST_RUNS: usize = 200;
 
-/// Runs of a case before the first sample; the last of them says how many runs a sample holds.
+/// Runs of a case before the first sample, unless one of them fills a sample.
+///
+/// The last of them says how many runs a sample holds.
 const WARM_UP: usize = 3;
 
 /// The median wall time of a run of each case, in the order given.
@@ -45,6 +47,9 @@ async fn runs_in_a_sample(case: &Case) -> usize {
     let mut time = Duration::ZERO;
     for _ in 0..WARM_UP {
         time = sample(case, 1).await;
+        if time >= SAMPLE {
+            return 1;
+        }
     }
     let fit = SAMPLE.as_nanos() / time.as_nanos().max(1);
     usize::try_from(fit).unwrap_or(MOST_RUNS).clamp(1, MOST_RUNS)

@@ -27,15 +27,23 @@ pub async fn print() {
     for (peer, medians) in &rows {
         println!("{}", row(peer.as_ref(), medians, hotgraph));
     }
-    println!("\n{NOTES}");
+    println!("\n{}", notes());
 }
 
-const NOTES: &str = "\
-Wall ns per node, and in parentheses the multiple of hotgraph's. A fanout is a root, its children and
-a merger, divided by the children; a chain of 3 is given in us for the whole run, a chain of 100 in ns
-per node. Every node is a no-op. What is done once for many runs (build, check, publish) is not timed.
-A graph that runs only once is built for each run, and that is timed; in a second row (\"built before\")
-neither building nor dropping it is.";
+fn notes() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "\
+Wall ns per node, the median of {} repetitions in shuffled order on {cores} cores, and in parentheses \
+the multiple of hotgraph's.
+A fanout is a root, its children and a merger, divided by the children; a chain of 3 is in us for the \
+whole run. Every node is a no-op.
+What is done once for many runs (build, check, publish) is not timed. A graph that runs only once is \
+built for each run, and that is timed; in a second row (\"built before\") neither building nor \
+dropping it is.",
+        measure::REPETITIONS
+    )
+}
 
 const fn columns() -> usize {
     FANOUTS.len() + CHAINS.len()

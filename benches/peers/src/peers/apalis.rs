@@ -21,8 +21,8 @@ impl Peer for Apalis {
     }
 
     fn cannot(&self) -> &'static str {
-        "fan out over nodes (only over the items of one step), tell the starter how a run has ended \
-         (the last node does here)"
+        "let an item go on before all of its step are done, drop results (the store in memory keeps \
+         those of every run)"
     }
 
     fn fanout(&self, children: usize) -> Case {

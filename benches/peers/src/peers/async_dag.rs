@@ -23,8 +23,13 @@ impl Peer for AsyncDag {
     }
 
     fn cannot(&self) -> &'static str {
-        "run a graph twice, emit nodes at run time, leave its thread, join more than 12 inputs \
-         (mergers of 10 form a tree here), retry, time out, cancel, observe"
+        match self.0 {
+            Build::Timed => {
+                "run a graph twice, fan out over items (one node per child here), leave its thread, join \
+                 more than 12 inputs (mergers of 10 form a tree here), retry, time out"
+            }
+            Build::Before => "as above",
+        }
     }
 
     fn fanout(&self, children: usize) -> Case {

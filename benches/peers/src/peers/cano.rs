@@ -33,12 +33,12 @@ impl Peer for Cano {
     fn cannot(&self) -> &'static str {
         match self.0 {
             Fan::Split => {
-                "emit tasks at run time (a split is fixed when it is registered), pass values along \
-                 edges, fan out inside a fanout, be in two states at once"
+                "fan out over items (a split is fixed when it is registered), pass values along edges, \
+                 be in two states at once, so that a branch has no branches or second step"
             }
             Fan::Batch => {
-                "use two cores in one batch, let an item lead to other nodes, hand results on as they \
-                 come; the rest as above"
+                "use two cores in one batch, let an item lead to other nodes, pass values along edges, \
+                 be in two states at once"
             }
         }
     }

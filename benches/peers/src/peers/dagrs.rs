@@ -20,8 +20,9 @@ impl Peer for Dagrs {
     }
 
     fn cannot(&self) -> &'static str {
-        "run a graph twice at once (it is reset after each run here, under the clock), emit nodes at \
-         run time, check types before it runs, start a node only when its inputs are there"
+        "run a graph twice at once (it is reset after each run here, under the clock), fan out over \
+         items (one node per child here), start a node only when its inputs are there (each is a task \
+         from the start)"
     }
 
     fn fanout(&self, children: usize) -> Case {

@@ -21,8 +21,14 @@ impl Peer for Dagx {
     }
 
     fn cannot(&self) -> &'static str {
-        "run a graph twice, emit nodes at run time, join more than 8 inputs (mergers of 8 form a tree \
-         here), run a node before all of the layer before have ended, retry, time out, cancel, observe"
+        match self.0 {
+            Build::Timed => {
+                "run a graph twice, fan out over items (one node per child here), join more than 8 inputs \
+                 (mergers of 8 form a tree here), run a node before all of the layer before have \
+                 ended, retry, time out"
+            }
+            Build::Before => "as above",
+        }
     }
 
     fn fanout(&self, children: usize) -> Case {

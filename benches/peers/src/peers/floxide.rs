@@ -16,8 +16,8 @@ impl Peer for Floxide {
     }
 
     fn cannot(&self) -> &'static str {
-        "run two nodes of a run at once in one process, join (the merger runs for each input and \
-         counts), build a graph at run time (a chain is one node here that returns to itself), cancel"
+        "run two nodes of one `run` at once, join (the merger runs for each input and counts), build a \
+         graph at run time (a macro does; the chain is one node here that returns to itself)"
     }
 
     fn fanout(&self, children: usize) -> Case {

@@ -18,8 +18,8 @@ impl Peer for GraphFlow {
     }
 
     fn cannot(&self) -> &'static str {
-        "emit nodes at run time (children are fixed when the graph is built), pass typed values \
-         (a shared context of JSON), let a child lead to other nodes, retry"
+        "fan out over items (children are fixed when the graph is built), pass typed values along \
+         edges (a shared context of JSON), let a child lead to other nodes, retry, cancel"
     }
 
     fn fanout(&self, children: usize) -> Case {

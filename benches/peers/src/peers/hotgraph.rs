@@ -42,10 +42,10 @@ impl Hotgraph {
     fn case(&self, graph: String, inputs: Value) -> Case {
         let runtime = self.0.clone();
         case(move || {
-            let start = runtime.start(&*graph, inputs.clone());
-            async {
-                let outcome = start.await.expect("the graph is there").await;
-                assert!(outcome.is_success());
+            let (runtime, graph, inputs) = (runtime.clone(), graph.clone(), inputs.clone());
+            async move {
+                let run = runtime.start(&*graph, inputs).await.expect("the graph is there");
+                assert!(run.await.is_success());
             }
         })
     }

@@ -20,8 +20,9 @@ impl Peer for LangGraph {
     }
 
     fn cannot(&self) -> &'static str {
-        "emit nodes at run time, pass values along edges (one shared state of JSON), use two cores \
-         in one run, run a node before all of the step before have ended, retry, time out, cancel"
+        "fan out over items (one node per child here), pass values along edges (one shared state of \
+         JSON), use two cores in one run, run a node before all of the step before have ended, retry, \
+         time out"
     }
 
     fn fanout(&self, children: usize) -> Case {

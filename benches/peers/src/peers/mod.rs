@@ -47,7 +47,7 @@ pub trait Peer {
         ""
     }
 
-    /// What it cannot do of what hotgraph's fanout does, and how its graph differs for that reason.
+    /// What hotgraph can do and it cannot, and where its graph differs for that reason.
     fn cannot(&self) -> &'static str;
 
     /// A root, `children` nodes after it, and one merger that waits for all of them.

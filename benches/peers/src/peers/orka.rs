@@ -16,8 +16,8 @@ impl Peer for Orka {
     }
 
     fn cannot(&self) -> &'static str {
-        "pass values along edges (a pipeline shares one context), branch but in the code of a step, \
-         use two cores in one run without a spawner, retry, validate a graph of fanouts"
+        "run two steps of one pipeline at once (it is a list; a step runs another pipeline for each \
+         item), use two cores in one run without a spawner, retry"
     }
 
     fn fanout(&self, children: usize) -> Case {

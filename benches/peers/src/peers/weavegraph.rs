@@ -21,8 +21,8 @@ impl Peer for Weavegraph {
     }
 
     fn cannot(&self) -> &'static str {
-        "pass values along edges (one shared state of JSON), run a node before all of the step \
-         before have ended, tell two branches at the same node apart"
+        "fan out over items (one node per child here), pass values along edges (one shared state of \
+         JSON), use two cores in one run, run a node before all of the step before have ended, retry"
     }
 
     fn fanout(&self, children: usize) -> Case {
