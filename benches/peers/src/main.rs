@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml` prints the table of peers.
 
+mod apart;
 mod measure;
 mod peers;
 mod table;
@@ -10,10 +11,13 @@ mod work;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let runtime = tokio::runtime::Runtime::new().expect("tokio starts");
-    match std::env::args().nth(1).as_deref() {
-        None => runtime.block_on(table::print()),
-        Some(other) => {
+    let tokio = tokio::runtime::Runtime::new().expect("tokio starts");
+    let _context = tokio.enter();
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next()) {
+        (None, _) => table::print(),
+        (Some(apart::COMMAND), Some(row)) => table::answer(row.parse().expect("a row is a number")),
+        (Some(other), _) => {
             eprintln!("no command `{other}`; without one, the table of peers is printed");
             return ExitCode::from(2);
         }

@@ -2,25 +2,28 @@
 
 use std::time::Duration;
 
+use crate::apart::{self, Apart};
+use crate::measure::{self, Sampled};
 use crate::peers::{self, Case, Peer};
-use crate::{measure, work};
+use crate::work;
 
 const FANOUTS: [usize; 4] = [10, 100, 1_000, 10_000];
 
 const CHAINS: [usize; 2] = [3, 100];
 
+const COLUMNS: usize = FANOUTS.len() + CHAINS.len();
+
 /// Resolved versions are read from here.
 const LOCK: &str = include_str!("../Cargo.lock");
 
 /// Measures everything and prints the table.
-pub async fn print() {
-    let peers = peers::all(&CHAINS).await;
-    let mut cases = Vec::new();
-    for peer in &peers {
-        cases.extend(cases_of(peer.as_ref()).await);
-    }
-    let medians = measure::medians(&cases).await;
-    let rows: Vec<_> = peers.iter().zip(medians.chunks(columns())).collect();
+pub fn print() {
+    let peers = peers::all();
+    let mut apart: Vec<_> = (0..peers.len()).map(Apart::start).collect();
+    let medians = measure::medians(peers.len() * COLUMNS, |case| {
+        apart[case / COLUMNS].sample(case % COLUMNS)
+    });
+    let rows: Vec<_> = peers.iter().zip(medians.chunks(COLUMNS)).collect();
     let (_, hotgraph) =
         rows.iter().find(|(peer, _)| peer.name() == "hotgraph").expect("hotgraph is a row");
     println!("{}", header());
@@ -28,6 +31,27 @@ pub async fn print() {
         println!("{}", row(peer.as_ref(), medians, hotgraph));
     }
     println!("\n{}", notes());
+}
+
+/// Answers for one row of the table, in a process of its own.
+pub fn answer(row: usize) {
+    let peers = peers::all();
+    let peer = peers.get(row).expect("the row is there");
+    apart::answer(&cases(peer.as_ref()));
+}
+
+/// The cases of a peer, each after a run that shows that it does the whole work.
+fn cases(peer: &dyn Peer) -> Vec<Sampled> {
+    let fanouts = FANOUTS.map(|children| checked(peer, peer.fanout(children), children + 2));
+    let chains = CHAINS.map(|nodes| checked(peer, peer.chain(nodes), nodes));
+    fanouts.into_iter().chain(chains).collect()
+}
+
+fn checked(peer: &dyn Peer, case: Case, nodes: usize) -> Sampled {
+    work::count();
+    measure::once(&case);
+    assert_eq!(work::counted(), nodes, "{} runs every node once", peer.name());
+    Sampled::new(case)
 }
 
 fn notes() -> String {
@@ -45,36 +69,13 @@ dropping it is.",
     )
 }
 
-const fn columns() -> usize {
-    FANOUTS.len() + CHAINS.len()
-}
-
-/// The cases of a peer, each after a run that shows that it does the whole work.
-async fn cases_of(peer: &dyn Peer) -> Vec<Case> {
-    let mut cases = Vec::with_capacity(columns());
-    for children in FANOUTS {
-        cases.push(checked(peer, peer.fanout(children), children + 2).await);
-    }
-    for nodes in CHAINS {
-        cases.push(checked(peer, peer.chain(nodes), nodes).await);
-    }
-    cases
-}
-
-async fn checked(peer: &dyn Peer, case: Case, nodes: usize) -> Case {
-    work::count();
-    measure::once(&case).await;
-    assert_eq!(work::counted(), nodes, "{} runs every node once", peer.name());
-    case
-}
-
 fn header() -> String {
     let mut names = vec!["crate".to_owned()];
     names.extend(FANOUTS.map(|children| format!("fanout {}", thousands(children as f64))));
     names.extend(CHAINS.map(|nodes| format!("chain {nodes}")));
     names.push("cannot".to_owned());
     let mut rule = vec!["---"];
-    rule.extend(vec!["---:"; columns()]);
+    rule.extend(vec!["---:"; COLUMNS]);
     rule.push("---");
     format!("{}\n{}", line(&names), line(&rule))
 }

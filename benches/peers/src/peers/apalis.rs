@@ -7,7 +7,7 @@ use apalis_core::task::task_fn::task_fn;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_workflow::in_memory::InMemoryWorkflow;
 use apalis_workflow::{GraphFlow, SteppedFlow, WorkflowSink};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 use super::{Case, Peer};
 use crate::work::node;
@@ -44,13 +44,9 @@ impl Peer for Apalis {
             });
         let queue = InMemoryWorkflow::create();
         let worker = WorkerBuilder::new("fanout").backend(queue.clone()).build(flow);
-        tokio::spawn(worker.run());
-        super::case(move || {
-            let (mut queue, end) = (queue.clone(), end.clone());
-            async move {
-                queue.push(children).await.expect("the queue is open");
-                end.notified().await;
-            }
+        prepared(worker.run(), end, move || {
+            let mut queue = queue.clone();
+            async move { queue.push(children).await.expect("the queue is open") }
         })
     }
 
@@ -71,13 +67,9 @@ impl Peer for Apalis {
         flow.add_node("last", notify).depends_on(&last);
         let queue = InMemoryWorkflow::create();
         let worker = WorkerBuilder::new("chain").backend(queue.clone()).build(flow);
-        tokio::spawn(worker.run());
-        super::case(move || {
-            let (mut queue, end) = (queue.clone(), end.clone());
-            async move {
-                queue.push_start(0_u8).await.expect("the queue is open");
-                end.notified().await;
-            }
+        prepared(worker.run(), end, move || {
+            let mut queue = queue.clone();
+            async move { queue.push_start(0_u8).await.expect("the queue is open") }
         })
     }
 }
@@ -85,4 +77,30 @@ impl Peer for Apalis {
 async fn noop(value: u8) -> u8 {
     node();
     value
+}
+
+/// Drives a worker that outlives its runs.
+///
+/// It shares a task with whoever starts a run: a handle of the shared queue that finds it locked keeps
+/// what it was to send, so that a run started on another thread may never begin.
+fn prepared<S: Future<Output = ()> + Send + 'static>(
+    worker: impl Future + Send + 'static,
+    end: Arc<Notify>,
+    start: impl Fn() -> S + 'static,
+) -> Case {
+    let worker = Arc::new(Mutex::new(Box::pin(worker)));
+    super::case(move || {
+        let (worker, end, start) = (worker.clone(), end.clone(), start());
+        async move {
+            let mut worker = worker.lock().await;
+            let run = async {
+                start.await;
+                end.notified().await;
+            };
+            tokio::select! {
+                _ = &mut *worker => panic!("the worker has no end"),
+                () = run => {}
+            }
+        }
+    })
 }

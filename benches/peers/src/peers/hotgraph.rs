@@ -3,53 +3,13 @@
 use hotgraph::{Document, Emit, GraphBuilder, Handler, NodeSpec, Runtime, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::runtime::Handle;
 
 use super::{Case, Peer, case};
 use crate::work::node;
 
-/// A runtime with every graph published.
-pub struct Hotgraph(Runtime);
-
-#[derive(Deserialize, JsonSchema)]
-struct Children {
-    children: usize,
-}
-
-impl Hotgraph {
-    /// Publishes the fanout and a chain of each length.
-    pub async fn new(chains: &[usize]) -> Self {
-        let root = |input: Children| async move {
-            node();
-            Ok(Emit::each((0..input.children).map(|_| ())))
-        };
-        let noop = |_: ()| async {
-            node();
-            Ok(())
-        };
-        let runtime = Runtime::builder()
-            .handler(Handler::many("root", root))
-            .handler(Handler::one("noop", noop))
-            .build()
-            .await
-            .expect("the handlers are valid");
-        let graphs = chains.iter().map(|nodes| chain(*nodes)).chain([fanout()]);
-        for graph in graphs {
-            runtime.publish_and_promote(graph.build()).await.expect("the graph is valid");
-        }
-        Self(runtime)
-    }
-
-    fn case(&self, graph: String, inputs: Value) -> Case {
-        let runtime = self.0.clone();
-        case(move || {
-            let (runtime, graph, inputs) = (runtime.clone(), graph.clone(), inputs.clone());
-            async move {
-                let run = runtime.start(&*graph, inputs).await.expect("the graph is there");
-                assert!(run.await.is_success());
-            }
-        })
-    }
-}
+/// The crate `hotgraph`.
+pub struct Hotgraph;
 
 impl Peer for Hotgraph {
     fn name(&self) -> &'static str {
@@ -61,23 +21,58 @@ impl Peer for Hotgraph {
     }
 
     fn fanout(&self, children: usize) -> Case {
-        self.case("fanout".to_owned(), Value::object([("children", children as u64)]))
+        prepared(fanout(), Value::object([("children", children as u64)]))
     }
 
     fn chain(&self, nodes: usize) -> Case {
-        self.case(format!("chain_{nodes}"), Value::Null)
+        prepared(chain(nodes), Value::Null)
     }
 }
 
+#[derive(Deserialize, JsonSchema)]
+struct Children {
+    children: usize,
+}
+
+fn prepared(graph: GraphBuilder, inputs: Value) -> Case {
+    let runtime = Handle::current().block_on(publish(graph));
+    case(move || {
+        let (runtime, inputs) = (runtime.clone(), inputs.clone());
+        async move {
+            let run = runtime.start("graph", inputs).await.expect("the graph is there");
+            assert!(run.await.is_success());
+        }
+    })
+}
+
+async fn publish(graph: GraphBuilder) -> Runtime {
+    let root = |input: Children| async move {
+        node();
+        Ok(Emit::each((0..input.children).map(|_| ())))
+    };
+    let noop = |_: ()| async {
+        node();
+        Ok(())
+    };
+    let runtime = Runtime::builder()
+        .handler(Handler::many("root", root))
+        .handler(Handler::one("noop", noop))
+        .build()
+        .await
+        .expect("the handlers are valid");
+    runtime.publish_and_promote(graph.build()).await.expect("the graph is valid");
+    runtime
+}
+
 fn fanout() -> GraphBuilder {
-    Document::builder("fanout")
+    Document::builder("graph")
         .node(NodeSpec::new("root").input("children", 0).next("child"))
         .node(NodeSpec::new("child").handler("noop").next("merger"))
         .node(NodeSpec::new("merger").handler("noop").unites("root"))
 }
 
 fn chain(nodes: usize) -> GraphBuilder {
-    (0..nodes).fold(Document::builder(format!("chain_{nodes}")), |graph, place| {
+    (0..nodes).fold(Document::builder("graph"), |graph, place| {
         let node = NodeSpec::new(format!("n{place}")).handler("noop");
         graph.node(match place + 1 {
             last if last == nodes => node,

@@ -38,6 +38,8 @@ pub type Remains = Box<dyn Any + Send>;
 pub type LocalRun = Pin<Box<dyn Future<Output = Box<dyn Any>>>>;
 
 /// A library that runs graphs, and the floor below all of them.
+///
+/// Cases are made in the context of a runtime, but not on one of its workers.
 pub trait Peer {
     /// The name of the crate.
     fn name(&self) -> &'static str;
@@ -76,12 +78,10 @@ impl Build {
 }
 
 /// The floor, hotgraph, and every peer, in the order of the table.
-///
-/// `chains` are the lengths that [`Peer::chain`] will be asked for.
-pub async fn all(chains: &[usize]) -> Vec<Box<dyn Peer>> {
+pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
         Box::new(floor::Floor),
-        Box::new(hotgraph::Hotgraph::new(chains).await),
+        Box::new(hotgraph::Hotgraph),
         Box::new(async_dag::AsyncDag(Build::Timed)),
         Box::new(async_dag::AsyncDag(Build::Before)),
         Box::new(langgraph4rust::LangGraph),
