@@ -59,7 +59,9 @@ fn notes() -> String {
     format!(
         "\
 Wall ns per node, the median of {} repetitions in shuffled order on {cores} cores, and in parentheses \
-the multiple of hotgraph's.
+the multiple of hotgraph's: below 1 is faster than hotgraph.
+Each row has a process of its own, and only one is busy at a time. Runs follow one another on one \
+worker of a tokio runtime; those of async_dag, which cannot be sent, on the main thread.
 A fanout is a root, its children and a merger, divided by the children; a chain of 3 is in us for the \
 whole run. Every node is a no-op.
 What is done once for many runs (build, check, publish) is not timed. A graph that runs only once is \
@@ -100,7 +102,12 @@ fn time(median: Duration, size: usize) -> String {
 }
 
 fn multiple(ratio: f64) -> String {
-    if ratio < 10.0 { format!("{ratio:.2}") } else { format!("{ratio:.0}") }
+    let decimals = match ratio {
+        ..0.1 => 3,
+        ..10.0 => 2,
+        _ => 0,
+    };
+    format!("{ratio:.decimals$}")
 }
 
 /// A number without its fraction, with commas.
