@@ -1,19 +1,23 @@
 //! The signals that stop and hold back a run.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// The signals of a run, seen by lanes between branches; a child run's follow its parent's.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Control {
     /// What `token` says, without its lock: lanes look between branches.
     is_cancelled: AtomicBool,
     token: CancellationToken,
     paused: AtomicBool,
+    announce: OnceLock<Box<dyn Fn(bool) + Send + Sync>>,
+    /// Whether the signals follow those of another run.
+    is_below: bool,
     children: Mutex<Vec<Weak<Control>>>,
     /// Woken when a lane should look again.
     pub changed: Notify,
@@ -27,6 +31,7 @@ impl Control {
         let child = Arc::new(Self {
             is_cancelled: AtomicBool::new(parent.is_cancelled()),
             paused: AtomicBool::new(parent.is_paused()),
+            is_below: true,
             ..Self::default()
         });
         if child.is_cancelled() {
@@ -35,6 +40,11 @@ impl Control {
         children.retain(|child| child.strong_count() > 0);
         children.push(Arc::downgrade(&child));
         child
+    }
+
+    /// Whether another run can stop this one.
+    pub(crate) const fn is_below(&self) -> bool {
+        self.is_below
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -63,13 +73,44 @@ impl Control {
         self.paused.load(Ordering::Relaxed)
     }
 
-    /// Holds new states back, or lets them go on; says whether that changed anything.
-    pub(crate) fn set_paused(&self, paused: bool) -> bool {
+    /// Ends when new states are not held back.
+    pub(crate) async fn resumed(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the flag is read: a change in between is not missed.
+            changed.as_mut().enable();
+            if !self.is_paused() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Who is told when the run is paused or resumed, by itself or with its parent.
+    pub(crate) fn announce_to(&self, announce: Box<dyn Fn(bool) + Send + Sync>) {
+        // A run's control is announced to once, when the run is made.
+        let _ = self.announce.set(announce);
+    }
+
+    /// Holds new states back, or lets them go on.
+    pub(crate) fn set_paused(&self, paused: bool) {
         let was = self.paused.swap(paused, Ordering::Relaxed);
         self.changed.notify_waiters();
+        if let Some(announce) = self.announce.get().filter(|_| was != paused) {
+            announce(paused);
+        }
         for child in self.children() {
             child.set_paused(paused);
         }
-        was != paused
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control")
+            .field("cancelled", &self.is_cancelled())
+            .field("paused", &self.is_paused())
+            .finish_non_exhaustive()
     }
 }

@@ -135,6 +135,9 @@ impl Actor for RunActor {
                 let effect = state.cell.machine.lock().stop(stop);
                 state.carry_out(effect.into_iter().collect(), &myself)?;
             }
+            RunMessage::GraceBegins => {
+                state.after(state.cell.settings.grace, &myself, RunMessage::GraceOver);
+            }
             RunMessage::GraceOver => {
                 if !state.ending {
                     state.end_by_force(&myself);
@@ -205,6 +208,9 @@ impl RunState {
             Some((lane, barriers)) => (Some(lane), Some(barriers)),
             None => (None, self.cell.barriers.lock().take()),
         };
+        if self.pool.control.is_below() {
+            self.follow_parent(myself);
+        }
         if plan.has_mergers {
             let barriers = barriers.unwrap_or_else(|| Barriers::new(plan));
             let arguments = UnitesArguments { barriers, run: myself.clone() };
@@ -338,6 +344,16 @@ impl RunState {
         let arguments = LaneArguments { lane, crew };
         Actor::spawn_linked(None, LaneActor, arguments, myself.get_cell()).await?;
         Ok(())
+    }
+
+    /// A cancel of the run that started this one stops it like a cancel of its own.
+    fn follow_parent(&mut self, myself: &ActorRef<RunMessage>) {
+        let (control, myself) = (self.pool.control.clone(), myself.clone());
+        self.timers.spawn(async move {
+            control.cancelled().await;
+            // A run that is gone needs no stop.
+            let _ = myself.cast(RunMessage::Stop(Stop::Cancelled));
+        });
     }
 
     /// Tells the actor something after a while; forgotten when the run ends first.

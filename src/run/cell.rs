@@ -13,6 +13,7 @@ use super::message::RunMessage;
 use super::outcome::Outcome;
 use super::unites::Barriers;
 use super::walk::Ground;
+use crate::clock::Timestamp;
 use crate::event::{EventKind, RunBus};
 use crate::node::{Control, RunFacts};
 use crate::value::Value;
@@ -41,8 +42,8 @@ pub(crate) struct RunCell {
 pub(crate) struct Live {
     pub control: Arc<Control>,
     pub actor: Option<ActorRef<RunMessage>>,
-    /// Whether a cancel came while there was no actor to tell.
-    pub cancelled: bool,
+    /// Whether the run was cancelled, which an actor that comes later has to be told.
+    pub in_grace: bool,
 }
 
 /// How a run uses the process.
@@ -52,10 +53,10 @@ pub(crate) struct RunSettings {
     pub lanes: usize,
     /// How long attempts get to stop after a cancel.
     pub grace: Duration,
-    /// How long the first state is held back.
-    pub start_delay: Duration,
-    /// What the run takes of the runtime while an episode is open.
-    pub lease: Arc<dyn Fn() -> Lease + Send + Sync>,
+    /// When the first state may start, if it is held back.
+    pub starts_at: Option<Timestamp>,
+    /// What the run takes of the runtime while an episode is open; `None` after a shutdown.
+    pub lease: Arc<dyn Fn(&Arc<RunCell>) -> Option<Lease> + Send + Sync>,
 }
 
 /// Given back by dropping it, when an episode ends.
@@ -84,9 +85,21 @@ impl RunCell {
     }
 
     /// Opens the next episode of a run that has ended.
-    pub(crate) fn reopen(&self) {
+    pub(crate) fn reopen(self: &Arc<Self>) {
         *self.live.lock() = Live::default();
         self.outcome.send_replace(None);
+        self.announce_pauses();
+    }
+
+    /// Tells those who watch when the current episode is paused or goes on.
+    pub(crate) fn announce_pauses(self: &Arc<Self>) {
+        let cell = Arc::downgrade(self);
+        self.control().announce_to(Box::new(move |paused| {
+            if let Some(cell) = cell.upgrade().filter(|cell| cell.outcome.borrow().is_none()) {
+                let kind = if paused { EventKind::RunPaused } else { EventKind::RunResumed };
+                cell.bus.send(kind);
+            }
+        }));
     }
 }
 
@@ -97,15 +110,17 @@ pub(crate) struct EndGuard {
 }
 
 impl EndGuard {
-    pub(crate) fn new(cell: Arc<RunCell>, pin: Pin) -> Self {
-        let lease = (cell.settings.lease)();
-        Self { cell, held: Some((pin, lease)) }
+    /// Opens an episode, unless the runtime takes none any more.
+    pub(crate) fn open(cell: Arc<RunCell>, pin: Pin) -> Option<Self> {
+        let lease = (cell.settings.lease)(&cell)?;
+        Some(Self { cell, held: Some((pin, lease)) })
     }
 
     /// Records the end: releases the pin, then tells those who wait.
     pub(crate) fn end(&mut self) {
         let Some(held) = self.held.take() else { return };
-        let outcome = Arc::new(self.cell.machine.lock().end());
+        let is_cancelled = self.cell.control().is_cancelled();
+        let outcome = Arc::new(self.cell.machine.lock().end(is_cancelled));
         self.cell.live.lock().actor = None;
         drop(held);
         self.cell.bus.send(EventKind::RunEnded { status: outcome.status.as_str() });

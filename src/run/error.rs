@@ -1,6 +1,9 @@
 //! What can go wrong with a run's handle.
 
-use crate::id::{NodeIndex, StateId};
+use std::sync::Arc;
+
+use super::status::StateStatus;
+use crate::id::{GraphName, StateId, VersionNumber};
 
 /// Why states were not retried by hand; nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,14 +13,14 @@ pub enum RetryError {
     #[error("no record of state {0}")]
     UnknownState(StateId),
     /// The state has not ended, or was already retried, or was skipped.
-    #[error("state {state} of node {} is {status}, and only a state that ended can be retried", node.0)]
+    #[error("state {state} of node `{node}` is {status}, and cannot be retried")]
     NotRetryable {
         /// The state.
         state: StateId,
         /// Its node.
-        node: NodeIndex,
+        node: Arc<str>,
         /// Its status.
-        status: super::status::StateStatus,
+        status: StateStatus,
     },
     /// A retry under this id was accepted before.
     #[error("a retry under the id `{0}` was accepted before")]
@@ -32,10 +35,13 @@ pub enum RetryError {
     #[error("version {version} of `{graph}` is gone")]
     VersionGone {
         /// The graph.
-        graph: crate::id::GraphName,
+        graph: GraphName,
         /// The version the run is pinned to.
-        version: crate::id::VersionNumber,
+        version: VersionNumber,
     },
+    /// The runtime was shut down.
+    #[error("the runtime is shutting down")]
+    ShuttingDown,
     /// The run is no longer known, or its actor died.
     #[error("the run is gone")]
     Gone,

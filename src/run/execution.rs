@@ -57,6 +57,8 @@ impl From<Vec<Token>> for Tokens {
 pub(crate) struct Execution {
     /// Identifies the execution inside its run; the same for all its attempts and outputs.
     pub id: u64,
+    /// The execution that this one repeats after a manual retry; itself if it repeats none.
+    pub origin: u64,
     pub node: NodeIndex,
     pub state: StateId,
     pub parent: Option<StateId>,

@@ -15,7 +15,7 @@ use super::machine::{RetryWhat, Stop};
 use super::message::RunMessage;
 use super::outcome::{Outcome, RunView, StateView};
 use super::status::RunStatus;
-use crate::event::{EventKind, EventStream};
+use crate::event::EventStream;
 use crate::id::{GraphName, RunId, StateId, VersionNumber};
 use crate::version::Pin;
 
@@ -33,18 +33,22 @@ impl Run {
 
     /// Starts the actor of an accepted run.
     pub(crate) async fn launch(&self, pin: Pin) {
-        self.open(EndGuard::new(self.cell.clone(), pin), Opening::Start).await;
+        self.open(self.guard(pin), Opening::Start).await;
     }
 
     /// Walks an accepted run here as far as that goes without waiting; an actor takes over the rest.
     pub(crate) async fn walk(&self, pin: Pin) -> Arc<Outcome> {
-        let mut end = EndGuard::new(self.cell.clone(), pin);
+        let mut end = self.guard(pin);
         let alone = Box::new(Alone::begin(self.cell.clone(), &self.cell.pool()));
         match alone.walk() {
             None => end.end(),
             Some(rest) => self.open(end, Opening::GoOn(rest)).await,
         }
         self.outcome().await
+    }
+
+    fn guard(&self, pin: Pin) -> EndGuard {
+        EndGuard::open(self.cell.clone(), pin).expect("an accepted run has its place")
     }
 
     /// The run's identity.
@@ -99,42 +103,50 @@ impl Run {
     ///
     /// A run that has ended stays as it is.
     pub fn cancel(&self) {
+        // Recorded here and now: the run's actor may be busy, or not there yet.
+        if self.cell.machine.lock().stop(Stop::Cancelled).is_none() {
+            return;
+        }
+        self.cell.control().cancel();
         let mut live = self.cell.live.lock();
-        match live.actor.clone() {
-            Some(actor) => drop(actor.cast(RunMessage::Stop(Stop::Cancelled))),
-            // Its actor is told as soon as it is there; a run that has ended never has one.
-            None => live.cancelled = true,
+        live.in_grace = true;
+        if let Some(actor) = &live.actor {
+            // A run whose actor is gone has ended.
+            let _ = actor.cast(RunMessage::GraceBegins);
         }
     }
 
     /// Holds new states back; attempts under way go on. Child runs pause too.
     pub fn pause(&self) {
-        if !self.is_ended() && self.cell.control().set_paused(true) {
-            self.cell.bus.send(EventKind::RunPaused);
+        if !self.is_ended() {
+            self.cell.control().set_paused(true);
         }
     }
 
     /// Lets a paused run go on.
     pub fn resume(&self) {
-        if self.cell.control().set_paused(false) {
-            self.cell.bus.send(EventKind::RunResumed);
-        }
+        self.cell.control().set_paused(false);
     }
 
     /// Retries a state by hand: a new attempt with a fresh budget of retries.
     ///
     /// An ended run opens its next episode on the version it is pinned to. `id` names the retry: the
-    /// same one again is refused.
+    /// same one again is refused. What the state's earlier attempts led to stays as it is: mergers
+    /// that fired do not fire again, and failures below a state that succeeded remain failures.
     ///
     /// # Errors
     ///
-    /// If the state is unknown or has not ended, the id was used, the run is being stopped, or its
-    /// version is retired. Nothing has changed then.
+    /// If the state is unknown or has not ended, the id was used, the run is being stopped or is
+    /// gone, its version is retired, or the runtime is shut down. Nothing has changed then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it may leave the retry accepted or not; the same id tells which.
     pub async fn retry(&self, state: StateId, id: impl Into<String>) -> Result<(), RetryError> {
         self.retry_what(RetryWhat::One(state), id.into()).await.map(drop)
     }
 
-    /// Retries every failed state by hand, and says which.
+    /// Retries every failed state by hand, and says which; cancelled states are not failed ones.
     ///
     /// # Errors
     ///
@@ -157,8 +169,9 @@ impl Run {
                 }
                 // Checked before an episode is opened, so that a refusal changes nothing.
                 self.cell.machine.lock().can_retry(what, &id)?;
+                let end = EndGuard::open(self.cell.clone(), pin);
+                let end = end.ok_or(RetryError::ShuttingDown)?;
                 self.cell.reopen();
-                let end = EndGuard::new(self.cell.clone(), pin);
                 self.open(end, Opening::Retry(what, id.clone(), reply)).await;
             } else {
                 self.tell(RunMessage::Retry(what, id.clone(), reply));
@@ -179,9 +192,9 @@ impl Run {
             let mut live = self.cell.live.lock();
             // It may have ended the run already.
             if self.cell.outcome.borrow().is_none() {
-                if live.cancelled {
+                if live.in_grace {
                     // An actor that has ended meanwhile has ended the run.
-                    let _ = actor.cast(RunMessage::Stop(Stop::Cancelled));
+                    let _ = actor.cast(RunMessage::GraceBegins);
                 }
                 live.actor = Some(actor);
             }

@@ -298,7 +298,7 @@ fn finish(mut run: World, world: u64, seed: u64) -> End {
     });
     let counts: BTreeMap<_, _> = counts.collect();
     assert!(counts.keys().all(|(_, status)| status.is_terminal()), "{counts:?}");
-    let Outcome { status, outputs, skipped, .. } = run.machine.end();
+    let Outcome { status, outputs, skipped, .. } = run.machine.end(false);
     let skipped = skipped.iter().map(|skip| skip.node.to_string()).collect();
     (status, outputs, skipped, counts)
 }

@@ -168,13 +168,13 @@ impl Machine {
             RetryWhat::One(state) => {
                 let record =
                     self.records.sorted().get(&state).ok_or(RetryError::UnknownState(state))?;
-                let node = record.execution.node;
+                let node = &self.plan.node(record.execution.node).identifier;
                 match record.status {
                     StateStatus::Skipped | StateStatus::RetryCreated => {}
                     status if status.is_terminal() => return Ok(vec![state]),
                     _ => {}
                 }
-                Err(RetryError::NotRetryable { state, node, status: record.status })
+                Err(RetryError::NotRetryable { state, node: node.clone(), status: record.status })
             }
             RetryWhat::Failed => {
                 let records = self.records.sorted();
@@ -209,6 +209,7 @@ impl Machine {
             .collect();
         for (state, node) in gone {
             self.skipped.remove(&state);
+            self.records.sorted().remove(&state);
             self.counts.add(node, StateStatus::Skipped, -1);
         }
     }
@@ -220,9 +221,16 @@ impl Machine {
     }
 
     /// Ends the run: nothing changes it any more.
-    pub(crate) fn end(&mut self) -> Outcome {
+    ///
+    /// `is_cancelled` says whether its lanes were told to stop, which they may have done before
+    /// anybody could say why.
+    pub(crate) fn end(&mut self, is_cancelled: bool) -> Outcome {
         self.ended = true;
         self.close_live_states();
+        let is_cut = |(_, status, _): (_, StateStatus, _)| status == StateStatus::Cancelled;
+        if is_cancelled && self.stop.is_none() && self.counts.iter().any(is_cut) {
+            self.stop = Some(Stop::Cancelled);
+        }
         self.tally = Tally::default();
         self.outcome()
     }

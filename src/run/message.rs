@@ -26,6 +26,8 @@ pub(crate) enum RunMessage {
     Reopened(Box<Execution>, u64, Box<Reopening>),
     /// Stop the run.
     Stop(Stop),
+    /// The run was stopped; attempts under way have the grace to end.
+    GraceBegins,
     /// The grace after a stop is over: end, whatever still runs.
     GraceOver,
     /// Retry states by hand.

@@ -126,7 +126,7 @@ pub enum OutputError {
         nodes: Vec<String>,
     },
     /// The output is of another type.
-    #[error("output of node `{node}`")]
+    #[error("output of node `{node}` does not fit")]
     Misfit {
         /// The node.
         node: String,
@@ -175,14 +175,16 @@ impl RunView {
 pub struct StateView {
     /// The state.
     pub id: StateId,
-    /// Identifies the execution it belongs to: the same for all attempts and outputs of one.
+    /// Identifies the execution it belongs to: the same for all attempts and outputs of one, manual
+    /// retries included.
     pub execution: u64,
     /// Its node.
     pub node: Arc<str>,
     /// Its status.
     pub status: StateStatus,
     /// How everything below it ended, itself included: a live status if anything is live, else that
-    /// of a failure if there was one. Of states whose records are kept.
+    /// of a failure if there was one. Of states whose records are kept; a state that was tried again
+    /// stays `RETRY_CREATED`, and the state that replaced it says how that ended.
     pub branch_status: StateStatus,
     /// How many attempts failed before this one.
     pub attempt: u32,

@@ -118,7 +118,7 @@ fn state(plan: &Plan, record: &Record, branches: &BTreeMap<StateId, StateStatus>
     let branch = branches.get(&record.execution.state);
     StateView {
         id: record.execution.state,
-        execution: record.execution.id,
+        execution: record.execution.origin,
         node: plan.node(record.execution.node).identifier.clone(),
         status: record.status,
         branch_status: branch.copied().unwrap_or(record.status),

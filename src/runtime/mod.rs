@@ -223,7 +223,8 @@ impl Runtime {
     /// Dropping it leaves the runtime closed for starts and the rest to a second call.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         let inner = &self.inner;
-        // Pairs with the load in `start`: later starts see it, earlier ones are in the tracker.
+        // Pairs with the loads in `start.rs`: later starts and retries see it, earlier ones are in the
+        // tracker.
         inner.closing.store(true, Ordering::SeqCst);
         inner.tracker.close();
         let mut report = ShutdownReport::default();
@@ -246,6 +247,17 @@ impl Runtime {
     }
 }
 
+impl EndedRuns {
+    /// A run is live again: it no longer counts among those that ended.
+    fn take_back(&mut self, run: RunId) {
+        if let Some(place) = self.runs.iter().position(|ended| ended.run == run)
+            && let Some(ended) = self.runs.remove(place)
+        {
+            self.records -= ended.records;
+        }
+    }
+}
+
 impl Inner {
     /// Forgets ended runs beyond the numbers that are kept.
     fn keep_ended(&self, run: RunId, key: Option<(GraphName, String)>) {
@@ -260,7 +272,8 @@ impl Inner {
             if self.runs.remove_if(&oldest.run, |_, run| run.is_over()).is_some()
                 && let Some(key) = oldest.key
             {
-                self.by_key.remove(&key);
+                // Another start may have taken the key since.
+                self.by_key.remove_if(&key, |_, named| *named == oldest.run);
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::graph::Plan;
 use crate::id::{GraphName, NodeIndex, RunId, StateId, VersionNumber};
 use crate::node::{Control, Progress, RunFacts, Store};
 use crate::run::{
-    Ground, Live, Machine, Outcome, Run, RunCell, RunSettings, Scope, StateCounter, View,
+    Ground, Lease, Live, Machine, Outcome, Run, RunCell, RunSettings, Scope, StateCounter, View,
 };
 use crate::value::{Fields, Value};
 use crate::version::{Pin, Selector};
@@ -172,7 +172,7 @@ impl Start {
         let settings = RunSettings {
             lanes: inner.settings.lanes,
             grace: inner.settings.grace,
-            start_delay: self.delay,
+            starts_at: (!self.delay.is_zero()).then(|| inner.clock.now().after(self.delay)),
             lease: inner.lease(run, key, place),
         };
         let cell = RunCell {
@@ -188,13 +188,16 @@ impl Start {
             outcome: watch::Sender::new(None),
             opening: tokio::sync::Mutex::new(()),
         };
-        Ok((Arc::new(cell), pin))
+        let cell = Arc::new(cell);
+        cell.announce_pauses();
+        Ok((cell, pin))
     }
 
     fn fill_store(&self, plan: &Plan) -> Result<Store, StartError> {
         let mut data = plan.store_defaults.clone();
         data.extend(self.store.clone());
-        let missing = plan.required_keys.iter().filter(|key| !data.contains_key(*key));
+        let is_set = |key: &&String| data.get(*key).is_some_and(|value| !value.is_null());
+        let missing = plan.required_keys.iter().filter(|key| !is_set(key));
         let keys: Vec<_> = missing.cloned().collect();
         if keys.is_empty() {
             return Ok(Store::new(data));
@@ -307,17 +310,28 @@ impl Inner {
         run: RunId,
         key: Option<(GraphName, String)>,
         first: Place,
-    ) -> Arc<dyn Fn() -> crate::run::Lease + Send + Sync> {
+    ) -> Arc<dyn Fn(&Arc<RunCell>) -> Option<Lease> + Send + Sync> {
         let (inner, first) = (self.myself.clone(), Mutex::new(Some(first)));
-        Arc::new(move || {
-            let Some(inner) = inner.upgrade() else { return Box::new(()) };
-            // A manual retry is not refused for want of a permit: the run was accepted before.
-            let place = first.lock().take().unwrap_or_else(|| Place {
-                _permit: inner.permits.clone().try_acquire_owned().ok(),
-                _live: inner.tracker.token(),
-            });
-            Box::new(RunLease { _place: place, ended: Some((run, key.clone())), inner })
+        Arc::new(move |cell| {
+            let Some(inner) = inner.upgrade() else { return Some(Box::new(())) };
+            let first = first.lock().take();
+            let place = first.or_else(|| inner.take_place_again(cell))?;
+            Some(Box::new(RunLease { _place: place, ended: Some((run, key.clone())), inner }))
         })
+    }
+
+    /// A place for the next episode of a run that was accepted before: it needs no permit.
+    fn take_place_again(&self, cell: &Arc<RunCell>) -> Option<Place> {
+        let live = self.tracker.token();
+        if self.closing.load(Ordering::SeqCst) {
+            return None;
+        }
+        let run = Run::of(cell.clone());
+        self.ended.lock().take_back(run.id());
+        // It may have been forgotten: a shutdown has to find it.
+        self.runs.insert(run.id(), run);
+        let permit = self.permits.clone().try_acquire_owned().ok();
+        Some(Place { _permit: permit, _live: live })
     }
 }
 

@@ -38,9 +38,8 @@ impl Alone {
     pub(crate) fn begin(cell: Arc<RunCell>, pool: &Arc<Pool>) -> Self {
         cell.bus.send(EventKind::RunStarted);
         let mut lane = Lane::new(cell.tools(pool));
-        let (input, delay) = (cell.input.clone(), cell.settings.start_delay);
-        let root = lane.step_with(|walker| walker.begin(input));
-        let not_before = (!delay.is_zero()).then_some(delay);
+        let root = lane.step_with(|walker| walker.begin(cell.input.clone()));
+        let not_before = cell.settings.starts_at.map(|at| at.since(cell.facts.clock.now()));
         lane.made.extend(root.map(|root| Box::new(Execution { not_before, ..*root })));
         lane.go_on();
         let barriers = Barriers::new(cell.ground.plan.clone());

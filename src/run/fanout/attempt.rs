@@ -13,7 +13,7 @@ use crate::node::{
     Signal,
 };
 use crate::run::execution::Execution;
-use crate::run::panics::{Guarded, guarded};
+use crate::run::panics::{Guarded, drop_guarded, guarded};
 use crate::run::walk::Fault;
 use crate::value::Value;
 
@@ -56,7 +56,7 @@ fn attempt_facts(execution: &Execution) -> AttemptFacts {
         node: execution.node,
         state: execution.state,
         attempt: execution.attempt,
-        execution: execution.id,
+        execution: execution.origin,
         united: execution.merge.as_ref().map(|merge| merge.united.clone()),
     }
 }
@@ -95,9 +95,11 @@ fn classify(result: Result<Emission, NodeError>, arity: Arity) -> Ended {
     match result {
         Ok(Emission::Nothing) => Ended::Output(Value::empty_object()),
         Ok(Emission::One(output)) => Ended::Output(output),
-        Ok(Emission::Each(_) | Emission::Stream(_)) if arity == Arity::One => Ended::Fault(
-            Fault::of(&NodeError::permanent("a handler of one output returned several")),
-        ),
+        Ok(many) if arity == Arity::One => {
+            drop_guarded(many);
+            let error = NodeError::permanent("a handler of one output returned several");
+            Ended::Fault(Fault::of(&error))
+        }
         Ok(many) => Ended::Many(many),
         Err(error) => match error.kind {
             ErrorKind::Signal(Signal::Prune(data)) => Ended::Pruned(data),

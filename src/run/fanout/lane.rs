@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -18,6 +19,7 @@ use super::attempt::Ended;
 use super::drawing::{Drawing, GivenUp, Next};
 use super::pool::{Pool, Taken};
 use super::source::End;
+use crate::clock::Stopwatch;
 use crate::event::RunBus;
 use crate::node::RunFacts;
 use crate::run::batch::Batch;
@@ -26,8 +28,14 @@ use crate::run::status::StateStatus;
 use crate::run::walk::{Fan, Ground, Walker};
 use crate::value::Value;
 
-/// How many attempts a lane starts, or how many that waited it goes on with, in one turn.
-const TURN: u32 = 64;
+/// The most attempts that a lane starts, or goes on with, in one turn.
+const LONGEST_TURN: u32 = 64;
+
+/// Turns that took less are lengthened.
+const SHORT: Duration = Duration::from_micros(20);
+
+/// Turns that took more are shortened: between turns a lane shares, reports and lets others run.
+const LONG: Duration = Duration::from_micros(80);
 
 /// What a lane works with.
 pub(crate) struct Tools {
@@ -47,6 +55,8 @@ pub(super) enum Woken {
     Ended(Ended),
     /// Its delay is over.
     Due,
+    /// Its time was over before its attempt could start.
+    Expired,
 }
 
 /// Work that only this lane has.
@@ -87,6 +97,8 @@ pub(crate) struct Lane {
     /// Keys of parked executions that no record lists yet.
     pub(super) unlisted: Vec<usize>,
     pub(super) waiting: FuturesUnordered<Waiting>,
+    /// How many attempts the next turn starts.
+    turn: u32,
     /// Whether a fanout was opened: the turn ends, so that it can be shared before it is walked.
     pub(super) opened: bool,
 }
@@ -102,13 +114,25 @@ impl Lane {
             parked: Slab::new(),
             unlisted: Vec::new(),
             waiting: FuturesUnordered::new(),
+            turn: 4,
             opened: false,
         }
     }
 
     /// Goes on with what can go on, for a while.
     pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> TurnEnd {
-        let mut left = TURN;
+        let watch = Stopwatch::start();
+        let end = self.take_turn(cx);
+        match watch.elapsed() {
+            took if took < SHORT => self.turn = (self.turn * 2).min(LONGEST_TURN),
+            took if took > LONG => self.turn = (self.turn / 2).max(1),
+            _ => {}
+        }
+        end
+    }
+
+    fn take_turn(&mut self, cx: &mut Context<'_>) -> TurnEnd {
+        let mut left = self.turn;
         self.tasks.extend(self.stalled.drain(..).map(Task::Drawing));
         self.take_woken(cx);
         while left > 0 && !std::mem::take(&mut self.opened) {
@@ -131,7 +155,7 @@ impl Lane {
     }
 
     fn take_woken(&mut self, cx: &mut Context<'_>) {
-        for _ in 0..TURN {
+        for _ in 0..LONGEST_TURN {
             if self.waiting.is_empty() {
                 return;
             }

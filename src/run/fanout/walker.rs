@@ -21,7 +21,7 @@ use crate::run::walk::Fault;
 impl Lane {
     /// Starts an attempt and polls it where it stands.
     pub(super) fn start(&mut self, mut execution: Box<Execution>) {
-        if self.is_expired(&execution) {
+        if self.tools.is_expired(&execution) {
             return self.step_with(|walker| walker.expired(execution, StateStatus::Created));
         }
         let tools = &self.tools;
@@ -64,6 +64,10 @@ impl Lane {
         self.park(execution, StateStatus::Queued, |key| {
             Box::pin(async move {
                 let permit = permits.acquire_owned().await;
+                tools.pool.control.resumed().await;
+                if tools.is_expired(&queued) {
+                    return (key, Woken::Expired);
+                }
                 let ended = match begin(&tools.ground.plan, &tools.facts, &queued) {
                     Begun::Ended(ended) => ended,
                     Begun::Pending(future) => tools.finish(Attempt::of(&queued), future).await,
@@ -72,10 +76,6 @@ impl Lane {
                 (key, Woken::Ended(ended))
             })
         });
-    }
-
-    fn is_expired(&self, execution: &Execution) -> bool {
-        execution.deadline.is_some_and(|deadline| self.tools.facts.clock.now() >= deadline)
     }
 
     /// Lets an execution wait; how it goes on is decided when it is woken.
@@ -110,6 +110,9 @@ impl Lane {
         match woken {
             Woken::Ended(ended) => self.ended(execution, ended),
             Woken::Due => self.tasks.push(Task::Execution(execution)),
+            Woken::Expired => {
+                self.step_with(|walker| walker.expired(execution, StateStatus::Queued));
+            }
         }
         self.go_on();
     }
@@ -173,6 +176,11 @@ impl Attempt {
 }
 
 impl Tools {
+    /// Whether the time of all attempts together is over.
+    fn is_expired(&self, execution: &Execution) -> bool {
+        execution.deadline.is_some_and(|deadline| self.facts.clock.now() >= deadline)
+    }
+
     /// Waits for an attempt within its own and its node's time.
     async fn finish(&self, attempt: Attempt, future: Guarded<Emission>) -> Ended {
         let node = self.ground.plan.node(attempt.node);

@@ -8,7 +8,7 @@ use crate::id::NodeIndex;
 use crate::node::{Call, ErasedFold, FoldState, NodeError};
 use crate::run::batch::{Element, ElementValue};
 use crate::run::execution::Folded;
-use crate::run::panics::guarded;
+use crate::run::panics::{drop_guarded, guarded};
 use crate::run::path::Path;
 use crate::run::scope::Collected;
 use crate::value::Value;
@@ -90,7 +90,7 @@ impl Collector {
         if let Steps::Folding(Ok(state)) = &mut self.steps
             && let Err(error) = guarded(|| state.step(input)).unwrap_or_else(Err)
         {
-            self.steps = Steps::Folding(Err(error));
+            drop_guarded(std::mem::replace(&mut self.steps, Steps::Folding(Err(error))));
         }
     }
 

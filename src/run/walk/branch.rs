@@ -104,8 +104,10 @@ impl Walker<'_> {
         parent: Option<StateId>,
     ) -> Option<Box<Execution>> {
         let state = self.next_state(parent)?;
+        let id = child.path.execution(child.node);
         let mut execution = Box::new(Execution {
-            id: child.path.execution(child.node),
+            id,
+            origin: id,
             node: child.node,
             state,
             parent,
@@ -197,7 +199,9 @@ impl Walker<'_> {
         self.batch.run.skipped.push(skip);
         let tokens = own.tokens.clone();
         let (id, parent, input) = (path.execution(node), Some(own.state), Value::Null);
-        let place = Execution { id, node, state, parent, input, path, tokens, ..own.clone() };
+        let origin = id;
+        let place =
+            Execution { id, origin, node, state, parent, input, path, tokens, ..own.clone() };
         let skipped = Execution { attempt: 0, merge: None, listed: false, ..place };
         self.moved(&skipped, None, StateStatus::Skipped);
         self.record(Box::new(skipped), StateStatus::Skipped, None, None);

@@ -68,7 +68,8 @@ impl Walker<'_> {
         self.batch.run.skipped.push(Skip { node, state, group, reason, path: path.clone() });
         let (id, input) = (path.execution(node), Value::Null);
         let (listed, merge) = (false, None);
-        let place = Execution { id, node, state, parent, input, listed, ..skipping.opener };
+        let origin = id;
+        let place = Execution { id, origin, node, state, parent, input, listed, ..skipping.opener };
         let skipped = Box::new(Execution { attempt: 0, merge, path, ..place });
         self.moved(&skipped, None, StateStatus::Skipped);
         self.record(skipped, StateStatus::Skipped, None, None);
@@ -88,6 +89,7 @@ impl Walker<'_> {
             path: execution.path.then(Step::Retry(id)),
         };
         let mut next = self.create(child, &execution.scope, &outer, execution.parent)?;
+        next.origin = execution.origin;
         next.merge = execution.merge.clone();
         Some(next)
     }

@@ -155,7 +155,9 @@ impl<'a> Walker<'a> {
     /// The time of all attempts was over before the next one could start.
     pub(crate) fn expired(&mut self, execution: Box<Execution>, was: StateStatus) {
         self.batch.count(&execution.tokens, ENDED);
-        self.fail(execution, Some(was), StateStatus::TimedOut, &"the node ran out of time".into());
+        let (attempts, was) = (execution.attempt, Some(was));
+        let error = "the node ran out of time".into();
+        self.fail_after(attempts, execution, was, StateStatus::TimedOut, &error);
     }
 
     /// Lists a state that is not going to end soon.

@@ -33,9 +33,22 @@ impl Walker<'_> {
         });
     }
 
-    /// A state ended as a failure.
+    /// A state ended as a failure of its attempt.
     pub(super) fn fail(
         &mut self,
+        execution: Box<Execution>,
+        was: Option<StateStatus>,
+        status: StateStatus,
+        error: &Arc<str>,
+    ) {
+        let attempts = execution.attempt + 1;
+        self.fail_after(attempts, execution, was, status, error);
+    }
+
+    /// A state ended as a failure when its handler had been called so often.
+    pub(super) fn fail_after(
+        &mut self,
+        attempts: u32,
         execution: Box<Execution>,
         was: Option<StateStatus>,
         status: StateStatus,
@@ -50,7 +63,7 @@ impl Walker<'_> {
             node: execution.node,
             status,
             error: error.clone(),
-            attempts: execution.attempt + 1,
+            attempts,
             tolerated,
             path: execution.path.clone(),
         });

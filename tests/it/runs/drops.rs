@@ -112,7 +112,6 @@ async fn futures_that_panic_at_a_cancel_are_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "bug: outputs that a handler of one must not return are dropped unguarded, which breaks the run"]
 async fn refused_outputs_that_panic_fail_their_state() {
     struct Liar;
     impl Node for Liar {
@@ -131,7 +130,6 @@ async fn refused_outputs_that_panic_fail_their_state() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "bug: the accumulator of a fold that failed is dropped unguarded, which breaks the run"]
 async fn a_fold_that_panics_as_it_is_given_up_fails_its_state() {
     let step = |_: &mut Bomb, one: Number| match one.n {
         2 => Err(NodeError::new("no twos")),
