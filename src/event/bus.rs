@@ -108,6 +108,9 @@ pub struct EventStream {
 impl EventStream {
     /// Waits for the next event; `None` when no more can come.
     ///
+    /// A run that is still known can be retried by hand, so its stream stays open after
+    /// [`RunEnded`](super::EventKind::RunEnded): stop there.
+    ///
     /// # Errors
     ///
     /// [`Lagged`] if events were lost; the next call goes on with the oldest that is left.

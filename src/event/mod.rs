@@ -20,7 +20,10 @@ use crate::value::Value;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Event {
-    /// The event's number in its run, from 0.
+    /// The event's number among those of its run that somebody watched, from 0.
+    ///
+    /// Lanes number their events on their own, so that events of different branches may come out of
+    /// order.
     pub sequence: u64,
     /// When it happened, on the runtime's clock.
     pub at: Timestamp,

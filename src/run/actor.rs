@@ -334,7 +334,7 @@ impl RunState {
         myself: &ActorRef<RunMessage>,
         lane: Option<Lane>,
     ) -> Result<(), ActorProcessingErr> {
-        if self.ending || self.lanes >= self.cell.settings.lanes {
+        if self.ending || self.lanes >= self.cell.lanes() {
             return Ok(());
         }
         self.lanes += 1;

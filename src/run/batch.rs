@@ -1,5 +1,4 @@
-//! What a lane reports: the completions since its last report, counted, journalled and announced as
-//! one unit.
+//! What a lane reports: the completions since its last report, counted as one unit.
 //!
 //! A batch is additive: applying batches in any order that keeps each lane's own order gives the
 //! same state. The rules that make it so:

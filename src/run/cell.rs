@@ -49,7 +49,7 @@ pub(crate) struct Live {
 /// How a run uses the process.
 #[derive(Clone)]
 pub(crate) struct RunSettings {
-    /// The most lanes of a run.
+    /// The most lanes of a run in this runtime.
     pub lanes: usize,
     /// How long attempts get to stop after a cancel.
     pub grace: Duration,
@@ -65,19 +65,24 @@ pub(crate) type Lease = Box<dyn Send>;
 impl RunCell {
     /// What a lane works with.
     pub(crate) fn tools(&self, pool: &Arc<Pool>) -> Tools {
-        let in_flight = self.ground.plan.limits.in_flight as usize;
+        let in_flight = (self.ground.plan.limits.in_flight as usize).max(1);
         Tools {
             ground: self.ground.clone(),
             facts: Arc::new(RunFacts { control: pool.control.clone(), ..(*self.facts).clone() }),
             pool: pool.clone(),
             bus: self.bus.clone(),
-            in_flight: (in_flight / self.settings.lanes).max(1),
+            in_flight: in_flight / self.lanes(),
         }
+    }
+
+    /// The most lanes of the run: each may have one attempt under way at least.
+    pub(crate) fn lanes(&self) -> usize {
+        self.settings.lanes.min(self.ground.plan.limits.in_flight as usize).max(1)
     }
 
     /// The pool of an episode.
     pub(crate) fn pool(&self) -> Arc<Pool> {
-        Arc::new(Pool::new(&self.ground.plan, self.control(), self.settings.lanes))
+        Arc::new(Pool::new(&self.ground.plan, self.control(), self.lanes()))
     }
 
     pub(crate) fn control(&self) -> Arc<Control> {

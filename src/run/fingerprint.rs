@@ -23,7 +23,7 @@ pub struct UnitingIdentity<'a> {
     pub manual_retry: &'a str,
 }
 
-/// A 128-bit hash that is equal for two merger states exactly if they are the same one.
+/// A 128-bit hash that tells the states of mergers apart: equal for equal identities.
 ///
 /// The hash is XXH3-128 over length-prefixed fields.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -71,7 +71,8 @@ impl Run {
 
     /// How the run stands, with counts of states by node and status.
     ///
-    /// Counts lag behind by what the lanes have not reported yet: at most 256 branches each.
+    /// Counts lag behind by what lanes have not reported yet: some 800 changes of a status each at
+    /// most, and nothing while a lane waits.
     #[must_use]
     pub fn status(&self) -> RunView {
         let mut view = self.cell.machine.lock().view();

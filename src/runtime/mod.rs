@@ -107,6 +107,10 @@ impl Runtime {
 
     /// Registers a handler for graphs that are published from now on.
     ///
+    /// It replaces a handler of the same name that has another fingerprint: declare another
+    /// [`version`](Handler::version) when the code changes. Published versions keep the handler they
+    /// were compiled with.
+    ///
     /// # Errors
     ///
     /// If its name is blank, or taken by a handler with the same fingerprint.
@@ -155,7 +159,12 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// If the version is unknown, gone or active already. Nothing has changed then.
+    /// If the version is unknown, gone or active already, or the runtime is shut down. Nothing has
+    /// changed then.
+    ///
+    /// # Cancel safety
+    ///
+    /// A command that was sent is carried out although nobody waits for its answer.
     pub async fn promote(
         &self,
         graph: impl Into<GraphName>,
@@ -172,7 +181,12 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// If there is no such version. Nothing has changed then.
+    /// If there is no such version, the target is gone or active already, or the runtime is shut
+    /// down. Nothing has changed then.
+    ///
+    /// # Cancel safety
+    ///
+    /// A command that was sent is carried out although nobody waits for its answer.
     pub async fn rollback(
         &self,
         graph: impl Into<GraphName>,
@@ -186,7 +200,12 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// If it is active, or runs are pinned to it.
+    /// If it is unknown, gone or active, runs are pinned to it, or the runtime is shut down. Nothing
+    /// has changed then.
+    ///
+    /// # Cancel safety
+    ///
+    /// A command that was sent is carried out although nobody waits for its answer.
     pub async fn retire(
         &self,
         graph: impl Into<GraphName>,
@@ -196,7 +215,9 @@ impl Runtime {
         self.inner.registry.change(change).await.map(drop)
     }
 
-    /// Waits until a version that is no longer active has no run left.
+    /// Waits until a version is no longer active and has no run left.
+    ///
+    /// An active version is waited for until another one is promoted and its own runs have ended.
     ///
     /// # Errors
     ///

@@ -31,7 +31,17 @@ enum Accepted {
     Known(Run),
 }
 
-/// A run that is about to start; awaiting it starts the run.
+/// A run that is about to start; awaiting it starts the run and gives its handle.
+///
+/// # Errors
+///
+/// [`StartError`] if the run is not accepted: an unknown graph, no version to start on, inputs that
+/// do not fit, missing store keys, too many runs, or a shutdown. Nothing has changed then.
+///
+/// # Cancel safety
+///
+/// Dropping the future before it is ready leaves the run started or not; name the start with
+/// [`idempotency_key`](Self::idempotency_key) to find out.
 #[must_use = "the run starts when this is awaited"]
 pub struct Start {
     inner: Arc<Inner>,

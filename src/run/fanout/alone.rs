@@ -81,7 +81,7 @@ impl Alone {
             Task::Drawing(drawing) => drawing.fanout.at_least() >= WIDE,
             Task::Execution(_) => false,
         };
-        self.cell.settings.lanes > 1 && self.lane.tasks.last().is_some_and(is_wide)
+        self.cell.lanes() > 1 && self.lane.tasks.last().is_some_and(is_wide)
     }
 
     /// Applies what the lane did and what follows from it; says whether the run has ended.

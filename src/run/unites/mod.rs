@@ -1,7 +1,7 @@
 //! The join: counts completions by fingerprint and says when a merger fires.
 //!
-//! Batches of group changes come in; mergers that fire or are skipped go out to the run. The
-//! counting is pure ([`Barriers`]); the actor carries it out and runs the steps of folds.
+//! Batches of group changes come in; mergers that fire or are skipped go out to the run. What
+//! counts is [`Barriers`], which knows no actor; the only user code it calls are the steps of folds.
 
 mod actor;
 mod barrier;
