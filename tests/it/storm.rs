@@ -1,5 +1,6 @@
 //! Starts and publishes at once: every state of a run belongs to the run's version.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,10 +25,8 @@ fn graph(number: u64) -> Document {
         .build()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_state_carries_its_runs_version() {
-    let rounds: u64 = if soak() { 1000 } else { 200 };
-    let states = Arc::new(AtomicU64::new(0));
+/// A runtime whose handler `check` counts its calls, and fails in a run of another version.
+async fn runtime(states: &Arc<AtomicU64>) -> Runtime {
     let counted = states.clone();
     let check = move |seen: Seen, ctx: Context| {
         let counted = counted.clone();
@@ -43,44 +42,50 @@ async fn every_state_carries_its_runs_version() {
     let split = |seen: Seen| async move {
         Ok(Emit::each((0..3).map(move |_| Seen { published: seen.published })))
     };
-    let runtime = Runtime::builder()
+    Runtime::builder()
         .handler(Handler::many("split", split))
         .handler(Handler::one("check", check))
         .build()
         .await
-        .unwrap();
-    runtime.publish_and_promote(graph(1)).await.unwrap();
+        .unwrap()
+}
 
-    let publisher = tokio::spawn({
-        let runtime = runtime.clone();
-        async move {
-            for number in 2..=rounds {
-                let published = runtime.publish_and_promote(graph(number)).await.unwrap();
-                assert_eq!(published.version.0, number);
-            }
-        }
-    });
-    let starters: Vec<_> = (0..4)
-        .map(|_| {
-            let runtime = runtime.clone();
-            tokio::spawn(async move {
-                let mut last = 0;
-                for _ in 0..rounds / 4 {
-                    let run = runtime.start("g", Value::Null).await.unwrap();
-                    // One starter never sees the active version go back.
-                    assert!(run.version().0 >= last, "{} after v{last}", run.version());
-                    last = run.version().0;
-                    let outcome = run.await;
-                    assert!(outcome.is_success(), "{outcome:?}");
-                }
-            })
-        })
-        .collect();
+async fn publish_versions(runtime: Runtime, numbers: RangeInclusive<u64>) {
+    for number in numbers {
+        let published = runtime.publish_and_promote(graph(number)).await.unwrap();
+        assert_eq!(published.version.0, number);
+    }
+}
+
+async fn start_runs(runtime: Runtime, runs: u64) {
+    let mut last = 0;
+    for _ in 0..runs {
+        let run = runtime.start("g", Value::Null).await.unwrap();
+        // One starter never sees the active version go back.
+        assert!(run.version().0 >= last, "{} after v{last}", run.version());
+        last = run.version().0;
+        let outcome = run.await;
+        assert!(outcome.is_success(), "{outcome:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_state_carries_its_runs_version() {
+    let rounds: u64 = if soak() { 1000 } else { 200 };
+    let states = Arc::new(AtomicU64::new(0));
+    let runtime = runtime(&states).await;
+    publish_versions(runtime.clone(), 1..=1).await;
+
+    let publisher = tokio::spawn(publish_versions(runtime.clone(), 2..=rounds));
+    let starters: Vec<_> =
+        (0..4).map(|_| tokio::spawn(start_runs(runtime.clone(), rounds / 4))).collect();
     publisher.await.unwrap();
     for starter in starters {
         starter.await.unwrap();
     }
-    assert_eq!(states.load(Ordering::Relaxed), rounds / 4 * 4 * 4);
+
+    // Three branches and a merger in each run of each of the four starters.
+    assert_eq!(states.load(Ordering::Relaxed), 4 * (rounds / 4) * 4);
     let versions = runtime.versions("g");
     assert_eq!(versions.len() as u64, rounds);
     assert!(versions.iter().all(|version| version.live == 0));
