@@ -1,5 +1,8 @@
-//! The house is in order: who may use whom, how long files and functions are.
+//! The house is in order: who may use whom, what is pure, how long files and functions are.
+//!
+//! The text of the sources is read, and that of files and folders called `tests` is not.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +17,22 @@ const ORDER: [&[&str]; 8] = [
     &["run"],
     &["runtime"],
 ];
+
+/// Files and folders of `src` in which nothing waits and nothing is an actor.
+const PURE: [&str; 9] = [
+    "id.rs",
+    "value",
+    "graph",
+    "version/gate.rs",
+    "version/lineage.rs",
+    "version/snapshot.rs",
+    "run/machine.rs",
+    "run/walk",
+    "run/unites/barrier.rs",
+];
+
+/// What no line of a pure file may hold, comments left out.
+const IMPURE: [&str; 5] = ["tokio", "ractor", "async ", ".await", "Clock"];
 
 const MAX_FILE: usize = 400;
 const MAX_FUNCTION: usize = 60;
@@ -45,7 +64,7 @@ fn place(module: &str) -> Option<usize> {
     ORDER.iter().position(|level| level.contains(&module))
 }
 
-/// The top-level modules that a text names as `crate::module`.
+/// The top-level modules that a text names as `crate::module`, and whatever else follows `crate::`.
 fn used(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices("crate::").map(|(at, found)| {
         let rest = &text[at + found.len()..];
@@ -60,14 +79,34 @@ fn a_module_uses_only_those_below_it() {
     for (module, path, text) in sources() {
         let Some(own) = place(&module) else { continue };
         for other in used(&text).filter(|other| *other != module) {
+            // A list after `crate::`, or a name that the root gives out again, hides the module.
+            let is_hidden = place(other).is_none();
             // `run` and `registry` do not know each other, whatever their order.
             let strangers = [module.as_str(), other] == ["run", "registry"];
-            if place(other).is_some_and(|other| other > own) || strangers {
+            if is_hidden || place(other).is_some_and(|other| other > own) || strangers {
                 wrong.push(format!("{}: `{module}` uses `{other}`", path.display()));
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_is_pure_waits_for_nothing_and_knows_no_actor() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    let mut found = BTreeSet::new();
+    for (_, path, text) in sources() {
+        let inside = path.strip_prefix(&root).unwrap();
+        let Some(pure) = PURE.iter().find(|pure| inside.starts_with(pure)) else { continue };
+        found.insert(*pure);
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in code.filter(|line| IMPURE.iter().any(|word| line.contains(word))) {
+            wrong.push(format!("{}: {line}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(found.len(), PURE.len(), "only {found:?} were found");
 }
 
 #[test]
@@ -97,10 +136,33 @@ fn files_and_functions_are_short() {
     assert!(long.is_empty(), "{long:#?}");
 }
 
+/// Whether a function begins on a line, whatever its visibility and its qualifiers.
 fn is_function(line: &str) -> bool {
     let line = line.trim_start();
-    let line = line
-        .strip_prefix("pub")
-        .map_or(line, |rest| rest.trim_start_matches(|c| c != ' ').trim_start());
-    line.starts_with("fn ") || line.starts_with("async fn ") || line.starts_with("const fn ")
+    let line = match line.strip_prefix("pub") {
+        Some(rest) => rest
+            .strip_prefix('(')
+            .and_then(|rest| rest.split_once(')'))
+            .map_or(rest, |(_, rest)| rest),
+        None => line,
+    };
+    let mut words = line.split_whitespace();
+    words.find(|word| !matches!(*word, "const" | "async" | "unsafe")) == Some("fn")
+}
+
+#[test]
+fn a_function_is_seen_whatever_stands_before_it() {
+    let functions = [
+        "fn f() {",
+        "    pub fn f() {",
+        "pub(crate) async fn f() {",
+        "pub(in crate::run) fn f() {",
+        "    pub(in super::super) const fn f() {",
+    ];
+    for line in functions {
+        assert!(is_function(line), "{line}");
+    }
+    for line in ["// fn f() {", "let f: fn() = g;", "publish(fn_name);", "pub const F: fn() = g;"] {
+        assert!(!is_function(line), "{line}");
+    }
 }
