@@ -10,7 +10,7 @@ const TEMPLATE: &str = r#"{
     { "node_name": "DataSplitterNode", "namespace": "shop", "identifier": "data_splitter",
       "inputs": { "source": "${{ store.source }}" }, "next_nodes": ["processor"] },
     { "node_name": "DataProcessorNode", "namespace": "shop", "identifier": "processor",
-      "inputs": { "data": "${{ data_splitter.outputs.chunk }}" }, "next_nodes": ["merger"] },
+      "inputs": { "chunk": "${{ data_splitter.outputs.chunk }}" }, "next_nodes": ["merger"] },
     { "node_name": "ResultMergerNode", "namespace": "shop", "identifier": "merger",
       "inputs": { "processed": "${{ processor.outputs.result }}" }, "next_nodes": [],
       "unites": { "identifier": "data_splitter", "strategy": "ALL_SUCCESS" } }
@@ -24,14 +24,9 @@ struct Source {
     source: String,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 struct Chunk {
     chunk: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct Data {
-    data: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -50,16 +45,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let chunks: Vec<_> = input.source.split(',').map(str::to_owned).collect();
         Ok(Emit::each(chunks.into_iter().map(|chunk| Chunk { chunk })))
     };
-    let process = |input: Data| async move { Ok(Processed { result: input.data.to_uppercase() }) };
-    let merge = |input: All| async move { Ok(input) };
+    let process = |data: Chunk| async move { Ok(Processed { result: data.chunk.to_uppercase() }) };
+    let merge = |all: All| async move { Ok(all) };
     let runtime = Runtime::builder()
         .handler(Handler::many("DataSplitterNode", split).namespace("shop"))
         .handler(Handler::one("DataProcessorNode", process).namespace("shop"))
         .handler(Handler::one("ResultMergerNode", merge).namespace("shop"))
         .build()
         .await?;
-    let document = Document::from_json(TEMPLATE)?.named("shop/letters");
-    runtime.publish_and_promote(document).await?;
+    runtime.publish_and_promote(Document::from_json(TEMPLATE)?.named("shop/letters")).await?;
     let outcome = runtime.start("shop/letters", Value::Null).await?.await;
     println!("{}: {:?}", outcome.status, outcome.output::<All>()?.processed);
     Ok(())

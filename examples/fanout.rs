@@ -42,15 +42,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .handler(Handler::fold("sum", || 0, add, |length| Ok(Length { length })))
         .build()
         .await?;
+    let word = "${{split.outputs.word}}";
     let length = "${{measure.outputs.length}}";
     let graph = Document::builder("words")
         .node(NodeSpec::new("split").input("text", "").next("measure"))
-        .node(
-            NodeSpec::new("measure")
-                .input("word", "${{split.outputs.word}}")
-                .next("list")
-                .next("sum"),
-        )
+        .node(NodeSpec::new("measure").input("word", word).next("list").next("sum"))
         .node(NodeSpec::new("list").unites("split").input("lengths", length))
         .node(NodeSpec::new("sum").unites("split").input("length", length));
     runtime.publish_and_promote(graph.build()).await?;
