@@ -56,8 +56,11 @@ pub(crate) struct RunSettings {
     /// When the first state may start, if it is held back.
     pub starts_at: Option<Timestamp>,
     /// What the run takes of the runtime while an episode is open; `None` after a shutdown.
-    pub lease: Arc<dyn Fn(&Arc<RunCell>) -> Option<Lease> + Send + Sync>,
+    pub lease: Arc<Lessor>,
 }
+
+/// Gives a lease to an episode of a run, unless the runtime was shut down.
+pub(crate) type Lessor = dyn Fn(&Arc<RunCell>) -> Option<Lease> + Send + Sync;
 
 /// Given back by dropping it, when an episode ends.
 pub(crate) type Lease = Box<dyn Send>;

@@ -77,6 +77,9 @@ pub(crate) struct Execution {
     pub listed: bool,
 }
 
+/// Executions on their way from one step to the next.
+pub(crate) type Executions = Vec<Box<Execution>>;
+
 /// What the execution of a merger carries.
 pub(crate) struct Merge {
     pub united: Arc<United>,

@@ -162,7 +162,7 @@ impl World {
                 Verdict::Skip(skipping) => {
                     let mut batch = Batch::default();
                     let mut walker = Walker::new(&self.ground, &mut batch, false);
-                    walker.merger_skipped(skipping);
+                    walker.merger_skipped(*skipping);
                     self.apply(batch);
                 }
             }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::batch::{Failure, RunDelta, Skip, Tally};
 use super::counts::Counts;
 use super::error::RetryError;
-use super::execution::Execution;
+use super::execution::{Execution, Executions};
 use super::fingerprint::Fingerprint;
 use super::outcome::Outcome;
 use super::path::Path;
@@ -126,11 +126,7 @@ impl Machine {
     }
 
     /// Accepts a manual retry: the executions whose groups have to be opened again.
-    pub(crate) fn retry(
-        &mut self,
-        what: RetryWhat,
-        id: &str,
-    ) -> Result<Vec<Box<Execution>>, RetryError> {
+    pub(crate) fn retry(&mut self, what: RetryWhat, id: &str) -> Result<Executions, RetryError> {
         let states = self.can_retry(what, id)?;
         self.retry_ids.insert(id.to_owned());
         self.ended = false;

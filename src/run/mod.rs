@@ -46,7 +46,7 @@ mod summary;
 mod unites;
 mod walk;
 
-pub(crate) use cell::{Lease, Live, RunCell, RunSettings};
+pub(crate) use cell::{Lessor, Live, RunCell, RunSettings};
 pub use error::RetryError;
 pub use fingerprint::{Fingerprint, UnitingIdentity};
 pub use handle::Run;

@@ -18,7 +18,7 @@ use crate::graph::Plan;
 use crate::id::{GraphName, NodeIndex, RunId, StateId, VersionNumber};
 use crate::node::{Control, Progress, RunFacts, Store};
 use crate::run::{
-    Ground, Lease, Live, Machine, Outcome, Run, RunCell, RunSettings, Scope, StateCounter, View,
+    Ground, Lessor, Live, Machine, Outcome, Run, RunCell, RunSettings, Scope, StateCounter, View,
 };
 use crate::value::{Fields, Value};
 use crate::version::{Pin, Selector};
@@ -315,12 +315,7 @@ impl Inner {
     }
 
     /// What a run takes while an episode is open; the first one has its place already.
-    fn lease(
-        &self,
-        run: RunId,
-        key: Option<(GraphName, String)>,
-        first: Place,
-    ) -> Arc<dyn Fn(&Arc<RunCell>) -> Option<Lease> + Send + Sync> {
+    fn lease(&self, run: RunId, key: Option<(GraphName, String)>, first: Place) -> Arc<Lessor> {
         let (inner, first) = (self.myself.clone(), Mutex::new(Some(first)));
         Arc::new(move |cell| {
             let Some(inner) = inner.upgrade() else { return Some(Box::new(())) };

@@ -99,7 +99,7 @@ impl Alone {
                         self.lane.tasks.extend(fired.map(Task::Execution));
                     }
                     Verdict::Skip(skipping) => {
-                        self.lane.step_with(|walker| walker.merger_skipped(skipping));
+                        self.lane.step_with(|walker| walker.merger_skipped(*skipping));
                     }
                 }
             }

@@ -23,7 +23,7 @@ use crate::clock::Stopwatch;
 use crate::event::RunBus;
 use crate::node::RunFacts;
 use crate::run::batch::Batch;
-use crate::run::execution::Execution;
+use crate::run::execution::{Execution, Executions};
 use crate::run::status::StateStatus;
 use crate::run::walk::{Fan, Ground, Walker};
 use crate::value::Value;
@@ -90,9 +90,9 @@ pub(crate) struct Lane {
     pub(super) batch: Batch,
     pub(super) tasks: Vec<Task>,
     /// What the last step made; empty between steps.
-    pub(super) made: Vec<Box<Execution>>,
+    pub(super) made: Executions,
     /// Streams that had nothing to give.
-    pub(super) stalled: Vec<Box<Drawing>>,
+    pub(super) stalled: Vec<Drawing>,
     pub(super) parked: Slab<Parked>,
     /// Keys of parked executions that no record lists yet.
     pub(super) unlisted: Vec<usize>,
@@ -133,7 +133,7 @@ impl Lane {
 
     fn take_turn(&mut self, cx: &mut Context<'_>) -> TurnEnd {
         let mut left = self.turn;
-        self.tasks.extend(self.stalled.drain(..).map(Task::Drawing));
+        self.tasks.extend(self.stalled.drain(..).map(|stalled| Task::Drawing(Box::new(stalled))));
         self.take_woken(cx);
         while left > 0 && !std::mem::take(&mut self.opened) {
             if self.tools.pool.control.is_cancelled() {
@@ -216,7 +216,7 @@ impl Lane {
                         return self.states_exceeded(drawing, index);
                     }
                 }
-                Next::Pending => return self.stalled.push(drawing),
+                Next::Pending => return self.stalled.push(*drawing),
                 Next::End(end) => return self.drawn_to_end(drawing, &end),
                 // Whoever saw its end is about to take it out of the pool.
                 Next::Gone => return self.tools.pool.forget(&drawing.fanout),
@@ -281,7 +281,7 @@ impl Lane {
         for Parked { execution, status } in parked {
             self.step_with(|walker| walker.cancelled(execution, status));
         }
-        self.tasks.extend(self.stalled.drain(..).map(Task::Drawing));
+        self.tasks.extend(self.stalled.drain(..).map(|stalled| Task::Drawing(Box::new(stalled))));
         let tools = self.tools.clone();
         while let Some(task) = self.tasks.pop().or_else(|| tools.pool.take(&[]).map(Task::from)) {
             match task {

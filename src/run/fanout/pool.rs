@@ -88,7 +88,7 @@ impl Pool {
     }
 
     /// Work that nobody has: executions first, then the innermost fanout that is not in `stalled`.
-    pub(crate) fn take(&self, stalled: &[Box<Drawing>]) -> Option<Taken> {
+    pub(crate) fn take(&self, stalled: &[Drawing]) -> Option<Taken> {
         let mut work = self.work.lock();
         if let Some(execution) = work.executions.pop_front() {
             self.queued.store(work.executions.len(), Ordering::Relaxed);

@@ -59,6 +59,6 @@ impl Actor for UnitesActor {
 fn announce(verdict: Verdict) -> RunMessage {
     match verdict {
         Verdict::Fire(firing) => RunMessage::Fired(firing),
-        Verdict::Skip(skipping) => RunMessage::MergerSkipped(Box::new(skipping)),
+        Verdict::Skip(skipping) => RunMessage::MergerSkipped(skipping),
     }
 }

@@ -46,7 +46,7 @@ pub(crate) enum Verdict {
     /// It fires.
     Fire(Box<Firing>),
     /// It can no longer fire.
-    Skip(Skipping),
+    Skip(Box<Skipping>),
 }
 
 /// A merger that fires.
@@ -210,7 +210,7 @@ impl Barriers {
             touched.push(token.group);
         }
         let reason = reason(&causes);
-        Verdict::Skip(Skipping { merger, group: fingerprint, opener, reason })
+        Verdict::Skip(Box::new(Skipping { merger, group: fingerprint, opener, reason }))
     }
 
     /// Takes a state that is retried by hand out of its groups' causes, and opens those again that

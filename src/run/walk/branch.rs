@@ -6,7 +6,7 @@ use super::{BEGUN, Child, Walker};
 use crate::graph::{Lookup, Plan, ResolveError};
 use crate::id::{NodeIndex, StateId};
 use crate::run::batch::{Element, ElementValue, Opened, Skip, SkipCause};
-use crate::run::execution::{Execution, Token, Tokens};
+use crate::run::execution::{Execution, Executions, Token, Tokens};
 use crate::run::path::{Path, Step};
 use crate::run::scope::{Scope, View};
 use crate::run::status::StateStatus;
@@ -19,7 +19,7 @@ impl Walker<'_> {
         own: &Execution,
         was: Option<StateStatus>,
         output: &Value,
-        made: &mut Vec<Box<Execution>>,
+        made: &mut Executions,
     ) -> Result<(), Arc<str>> {
         let ground = self.ground;
         let node = ground.plan.node(own.node);
@@ -51,7 +51,7 @@ impl Walker<'_> {
         own: &Execution,
         was: Option<StateStatus>,
         output: &Value,
-        made: &mut Vec<Box<Execution>>,
+        made: &mut Executions,
     ) -> Result<(), Arc<str>> {
         let ground = self.ground;
         let view = View { own: Some((own.node, output)), scope: &own.scope, store: &ground.store };
@@ -75,13 +75,7 @@ impl Walker<'_> {
         }
     }
 
-    fn make(
-        &mut self,
-        own: &Execution,
-        child: Child,
-        scope: &Scope,
-        made: &mut Vec<Box<Execution>>,
-    ) {
+    fn make(&mut self, own: &Execution, child: Child, scope: &Scope, made: &mut Executions) {
         match self.create(child, scope, &own.tokens, Some(own.state)) {
             Some(execution) => made.push(execution),
             None => self.childless(own),

@@ -2,7 +2,7 @@
 
 use super::{ENDED, Fault, Walker};
 use crate::run::batch::Tally;
-use crate::run::execution::Execution;
+use crate::run::execution::{Execution, Executions};
 use crate::run::path::Step;
 use crate::run::status::StateStatus;
 use crate::value::Value;
@@ -41,7 +41,7 @@ impl Walker<'_> {
         fan: &mut Fan,
         index: u64,
         output: Value,
-        made: &mut Vec<Box<Execution>>,
+        made: &mut Executions,
     ) -> bool {
         let Fan { own, branch } = fan;
         let (state, was) = match index {

@@ -17,7 +17,7 @@ pub(crate) use fan::Fan;
 pub(crate) use ground::Ground;
 
 use super::batch::{Batch, Record, RecordChange, Tally};
-use super::execution::{Execution, Tokens};
+use super::execution::{Execution, Executions, Tokens};
 use super::path::{Path, Step};
 use super::scope::Scope;
 use super::status::StateStatus;
@@ -70,7 +70,7 @@ impl<'a> Walker<'a> {
         &mut self,
         mut execution: Box<Execution>,
         output: Value,
-        made: &mut Vec<Box<Execution>>,
+        made: &mut Executions,
     ) {
         self.count_branches(&execution, 1);
         if self.ground.plan.node(execution.node).arity() == Arity::Many {
