@@ -53,8 +53,9 @@ impl Drawing {
         Self { fanout, fan, buffer, end: None, step: 1, watch }
     }
 
-    /// The next output, drawn together with those that follow it.
-    pub(crate) fn next(&mut self, cx: &mut Context<'_>) -> Next {
+    /// The next output, drawn together with those that follow it: at most `room` of them, so that
+    /// nothing is drawn that could not be under way.
+    pub(crate) fn next(&mut self, cx: &mut Context<'_>, room: usize) -> Next {
         loop {
             if let Some((index, output)) = self.buffer.pop_front() {
                 return Next::Output(index, output);
@@ -63,7 +64,7 @@ impl Drawing {
                 return Next::End(end);
             }
             self.size_step();
-            match self.fanout.draw(cx, self.step, &mut self.buffer) {
+            match self.fanout.draw(cx, self.step.min(room), &mut self.buffer) {
                 After::Pending if self.buffer.is_empty() => return Next::Pending,
                 After::More | After::Pending => {}
                 After::End(end) => self.end = Some(end),

@@ -151,7 +151,12 @@ impl Lane {
 
     /// Whether the lane may start another attempt.
     pub(super) fn has_room(&self) -> bool {
-        !self.tools.pool.control.is_paused() && self.parked.len() < self.tools.in_flight
+        !self.tools.pool.control.is_paused() && self.room() > 0
+    }
+
+    /// How many more attempts the lane may have under way.
+    fn room(&self) -> usize {
+        self.tools.in_flight.saturating_sub(self.parked.len())
     }
 
     fn take_woken(&mut self, cx: &mut Context<'_>) {
@@ -209,7 +214,7 @@ impl Lane {
     fn draw(&mut self, mut drawing: Box<Drawing>, cx: &mut Context<'_>, left: &mut u32) {
         let below = self.tasks.len();
         while *left > 0 && self.tasks.len() == below && !self.opened && self.may_draw() {
-            match drawing.next(cx) {
+            match drawing.next(cx, self.room()) {
                 Next::Output(index, output) => {
                     *left -= 1;
                     if !self.branch(&mut drawing.fan, index, output, left) {
