@@ -119,6 +119,11 @@ pub(crate) fn output_value<T: Serialize>(output: &T) -> Result<Value, NodeError>
     }
 }
 
+/// What is read as the input, and what is written as the output.
+fn schemas<In: JsonSchema, Out: JsonSchema>() -> (Schema, Schema) {
+    (Schema::of::<In>(), Schema::of_output::<Out>())
+}
+
 impl Handler {
     /// An async function of one output: `|input: In| async move { Ok(output) }`, or with a
     /// [`Context`] as its second argument.
@@ -128,8 +133,8 @@ impl Handler {
         Out: Serialize + JsonSchema + Send + 'static,
         Args: 'static,
     {
-        let schemas = (Schema::of::<In>(), Schema::of::<Out>());
-        Self::new(name, schemas, Arity::One, Call::Attempt(function::one(function)))
+        let call = Call::Attempt(function::one(function));
+        Self::new(name, schemas::<In, Out>(), Arity::One, call)
     }
 
     /// An async function of many outputs: it returns an [`Emit`].
@@ -139,8 +144,8 @@ impl Handler {
         Out: Serialize + JsonSchema + Send + 'static,
         Args: 'static,
     {
-        let schemas = (Schema::of::<In>(), Schema::of::<Out>());
-        Self::new(name, schemas, Arity::Many, Call::Attempt(function::many(function)))
+        let call = Call::Attempt(function::many(function));
+        Self::new(name, schemas::<In, Out>(), Arity::Many, call)
     }
 
     /// A function that blocks its thread; it runs on the blocking pool.
@@ -154,8 +159,8 @@ impl Handler {
         In: DeserializeOwned + JsonSchema + Send + 'static,
         Out: Serialize + JsonSchema + Send + 'static,
     {
-        let schemas = (Schema::of::<In>(), Schema::of::<Out>());
-        Self::new(name, schemas, Arity::One, Call::Attempt(function::blocking(function)))
+        let call = Call::Attempt(function::blocking(function));
+        Self::new(name, schemas::<In, Out>(), Arity::One, call)
     }
 
     /// A merger that takes its elements as they arrive and keeps none of them.
@@ -174,15 +179,14 @@ impl Handler {
         Acc: Send + 'static,
         Out: Serialize + JsonSchema + Send + 'static,
     {
-        let schemas = (Schema::of::<In>(), Schema::of::<Out>());
-        let fold = Arc::new(Fold::new(init, step, finish));
-        Self::new(name, schemas, Arity::One, Call::Fold(fold))
+        let call = Call::Fold(Arc::new(Fold::new(init, step, finish)));
+        Self::new(name, schemas::<In, Out>(), Arity::One, call)
     }
 
     /// A handler written as a type that implements [`Node`].
     pub fn node<N: Node>(name: &str, node: N) -> Self {
-        let schemas = (Schema::of::<N::Input>(), Schema::of::<N::Output>());
-        Self::new(name, schemas, N::ARITY, Call::Attempt(function::typed(node)))
+        let call = Call::Attempt(function::typed(node));
+        Self::new(name, schemas::<N::Input, N::Output>(), N::ARITY, call)
     }
 
     /// A handler whose fields are known only at run time: values in, values out.

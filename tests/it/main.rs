@@ -4,6 +4,7 @@
 mod behaviour_cases;
 mod examples;
 mod fixtures;
+mod handlers_checked;
 mod hashing;
 mod million;
 mod module_order;
