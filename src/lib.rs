@@ -45,9 +45,9 @@ pub use graph::{
     Condition, ConditionError, Document, DocumentError, EdgeDocument, Entries, ExpressionError,
     ExpressionErrorKind, Graph, GraphBuilder, Limits, LimitsDocument, MAX_DOCUMENT_BYTES, Mark,
     NodeDocument, NodeSpec, OnFailure, Part, Plan, Problem, ProblemKind, Problems, Reference,
-    ResolveError, RetryCountError, RetryPolicy, RetryPolicyDocument, RetryStrategy, Secrets,
-    StoreConfigDocument, SubGraphDocument, Template, TimeoutDocument, TriggerDocument,
-    UnitesDocument, parse_text,
+    ResolveError, RetryPolicy, RetryPolicyDocument, RetryStrategy, Secrets, StoreConfigDocument,
+    SubGraphDocument, Template, TimeoutDocument, TriggerDocument, UnitesDocument, UnknownStrategy,
+    parse_text,
 };
 
 mod version;

@@ -35,7 +35,7 @@ pub use plan::{Limits, Plan};
 pub(crate) use plan::{Multiplicity, Strategy};
 pub use problem::{Problem, ProblemKind, Problems};
 pub use render::Mark;
-pub use retry::{RetryError as RetryCountError, RetryPolicy, RetryStrategy};
+pub use retry::{RetryPolicy, RetryStrategy, UnknownStrategy};
 
 #[cfg(test)]
 mod tests;

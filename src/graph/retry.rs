@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -108,11 +109,6 @@ impl Default for RetryPolicy {
     }
 }
 
-/// A delay was asked for without a retry.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the first retry has number 1")]
-pub struct RetryError;
-
 impl RetryPolicy {
     /// Never tries again.
     #[must_use]
@@ -129,24 +125,20 @@ impl RetryPolicy {
 
     /// Whether another attempt follows one that failed after so many retries.
     #[must_use]
-    pub const fn decide(&self, retries_done: u32) -> bool {
+    pub const fn allows_retry(&self, retries_done: u32) -> bool {
         retries_done < self.max_retries
     }
 
-    /// The delay before a retry, counted from 1.
-    ///
-    /// # Errors
-    ///
-    /// If the retry is 0, which is the first attempt.
-    pub fn delay(&self, retry: u32, rng: &mut Rng) -> Result<Duration, RetryError> {
+    /// The delay before a retry; the first has number 1.
+    #[must_use]
+    pub fn delay(&self, retry: NonZeroU32, rng: &mut Rng) -> Duration {
         use RetryStrategy as S;
-        let Some(before) = retry.checked_sub(1) else { return Err(RetryError) };
         let base = match self.strategy {
             S::Exponential | S::ExponentialFullJitter | S::ExponentialEqualJitter => {
-                self.backoff_factor.saturating_mul(self.exponent.saturating_pow(before))
+                self.backoff_factor.saturating_mul(self.exponent.saturating_pow(retry.get() - 1))
             }
             S::Linear | S::LinearFullJitter | S::LinearEqualJitter => {
-                self.backoff_factor.saturating_mul(retry.into())
+                self.backoff_factor.saturating_mul(retry.get().into())
             }
             S::Fixed | S::FixedFullJitter | S::FixedEqualJitter => self.backoff_factor,
         };
@@ -157,6 +149,6 @@ impl RetryPolicy {
                 base / 2 + rng.up_to(base / 2)
             }
         };
-        Ok(Duration::from_millis(drawn.min(self.max_delay.unwrap_or(u64::MAX))))
+        Duration::from_millis(drawn.min(self.max_delay.unwrap_or(u64::MAX)))
     }
 }

@@ -9,6 +9,7 @@ mod ground;
 mod merge;
 mod note;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ impl<'a> Walker<'a> {
     ) -> Option<(Box<Execution>, Duration)> {
         let policy = &self.ground.plan.node(execution.node).retry;
         let last = if fault.timed_out { StateStatus::TimedOut } else { StateStatus::Errored };
-        let next = (fault.retryable && policy.decide(execution.attempt))
+        let next = (fault.retryable && policy.allows_retry(execution.attempt))
             .then(|| self.next_state(Some(execution.state)))
             .flatten();
         let Some(state) = next else {
@@ -104,10 +105,10 @@ impl<'a> Walker<'a> {
         self.moved(&execution, Some(StateStatus::Queued), StateStatus::RetryCreated);
         let error = Some(fault.error.clone());
         let next = Box::new(execution.again(state));
+        let retry = NonZeroU32::MIN.saturating_add(execution.attempt);
         self.record(execution, StateStatus::RetryCreated, None, error);
         self.moved(&next, None, StateStatus::Created);
-        let delay = policy.delay(next.attempt, rng).expect("retries count from one");
-        Some((next, delay))
+        Some((next, policy.delay(retry, rng)))
     }
 
     fn next_state(&mut self, parent: Option<StateId>) -> Option<StateId> {
