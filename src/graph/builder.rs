@@ -9,7 +9,7 @@ use super::document::{
     Document, EdgeDocument, NodeDocument, OnFailure, SubGraphDocument, TimeoutDocument,
     TriggerDocument, UnitesDocument,
 };
-use super::retry::RetryPolicy;
+use super::retry::{RetryPolicy, milliseconds};
 use crate::id::GraphName;
 use crate::value::Value;
 
@@ -89,9 +89,9 @@ impl GraphBuilder {
         self
     }
 
-    /// Bounds how long a run may take.
+    /// Bounds how long a run may take, rounded up to whole milliseconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.document.timeout_ms = Some(milliseconds(timeout));
+        self.document.timeout_ms = Some(milliseconds(timeout).into());
         self
     }
 
@@ -191,15 +191,15 @@ impl NodeSpec {
         self
     }
 
-    /// Bounds how long one attempt may take.
+    /// Bounds how long one attempt may take, rounded up to whole milliseconds.
     pub fn timeout(mut self, attempt: Duration) -> Self {
-        self.times().attempt_ms = Some(milliseconds(attempt));
+        self.times().attempt_ms = Some(milliseconds(attempt).into());
         self
     }
 
-    /// Bounds how long all attempts may take together.
+    /// Bounds how long all attempts may take together, rounded up to whole milliseconds.
     pub fn total_timeout(mut self, total: Duration) -> Self {
-        self.times().total_ms = Some(milliseconds(total));
+        self.times().total_ms = Some(milliseconds(total).into());
         self
     }
 
@@ -243,8 +243,4 @@ impl NodeSpec {
     fn bound(&mut self) -> &mut SubGraphDocument {
         self.node.graph.get_or_insert_default()
     }
-}
-
-fn milliseconds(duration: Duration) -> Value {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).into()
 }

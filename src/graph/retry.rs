@@ -116,10 +116,10 @@ impl RetryPolicy {
         Self { max_retries: 0, ..Self::default() }
     }
 
-    /// Tries again so many times, always after the same delay.
+    /// Tries again so many times, always after the same delay, rounded up to whole milliseconds.
     #[must_use]
     pub fn fixed(max_retries: u32, delay: Duration) -> Self {
-        let backoff_factor = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        let backoff_factor = milliseconds(delay);
         Self { max_retries, strategy: RetryStrategy::Fixed, backoff_factor, ..Self::default() }
     }
 
@@ -151,4 +151,9 @@ impl RetryPolicy {
         };
         Duration::from_millis(drawn.min(self.max_delay.unwrap_or(u64::MAX)))
     }
+}
+
+/// Whole milliseconds, rounded up: a short time must not become none.
+pub(in crate::graph) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

@@ -111,3 +111,15 @@ fn marks_and_names_are_escaped() {
     let node = format!("    n0 [label=\"{label}\", class=\"doneevil\"];\n");
     assert_eq!(dot, format!("digraph \"\\\"g\\\\\" {{\n    node [shape=box];\n{node}}}\n"));
 }
+
+#[test]
+fn a_time_below_a_millisecond_is_one_millisecond() {
+    let short = Duration::from_micros(500);
+    let node = NodeSpec::new("a").timeout(short).total_timeout(short);
+    let graph = Document::builder("g").timeout(short).retry(RetryPolicy::fixed(1, short));
+    let document = graph.node(node).build();
+    document.check().unwrap();
+    let timeout = document.nodes[0].timeout.clone().unwrap();
+    let times = [document.timeout_ms, timeout.attempt_ms, timeout.total_ms];
+    assert_eq!(times, [1, 1, 1].map(|one| Some(Value::from(one))));
+}

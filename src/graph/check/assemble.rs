@@ -12,6 +12,7 @@ use crate::graph::document::{
 use crate::graph::expression::Template;
 use crate::graph::plan::{Limits, Strategy};
 use crate::graph::problem::Problems;
+use crate::graph::retry::milliseconds;
 use crate::id::NodeIndex;
 use crate::value::Value;
 
@@ -90,7 +91,7 @@ fn canonical(document: &Document, nodes: &[&DraftNode<'_>], settings: &Settings)
         result: document.result.as_deref().map(|name| name.trim().to_owned()),
         on_failure: document.on_failure,
         limits: canonical_limits(settings.limits),
-        timeout_ms: settings.timeout.map(milliseconds),
+        timeout_ms: settings.timeout.map(milliseconds).map(Value::from),
         unknown: Unknown::new(),
     }
 }
@@ -112,8 +113,8 @@ fn canonical_node(node: &DraftNode<'_>) -> NodeDocument {
         unknown: Unknown::new(),
     });
     let timeout = TimeoutDocument {
-        attempt_ms: node.attempt_timeout.map(milliseconds),
-        total_ms: node.total_timeout.map(milliseconds),
+        attempt_ms: node.attempt_timeout.map(milliseconds).map(Value::from),
+        total_ms: node.total_timeout.map(milliseconds).map(Value::from),
         unknown: Unknown::new(),
     };
     NodeDocument {
@@ -145,8 +146,4 @@ fn canonical_limits(limits: Limits) -> LimitsDocument {
         in_flight: Some(limits.in_flight.into()),
         unknown: Unknown::new(),
     }
-}
-
-fn milliseconds(duration: std::time::Duration) -> Value {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).into()
 }

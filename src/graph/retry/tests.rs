@@ -23,6 +23,13 @@ fn delays_saturate() {
 }
 
 #[test]
+fn a_delay_is_rounded_up_to_milliseconds() {
+    for (micros, millis) in [(0, 0), (1, 1), (500, 1), (1000, 1), (1001, 2)] {
+        check(RetryPolicy::fixed(1, Duration::from_micros(micros)), 1, millis);
+    }
+}
+
+#[test]
 fn every_strategy_has_its_name() {
     for strategy in RetryStrategy::ALL {
         assert_eq!(strategy.as_str().parse(), Ok(strategy));
