@@ -67,7 +67,10 @@ impl GraphBuilder {
         self
     }
 
-    /// Starts runs at the times that five fields give: minute, hour, day, month, weekday.
+    /// Adds a cron trigger of five fields: minute, hour, day, month, weekday.
+    ///
+    /// It is checked and kept with the document. This version starts no run by it, and publishing
+    /// warns of that.
     pub fn cron(mut self, expression: impl Into<Value>) -> Self {
         self.document.triggers.push(TriggerDocument {
             kind: Some("CRON".to_owned()),
@@ -221,6 +224,9 @@ impl NodeSpec {
     }
 
     /// Binds a sub-graph to the version that a label leads to.
+    ///
+    /// The only label is `default`, which leads to the active version; another one is refused when
+    /// the graph is published.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.bound().label = Some(label.into());
         self

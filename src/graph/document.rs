@@ -45,7 +45,7 @@ pub struct Document {
     /// Secrets by name.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub secrets: Secrets,
-    /// What starts runs by itself.
+    /// What should start runs by itself; kept, but this version starts no run by it.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<TriggerDocument>,
     /// The node whose outputs are the run's; every leaf's unless given.
@@ -174,7 +174,7 @@ pub struct StoreConfigDocument {
     pub unknown: Unknown,
 }
 
-/// What starts runs by itself.
+/// What should start runs by itself; this version only checks and keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TriggerDocument {
@@ -229,7 +229,7 @@ pub struct SubGraphDocument {
     /// The graph's namespace; that of the graph around it unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The label whose version is taken.
+    /// The label whose version is taken; the only one is `default`, the active version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// The number of the version that is taken.

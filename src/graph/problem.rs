@@ -94,6 +94,8 @@ kinds! {
     CronInvalid = "cron_invalid",
     /// There is no such type of trigger.
     TriggerTypeUnknown = "trigger_type_unknown",
+    /// A trigger starts no run in this version; only a warning.
+    TriggerInert = "trigger_inert",
     /// The name or the value of a secret is blank.
     SecretEmpty = "secret_empty",
     /// The name of a secret is no identifier.

@@ -125,8 +125,10 @@ fn check_trigger(trigger: &TriggerDocument, report: &mut Report) {
     };
     if let Err(reason) = check_cron(expression) {
         let message = format!("the cron expression `{expression}` is not valid: {reason}");
-        report.add(Problem::new(ProblemKind::CronInvalid, expression, message));
+        return report.add(Problem::new(ProblemKind::CronInvalid, expression, message));
     }
+    let message = format!("the trigger `{expression}` is kept, but starts no run in this version");
+    report.warn(Problem::new(ProblemKind::TriggerInert, expression, message));
 }
 
 fn check_cron(expression: &str) -> Result<(), String> {

@@ -198,6 +198,14 @@ fn keys_that_mean_nothing_are_warnings() {
 }
 
 #[test]
+fn a_trigger_is_a_warning_because_it_starts_no_run() {
+    let triggers = json!([{ "type": "CRON", "value": { "expression": "0 9 * * 1-5" } }]);
+    let document = json!({ "name": "g", "nodes": [node("a", json!({}))], "triggers": triggers });
+    let warnings = judge(&document).unwrap().warnings;
+    assert_eq!(warnings.iter().map(write).collect::<Vec<_>>(), ["trigger_inert:0 9 * * 1-5"]);
+}
+
+#[test]
 fn the_canonical_document_means_the_same_and_holds_no_secret() {
     let nodes =
         json!([node("b", json!({ "timeout": 5 })), node("a", json!({ "next_nodes": ["b"] }))]);
