@@ -60,6 +60,9 @@ impl Value {
     }
 
     /// Makes an object of pairs; a later pair replaces an earlier one of the same name.
+    ///
+    /// All values have one type here: for fields of several types, derive `Serialize` for a struct
+    /// and use [`to_value`], or write `Value::from` around each.
     #[must_use]
     pub fn object<K: Into<Key>, V: Into<Value>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         Self::Object(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
@@ -211,6 +214,13 @@ impl From<u32> for Value {
 impl From<u64> for Value {
     fn from(number: u64) -> Self {
         i64::try_from(number).map_or(Self::Uint(number), Self::Int)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(number: usize) -> Self {
+        // No machine has a wider `usize`.
+        u64::try_from(number).unwrap_or(u64::MAX).into()
     }
 }
 

@@ -76,6 +76,8 @@ fn names_in_the_program_text_equal_names_that_were_made() {
 
 #[test]
 fn numbers_keep_their_value() {
+    assert_eq!(Value::from(3_usize), Value::Int(3));
+    assert_eq!(Value::from(usize::MAX), Value::Uint(u64::MAX));
     check(&(u64::MAX, i64::MIN, i64::MAX as u64, i64::MAX as u64 + 1));
     check(&(u128::from(u64::MAX), i128::from(i64::MIN), 1.5f32, -0.0f64));
     assert_eq!(to_value(&u64::MAX).unwrap(), Value::Uint(u64::MAX));
