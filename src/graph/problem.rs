@@ -102,6 +102,8 @@ kinds! {
     SecretNameInvalid = "secret_name_invalid",
     /// There is no such handler.
     NodeNotRegistered = "node_not_registered",
+    /// A handler takes or returns something that has no fields and is not `()`.
+    HandlerWithoutFields = "handler_without_fields",
     /// A handler needs a secret that the graph does not have.
     SecretMissing = "secret_missing",
     /// A handler needs an input that the node does not have.

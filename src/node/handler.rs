@@ -127,6 +127,10 @@ fn schemas<In: JsonSchema, Out: JsonSchema>() -> (Schema, Schema) {
 impl Handler {
     /// An async function of one output: `|input: In| async move { Ok(output) }`, or with a
     /// [`Context`] as its second argument.
+    ///
+    /// Inputs and outputs are structs, or whatever else serde writes with fields, or `()`: a handler
+    /// without input is `|_: ()| async move { .. }`. Anything else, such as a number, is refused when
+    /// the handler is registered or, if it is bound to a node, when the graph is published.
     pub fn one<Args, In, Out>(name: &str, function: impl NodeFunction<Args, In, Out>) -> Self
     where
         In: DeserializeOwned + JsonSchema + Send + 'static,
@@ -138,6 +142,8 @@ impl Handler {
     }
 
     /// An async function of many outputs: it returns an [`Emit`].
+    ///
+    /// The input and each output are structs or `()`, as with [`one`](Self::one).
     pub fn many<Args, In, Out>(name: &str, function: impl NodeFunction<Args, In, Emit<Out>>) -> Self
     where
         In: DeserializeOwned + JsonSchema + Send + 'static,

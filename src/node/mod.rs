@@ -16,6 +16,7 @@ mod schema;
 mod store;
 mod united;
 
+pub(crate) use catalog::check_fields;
 pub use catalog::{Catalog, CatalogError};
 pub use context::Context;
 pub(crate) use context::{AttemptFacts, Progress, RunFacts};

@@ -21,6 +21,8 @@ use crate::value::{Value, to_value};
 pub struct Schema {
     fields: BTreeMap<String, Field>,
     open: bool,
+    /// What the value as a whole is.
+    kind: FieldType,
     canonical: Value,
 }
 
@@ -34,7 +36,8 @@ impl Schema {
     /// Takes any fields and requires none.
     #[must_use]
     pub fn any() -> Self {
-        Self { fields: BTreeMap::new(), open: true, canonical: Value::Bool(true) }
+        let (fields, kind) = (BTreeMap::new(), FieldType::Any);
+        Self { fields, open: true, kind, canonical: Value::Bool(true) }
     }
 
     /// What is read as `T`; a type that is no object, such as `()`, has no fields.
@@ -59,7 +62,7 @@ impl Schema {
         let canonical =
             fields.iter().map(|(name, field)| (name.as_str(), field.kind.to_string().into()));
         let canonical = Value::object::<_, Value>(canonical);
-        Self { fields, open: false, canonical }
+        Self { fields, open: false, kind: FieldType::Object, canonical }
     }
 
     /// The type of a field; `None` if it is not declared.
@@ -90,6 +93,16 @@ impl Schema {
         self.field(name).map_or(self.open, |kind| FieldType::Null.fits(kind))
     }
 
+    /// What it describes, if no value of that has fields and it is not `()` either.
+    pub(crate) fn fieldless(&self) -> Option<&FieldType> {
+        let has_fields = match &self.kind {
+            FieldType::Any | FieldType::Object | FieldType::Null => true,
+            FieldType::Union(kinds) => kinds.contains(&FieldType::Object),
+            _ => false,
+        };
+        (!has_fields).then_some(&self.kind)
+    }
+
     /// The same for equal schemas, in every process; without descriptions and titles.
     #[must_use]
     pub fn canonical(&self) -> Value {
@@ -101,6 +114,7 @@ impl Schema {
         let settings = settings.with(|settings| settings.inline_subschemas = true);
         let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
         let Shape { fields, required, open } = Shape::of(&schema);
+        let kind = shape::kind_of_root(&schema);
         strip(&mut schema);
         let fields = fields
             .into_iter()
@@ -110,7 +124,7 @@ impl Schema {
             })
             .collect();
         let canonical = to_value(&schema).expect("JSON is a value");
-        Self { fields, open, canonical }
+        Self { fields, open, kind, canonical }
     }
 }
 

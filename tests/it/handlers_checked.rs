@@ -1,6 +1,9 @@
 //! What publishing knows of handlers: their types, their secrets, their names.
 
-use hotgraph::{Document, Handler, NodeSpec, ProblemKind, PublishError, Runtime};
+use hotgraph::{
+    CatalogError, Document, Emit, FieldType, Graph, Handler, NodeSpec, ProblemKind, PublishError,
+    Runtime,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,4 +41,23 @@ async fn an_output_has_the_fields_that_are_written() {
     let error = runtime.publish(graph("in").build()).await.unwrap_err();
     let PublishError::Invalid { problems, .. } = error else { panic!("{error}") };
     assert!(problems.has(ProblemKind::OutputFieldUnknown), "{problems}");
+}
+
+#[tokio::test]
+async fn a_handler_without_fields_is_refused() {
+    let input = || Handler::one("takes", |n: u64| async move { Ok(Number { n }) });
+    let output = || Handler::many("gives", |_: ()| async { Ok(Emit::one(vec![1])) });
+    let runtime = runtime([]).await;
+    let refused = runtime.register(input()).unwrap_err();
+    let (handler, found) = ("default/takes".to_owned(), FieldType::Integer);
+    assert_eq!(refused, CatalogError::InputWithoutFields { handler, found });
+    let refused = runtime.register(output()).unwrap_err();
+    let (handler, found) = ("default/gives".to_owned(), FieldType::array(FieldType::Integer));
+    assert_eq!(refused, CatalogError::OutputWithoutFields { handler, found });
+    for handler in [input(), output()] {
+        let graph = Graph::from(Document::builder("g").node(NodeSpec::new("a")).build());
+        let error = runtime.publish(graph.bind("a", handler)).await.unwrap_err();
+        let PublishError::Invalid { problems, .. } = error else { panic!("{error}") };
+        assert!(problems.has(ProblemKind::HandlerWithoutFields), "{problems}");
+    }
 }

@@ -11,7 +11,7 @@ use super::report::Report;
 use crate::graph::document::Secrets;
 use crate::graph::expression::{Form, Reference, Template};
 use crate::graph::problem::{Problem, ProblemKind};
-use crate::node::{FieldType, Handler, Schema};
+use crate::node::{FieldType, Handler, Schema, check_fields};
 
 /// What a handler is looked up by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,10 @@ pub(super) fn check(
         let mut add = |problem: Problem| report.add(problem.at(node.identifier));
         wiring.check_reads(node, &mut add);
         if let Some(handler) = handler {
+            if let Err(error) = check_fields(handler) {
+                let name = &handler.name().name;
+                add(Problem::new(ProblemKind::HandlerWithoutFields, name, error));
+            }
             check_secrets(handler, secrets, &mut add);
             wiring.check_inputs(node, handler.inputs(), &mut add);
         }

@@ -58,6 +58,11 @@ impl Shape {
     }
 }
 
+/// What the root of a schema describes as a whole.
+pub(super) fn kind_of_root(root: &Json) -> FieldType {
+    Reader { root }.kind(root, DEPTH)
+}
+
 struct Reader<'a> {
     root: &'a Json,
 }

@@ -107,6 +107,46 @@ fn other_types_declare_what_is_known() {
 }
 
 #[test]
+fn a_type_has_fields_or_is_a_unit() {
+    #[derive(JsonSchema)]
+    struct Unit;
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only schemars reads these fields")]
+    enum Mixed {
+        Small,
+        Large { size: u64 },
+    }
+    let with_fields = [
+        Schema::of::<()>(),
+        Schema::of::<Unit>(),
+        Schema::of::<Plain>(),
+        Schema::of::<Tagged>(),
+        Schema::of::<Mixed>(),
+        Schema::of::<Flat>(),
+        Schema::of::<Tree>(),
+        Schema::of::<Option<Inner>>(),
+        Schema::of::<Result<Inner, String>>(),
+        Schema::of::<HashMap<String, i32>>(),
+        Schema::of::<Value>(),
+        Schema::any(),
+        Schema::fields([("a", FieldType::Bool)]),
+    ];
+    for schema in with_fields {
+        assert_eq!(schema.fieldless(), None, "{schema:?}");
+    }
+    for (schema, expected) in [
+        (Schema::of::<u64>(), "integer"),
+        (Schema::of::<String>(), "string"),
+        (Schema::of::<Kind>(), "string"),
+        (Schema::of::<Vec<Inner>>(), "array of (object)"),
+        (Schema::of::<(u8, u8)>(), "array of (any)"),
+        (Schema::of::<Option<u64>>(), "null or integer"),
+    ] {
+        assert_eq!(schema.fieldless().unwrap().to_string(), expected);
+    }
+}
+
+#[test]
 fn null_is_allowed_where_the_type_has_it() {
     let schema = Schema::of::<Plain>();
     for (field, expected) in
