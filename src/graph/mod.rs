@@ -18,7 +18,7 @@ mod render;
 mod retry;
 
 pub use builder::{GraphBuilder, NodeSpec};
-pub(crate) use check::{CheckLimits, Checked, CheckedNode, Wanted, check};
+pub(crate) use check::{CheckLimits, Checked, CheckedNode, Refused, Wanted, check};
 pub(crate) use compile::compile;
 pub use condition::{Condition, ConditionError};
 pub use document::{

@@ -22,12 +22,14 @@ pub enum BuildError {
 #[non_exhaustive]
 pub enum PublishError {
     /// The graph is not valid: every problem with it.
-    #[error("graph `{graph}` is not valid:\n{problems}")]
+    #[error("graph `{graph}` is not valid:\n{problems}{}", listed(warnings))]
     Invalid {
         /// The graph.
         graph: GraphName,
         /// Every problem, each with its kind and place.
         problems: Problems,
+        /// What is no problem but may be the cause of one, such as a key that means nothing.
+        warnings: Problems,
     },
     /// The registry refused.
     #[error(transparent)]
@@ -87,6 +89,10 @@ pub enum StartError {
     /// The runtime is shutting down.
     #[error("the runtime is shutting down")]
     ShuttingDown,
+}
+
+fn listed(warnings: &Problems) -> String {
+    warnings.iter().map(|warning| format!("\nwarning: {warning}")).collect()
 }
 
 impl StartError {

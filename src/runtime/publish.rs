@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{PublishError, Runtime};
 use crate::graph::{
-    CheckLimits, Checked, CheckedNode, Graph, Plan, Problem, ProblemKind, Problems, Wanted, check,
-    compile,
+    CheckLimits, Checked, CheckedNode, Graph, Plan, Problem, ProblemKind, Problems, Refused,
+    Wanted, check, compile,
 };
 use crate::id::{DEFAULT_NAMESPACE, GraphName, VersionNumber};
 use crate::node::Handler;
@@ -51,7 +51,7 @@ impl Runtime {
 
     async fn publish_plan(&self, graph: Graph, promote: bool) -> Result<Published, PublishError> {
         let secrets = graph.document().secrets.0.clone();
-        let (plan, warnings) = self.compile(graph)?;
+        let (plan, warnings) = self.compile(&graph)?;
         let name = plan.name().clone();
         let change = Change::Publish { plan: Arc::new(plan), promote };
         let done = self.inner.registry.change(change).await?;
@@ -59,54 +59,53 @@ impl Runtime {
         Ok(Published { version: done.version, created: done.created, warnings })
     }
 
-    fn compile(&self, graph: Graph) -> Result<(Plan, Problems), PublishError> {
+    fn compile(&self, graph: &Graph) -> Result<(Plan, Problems), PublishError> {
         let document = graph.document();
         let find = |wanted: Wanted<'_>| {
             let bound = graph.bound(wanted.identifier);
             bound.or_else(|| self.inner.catalog.get(wanted.namespace, wanted.name))
         };
-        let checked =
-            check(document, &CheckLimits::default(), Some(&find)).map_err(|problems| {
-                let namespace = document.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-                let graph = GraphName::new(namespace, document.name.as_deref().unwrap_or_default());
-                PublishError::Invalid { graph, problems }
-            })?;
-        let name = checked.name.clone();
-        let invalid = |problems| PublishError::Invalid { graph: name.clone(), problems };
-        let mut problems = Vec::new();
-        let handlers: Vec<_> = checked
-            .nodes
-            .iter()
-            .filter_map(|node| {
-                let handler = self.handler(node, &graph);
-                handler.map_err(|problem| problems.push(problem.at(&node.identifier))).ok()
-            })
-            .collect();
-        if !problems.is_empty() {
-            return Err(invalid(Problems::new(problems)));
-        }
-        let hash = hash(&checked, &handlers, &graph);
-        let warnings = checked.warnings.clone();
+        let checked = check(document, &CheckLimits::default(), Some(&find));
+        let checked = checked.map_err(|Refused { problems, warnings }| {
+            let namespace = document.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
+            let graph = GraphName::new(namespace, document.name.as_deref().unwrap_or_default());
+            PublishError::Invalid { graph, problems, warnings }
+        })?;
+        let (name, warnings) = (checked.name.clone(), checked.warnings.clone());
+        let invalid = |problems| PublishError::Invalid {
+            graph: name.clone(),
+            problems,
+            warnings: warnings.clone(),
+        };
+        let handlers = self.handlers(&checked).map_err(invalid)?;
+        let hash = hash(&checked, &handlers, graph);
         let plan = compile(checked, handlers, hash).map_err(invalid)?;
         Ok((plan, warnings))
     }
 
-    fn handler(&self, node: &CheckedNode, graph: &Graph) -> Result<Arc<Handler>, Problem> {
-        if let Some(bound) = graph.bound(&node.identifier) {
-            return Ok(bound);
+    /// The handlers that were checked, and those that run other graphs.
+    fn handlers(&self, checked: &Checked) -> Result<Vec<Arc<Handler>>, Problems> {
+        let mut problems = Vec::new();
+        let handlers = checked.nodes.iter().filter_map(|node| {
+            let handler = self.handler(node);
+            handler.map_err(|problem| problems.push(problem.at(&node.identifier))).ok()
+        });
+        let handlers = handlers.collect();
+        if problems.is_empty() { Ok(handlers) } else { Err(Problems::new(problems)) }
+    }
+
+    fn handler(&self, node: &CheckedNode) -> Result<Arc<Handler>, Problem> {
+        if let Some(handler) = &node.handler {
+            return Ok(handler.clone());
         }
-        if let Some(child) = &node.graph {
-            let handler = self.subgraph(child, &node.namespace);
-            return handler.map(Arc::new).map_err(|reason| {
-                Problem::new(
-                    ProblemKind::SubgraphInvalid,
-                    child.name.as_deref().unwrap_or(""),
-                    reason,
-                )
-            });
-        }
-        self.inner.catalog.get(&node.namespace, &node.node_name).ok_or_else(|| {
-            Problem::new(ProblemKind::NodeNotRegistered, &node.node_name, "no such handler")
+        let Some(child) = &node.graph else {
+            let name = &node.node_name;
+            return Err(Problem::new(ProblemKind::NodeNotRegistered, name, "no such handler"));
+        };
+        let handler = self.subgraph(child, &node.namespace);
+        handler.map(Arc::new).map_err(|reason| {
+            let name = child.name.as_deref().unwrap_or_default();
+            Problem::new(ProblemKind::SubgraphInvalid, name, reason)
         })
     }
 }

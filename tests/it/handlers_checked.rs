@@ -1,8 +1,8 @@
 //! What publishing knows of handlers: their types, their secrets, their names.
 
 use hotgraph::{
-    CatalogError, Document, Emit, FieldType, Graph, Handler, NodeSpec, ProblemKind, PublishError,
-    Runtime,
+    CatalogError, Document, Emit, FieldType, Graph, GraphBuilder, Handler, NodeSpec, ProblemKind,
+    PublishError, Runtime, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ async fn an_output_has_the_fields_that_are_written() {
             .node(NodeSpec::new("pass").input("n", format!("${{{{rename.outputs.{read}}}}}")))
     };
     runtime.publish_and_promote(graph("out").build()).await.unwrap();
-    let outcome = runtime.start("g", hotgraph::Value::Null).await.unwrap().await;
+    let outcome = runtime.start("g", Value::Null).await.unwrap().await;
     assert_eq!(outcome.output::<Number>().unwrap().n, 3);
     let error = runtime.publish(graph("in").build()).await.unwrap_err();
     let PublishError::Invalid { problems, .. } = error else { panic!("{error}") };
@@ -60,4 +60,52 @@ async fn a_handler_without_fields_is_refused() {
         let PublishError::Invalid { problems, .. } = error else { panic!("{error}") };
         assert!(problems.has(ProblemKind::HandlerWithoutFields), "{problems}");
     }
+}
+
+#[tokio::test]
+async fn a_bound_handler_stands_in_for_a_sub_graph() {
+    let child = NodeSpec::new("child").subgraph("nobody").input("n", 3);
+    let graph = Graph::from(Document::builder("g").node(child).build()).bind("child", pass());
+    let runtime = runtime([]).await;
+    runtime.publish_and_promote(graph).await.unwrap();
+    let outcome = runtime.start("g", Value::Null).await.unwrap().await;
+    assert_eq!(outcome.output::<Number>().unwrap().n, 3);
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_to_do() {
+    let runtime = runtime([pass()]).await;
+    let check = async |graph: GraphBuilder, expected: &str| {
+        let refused = runtime.publish(graph.build()).await.unwrap_err().to_string();
+        let problems = refused.split_once('\n').unwrap().1;
+        assert_eq!(problems, expected);
+    };
+    let node = || NodeSpec::new("pass");
+    check(
+        Document::builder("team/g").node(node().input("n", 1)),
+        "node `pass`: no handler `pass` is registered in the namespace `team`; there is one in \
+         `default`, if the node names that (node_not_registered)",
+    )
+    .await;
+    check(
+        Document::builder("g").node(node().input("n", true)),
+        "node `pass`: the value true cannot go into `n`, which takes integer (input_type_mismatch)",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_refusal_tells_the_warnings_too() {
+    let runtime = runtime([pass()]).await;
+    let text = r#"{"name": "g", "nodes": [{"identifier": "pass", "node_name": "pass",
+        "input": {"n": 1}}]}"#;
+    let refused = runtime.publish(Document::from_json(text).unwrap()).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "graph `default/g` is not valid:\n\
+         node `pass`: the handler needs the input `n` (input_missing)\n\
+         warning: node `pass`: `input` means nothing here (field_unknown)"
+    );
+    let PublishError::Invalid { warnings, .. } = refused else { panic!("{refused}") };
+    assert!(warnings.has(ProblemKind::FieldUnknown), "{warnings}");
 }

@@ -52,6 +52,7 @@ fn checked_node(node: &DraftNode<'_>, places: &HashMap<&str, NodeIndex>) -> Chec
         identifier: node.identifier.to_owned(),
         namespace: node.namespace.clone(),
         node_name: node.handler.unwrap_or_default().to_owned(),
+        handler: node.found.clone(),
         graph: node.graph.clone(),
         inputs: inputs.collect(),
         edges: node.next.iter().map(|(to, when)| (places[to], when.clone())).collect(),

@@ -1,6 +1,7 @@
 //! A graph that passed the check: names trimmed, defaults filled in, nodes in topological order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::graph::condition::Condition;
@@ -10,7 +11,16 @@ use crate::graph::plan::{Limits, Strategy};
 use crate::graph::problem::Problems;
 use crate::graph::retry::RetryPolicy;
 use crate::id::{GraphName, NodeIndex};
+use crate::node::Handler;
 use crate::value::Value;
+
+/// What is wrong with a graph that did not pass, and what may be a mistake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub problems: Problems,
+    /// Often the cause: a key that means nothing is mostly one that was misspelt.
+    pub warnings: Problems,
+}
 
 /// A graph that passed the check.
 #[derive(Clone, Debug)]
@@ -39,6 +49,8 @@ pub(crate) struct CheckedNode {
     pub namespace: String,
     /// The handler's name; blank if a graph carries out the node.
     pub node_name: String,
+    /// The handler that was checked; `None` if there was none to check, as with a sub-graph.
+    pub handler: Option<Arc<Handler>>,
     pub graph: Option<SubGraphDocument>,
     /// In the order of their names.
     pub inputs: Vec<(String, Template)>,

@@ -1,6 +1,7 @@
 //! Every node on its own: names trimmed, expressions parsed, numbers read.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::limits::{CheckLimits, longest_text};
@@ -16,6 +17,7 @@ use crate::graph::expression::{ExpressionErrorKind, Template};
 use crate::graph::plan::Strategy;
 use crate::graph::problem::{Problem, ProblemKind};
 use crate::graph::retry::RetryPolicy;
+use crate::node::Handler;
 
 /// The nodes of a document, as far as they could be read.
 pub(super) struct Draft<'a> {
@@ -29,6 +31,8 @@ pub(super) struct DraftNode<'a> {
     pub(super) namespace: String,
     /// The handler's name; `None` if there is none, or a graph carries out the node.
     pub(super) handler: Option<&'a str>,
+    /// The handler itself, once it was looked up and found.
+    pub(super) found: Option<Arc<Handler>>,
     pub(super) graph: Option<SubGraphDocument>,
     /// In the order of their names; without a template if it is malformed.
     pub(super) inputs: Vec<(&'a str, Option<Template>)>,
@@ -99,6 +103,7 @@ impl<'a> Reader<'a, '_> {
             identifier,
             namespace,
             handler,
+            found: None,
             graph,
             inputs,
             next,

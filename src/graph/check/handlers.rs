@@ -11,6 +11,7 @@ use super::report::Report;
 use crate::graph::document::Secrets;
 use crate::graph::expression::{Form, Reference, Template};
 use crate::graph::problem::{Problem, ProblemKind};
+use crate::id::DEFAULT_NAMESPACE;
 use crate::node::{FieldType, Handler, Schema, check_fields};
 
 /// What a handler is looked up by.
@@ -25,42 +26,42 @@ pub(crate) struct Wanted<'a> {
 /// Finds a handler.
 pub(crate) type HandlerLookup<'l> = dyn Fn(Wanted<'_>) -> Option<Arc<Handler>> + 'l;
 
-/// Checks every node against its handler; a sub-graph takes and returns anything.
-pub(super) fn check(
-    draft: &Draft<'_>,
-    secrets: &Secrets,
-    lookup: &HandlerLookup<'_>,
-    report: &mut Report,
-) {
-    let handlers: Vec<_> = draft.nodes.iter().map(|node| find(node, lookup, report)).collect();
-    let wiring = Wiring::new(draft, &handlers);
-    for (node, handler) in draft.nodes.iter().zip(&handlers) {
-        let mut add = |problem: Problem| report.add(problem.at(node.identifier));
-        wiring.check_reads(node, &mut add);
-        if let Some(handler) = handler {
-            if let Err(error) = check_fields(handler) {
-                let name = &handler.name().name;
-                add(Problem::new(ProblemKind::HandlerWithoutFields, name, error));
-            }
-            check_secrets(handler, secrets, &mut add);
-            wiring.check_inputs(node, handler.inputs(), &mut add);
+/// Gives each node its handler; a name that leads to none is reported.
+///
+/// What is found here is what was checked and what the plan gets: nothing is looked up twice.
+pub(super) fn find(draft: &mut Draft<'_>, lookup: &HandlerLookup<'_>, report: &mut Report) {
+    for node in &mut draft.nodes {
+        let (identifier, namespace) = (node.identifier, node.namespace.as_str());
+        let name = node.handler.unwrap_or_default();
+        node.found = lookup(Wanted { identifier, namespace, name });
+        if node.found.is_some() || node.handler.is_none() {
+            continue;
         }
+        let elsewhere = lookup(Wanted { identifier, namespace: DEFAULT_NAMESPACE, name });
+        let hint = match elsewhere {
+            Some(_) => format!("; there is one in `{DEFAULT_NAMESPACE}`, if the node names that"),
+            None => String::new(),
+        };
+        let message =
+            format!("no handler `{name}` is registered in the namespace `{namespace}`{hint}");
+        report.add(Problem::new(ProblemKind::NodeNotRegistered, name, message).at(identifier));
     }
 }
 
-fn find(
-    node: &DraftNode<'_>,
-    lookup: &HandlerLookup<'_>,
-    report: &mut Report,
-) -> Option<Arc<Handler>> {
-    let (identifier, namespace) = (node.identifier, &node.namespace);
-    let name = node.handler?;
-    let found = lookup(Wanted { identifier, namespace, name });
-    if found.is_none() {
-        let message = format!("no handler `{name}` is registered in the namespace `{namespace}`");
-        report.add(Problem::new(ProblemKind::NodeNotRegistered, name, message).at(identifier));
+/// Checks every node against its handler; a sub-graph takes and returns anything.
+pub(super) fn check(draft: &Draft<'_>, secrets: &Secrets, report: &mut Report) {
+    let wiring = Wiring::new(draft);
+    for node in &draft.nodes {
+        let mut add = |problem: Problem| report.add(problem.at(node.identifier));
+        wiring.check_reads(node, &mut add);
+        let Some(handler) = &node.found else { continue };
+        if let Err(error) = check_fields(handler) {
+            let name = &handler.name().name;
+            add(Problem::new(ProblemKind::HandlerWithoutFields, name, error));
+        }
+        check_secrets(handler, secrets, &mut add);
+        wiring.check_inputs(node, handler.inputs(), &mut add);
     }
-    found
 }
 
 fn check_secrets(handler: &Handler, secrets: &Secrets, add: &mut dyn FnMut(Problem)) {
@@ -80,11 +81,11 @@ struct Wiring<'a> {
 }
 
 impl<'a> Wiring<'a> {
-    fn new(draft: &Draft<'a>, handlers: &'a [Option<Arc<Handler>>]) -> Self {
+    fn new(draft: &'a Draft<'_>) -> Self {
         let mut outputs = HashMap::new();
         let mut twice = HashSet::new();
-        for (node, handler) in draft.nodes.iter().zip(handlers) {
-            let known = outputs.insert(node.identifier, handler.as_ref().map(|h| h.outputs()));
+        for node in &draft.nodes {
+            let known = outputs.insert(node.identifier, node.found.as_ref().map(|h| h.outputs()));
             twice.extend(known.map(|_| node.identifier));
         }
         let outputs = outputs.into_iter().filter(|(name, _)| !twice.contains(name));
@@ -130,7 +131,8 @@ impl<'a> Wiring<'a> {
                 }
                 (Some(target), Some(template)) => {
                     if let Some(found) = self.misfit(node, template, target) {
-                        let message = format!("{found} cannot go into `{name}`: {target}");
+                        let message =
+                            format!("{found} cannot go into `{name}`, which takes {target}");
                         add(Problem::new(ProblemKind::InputTypeMismatch, name, message));
                     }
                 }

@@ -21,7 +21,7 @@ mod structure;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use checked::{Checked, CheckedNode};
+pub(crate) use checked::{Checked, CheckedNode, Refused};
 pub(crate) use handlers::{HandlerLookup, Wanted};
 pub(crate) use limits::CheckLimits;
 
@@ -41,7 +41,8 @@ impl Document {
     ///
     /// Every problem it has.
     pub fn check(&self) -> Result<Problems, Problems> {
-        check(self, &CheckLimits::default(), None).map(|checked| checked.warnings)
+        let checked = check(self, &CheckLimits::default(), None);
+        checked.map(|checked| checked.warnings).map_err(|refused| refused.problems)
     }
 }
 
@@ -49,30 +50,31 @@ impl Document {
 ///
 /// # Errors
 ///
-/// Every problem it has.
+/// Every problem it has, and every warning.
 pub(crate) fn check(
     document: &Document,
     limits: &CheckLimits,
     lookup: Option<&HandlerLookup<'_>>,
-) -> Result<Checked, Problems> {
+) -> Result<Checked, Refused> {
     let mut report = Report::default();
     limits::check(document, limits, &mut report);
     if !report.is_empty() {
-        return Err(report.problems());
+        return Err(report.refused());
     }
     let settings = Settings::check(document, &mut report);
-    let draft = Draft::check(document, &settings, limits, &mut report);
+    let mut draft = Draft::check(document, &settings, limits, &mut report);
     let structure = Structure::check(&draft, &mut report);
     references::check(&draft, &structure, &settings, &mut report);
     structure.check_result(document, &mut report);
     if let Some(lookup) = lookup {
-        handlers::check(&draft, &document.secrets, lookup, &mut report);
+        handlers::find(&mut draft, lookup, &mut report);
+        handlers::check(&draft, &document.secrets, &mut report);
     }
     match (report.is_empty(), structure.order()) {
         (true, Some(order)) => {
             let warnings = report.warnings();
             Ok(assemble::assemble(document, &draft, &order, settings, warnings))
         }
-        _ => Err(report.problems()),
+        _ => Err(report.refused()),
     }
 }

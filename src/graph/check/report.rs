@@ -1,5 +1,6 @@
 //! Collects problems and warnings, up to a bound.
 
+use super::checked::Refused;
 use crate::graph::problem::{Problem, ProblemKind, Problems};
 
 /// More problems than this are not told: nobody reads them, and a hostile document could make
@@ -36,11 +37,12 @@ impl Report {
         Problems::new(self.warnings)
     }
 
-    pub(super) fn problems(mut self) -> Problems {
+    pub(super) fn refused(mut self) -> Refused {
         if self.untold > 0 {
             let message = format!("and {} more problems", self.untold);
             self.problems.push(Problem::new(ProblemKind::LimitExceeded, "problems", message));
         }
-        Problems::new(self.problems)
+        let (problems, warnings) = (Problems::new(self.problems), Problems::new(self.warnings));
+        Refused { problems, warnings }
     }
 }

@@ -12,7 +12,11 @@ use crate::value::Value;
 
 fn judge(document: &Json) -> Result<Checked, Problems> {
     let document = Document::from_json(&document.to_string()).unwrap();
-    check(&document, &CheckLimits::default(), None)
+    judge_document(&document)
+}
+
+fn judge_document(document: &Document) -> Result<Checked, Problems> {
+    check(document, &CheckLimits::default(), None).map_err(|refused| refused.problems)
 }
 
 fn write(problem: &Problem) -> String {
@@ -215,7 +219,7 @@ fn the_canonical_document_means_the_same_and_holds_no_secret() {
     assert!(text.contains("token") && !text.contains("hush"), "{text}");
     let mut given = canonical.clone();
     given.secrets.0.insert("token".into(), "other".into());
-    let again = check(&given, &CheckLimits::default(), None).unwrap();
+    let again = judge_document(&given).unwrap();
     assert_eq!(again.document, canonical);
 }
 
@@ -236,7 +240,7 @@ fn chain(length: usize) -> Document {
 /// Checks that a document is refused for its size alone, and soon.
 fn check_hostile(document: &Document, detail: &str) {
     let start = Instant::now();
-    let problems = check(document, &CheckLimits::default(), None).unwrap_err();
+    let problems = judge_document(document).unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert!(problems.len() < 4, "{problems}");
     let is_told =
@@ -268,7 +272,7 @@ fn a_document_of_many_problems_tells_some_of_them() {
     let mut document = chain(1);
     let names = (0..90_000).map(|place| EdgeDocument::from(&*format!("x{place}")));
     document.nodes[0].next_nodes = names.collect();
-    let problems = check(&document, &CheckLimits::default(), None).unwrap_err();
+    let problems = judge_document(&document).unwrap_err();
     assert_eq!(problems.len(), 10_001);
     assert!(problems.has(ProblemKind::LimitExceeded));
 }
@@ -276,7 +280,7 @@ fn a_document_of_many_problems_tells_some_of_them() {
 #[test]
 fn the_largest_documents_are_checked_soon() {
     let start = Instant::now();
-    let checked = check(&chain(10_000), &CheckLimits::default(), None).unwrap();
+    let checked = judge_document(&chain(10_000)).unwrap();
     assert_eq!(checked.nodes.len(), 10_000);
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
@@ -304,7 +308,7 @@ fn documents() -> impl Strategy<Value = Document> {
 
 /// What was found, without the order of next nodes.
 fn summary(document: &Document) -> Result<String, Problems> {
-    let checked = check(document, &CheckLimits::default(), None)?;
+    let checked = judge_document(document)?;
     let mut canonical = checked.document;
     canonical.nodes.iter_mut().for_each(|node| node.next_nodes.sort_by(|a, b| a.to.cmp(&b.to)));
     Ok(canonical.to_json())
@@ -326,7 +330,7 @@ proptest! {
 
     #[test]
     fn a_valid_graph_is_in_topological_order(document in documents()) {
-        if let Ok(checked) = check(&document, &CheckLimits::default(), None) {
+        if let Ok(checked) = judge_document(&document) {
             for (place, node) in checked.nodes.iter().enumerate() {
                 prop_assert!(node.edges.iter().all(|(to, _)| to.at() > place));
                 prop_assert!(node.unites.is_none_or(|(united, ..)| united.at() < place));

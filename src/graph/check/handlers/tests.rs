@@ -1,5 +1,6 @@
 //! Inputs against the types of the handlers they go into and come from.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
@@ -41,7 +42,8 @@ fn check_inputs(changed: &Json, unites: &Json, expected: &[&str]) {
     let document = json!({ "name": "g", "nodes": nodes });
     let document = Document::from_json(&document.to_string()).unwrap();
     let lookup = |wanted: Wanted<'_>| handler(wanted.name);
-    let found = check(&document, &CheckLimits::default(), Some(&lookup)).err().unwrap_or_default();
+    let refused = check(&document, &CheckLimits::default(), Some(&lookup)).err();
+    let found = refused.unwrap_or_default().problems;
     let told = found.iter().map(|problem| format!("{}:{}", problem.kind, problem.detail));
     assert_eq!(told.collect::<Vec<_>>(), expected, "{found}");
 }
@@ -86,4 +88,20 @@ fn a_merger_may_read_arrays() {
     let unites = json!({ "identifier": "make" });
     check_inputs(&json!({ "i": "${{make.outputs.b}}" }), &unites, &[]);
     check_inputs(&json!({ "i": true }), &unites, &["input_type_mismatch:i"]);
+}
+
+#[test]
+fn a_handler_is_looked_up_once_and_is_the_one_that_was_checked() {
+    let document = json!({ "name": "g", "nodes": [{ "identifier": "a", "node_name": "any" }] });
+    let document = Document::from_json(&document.to_string()).unwrap();
+    let given = RefCell::new(Vec::new());
+    let lookup = |wanted: Wanted<'_>| {
+        let handler = handler(wanted.name).unwrap();
+        given.borrow_mut().push(handler.clone());
+        Some(handler)
+    };
+    let checked = check(&document, &CheckLimits::default(), Some(&lookup)).unwrap();
+    let given = given.borrow();
+    assert_eq!(given.len(), 1);
+    assert!(Arc::ptr_eq(&given[0], checked.nodes[0].handler.as_ref().unwrap()));
 }
