@@ -30,7 +30,12 @@ pub(super) fn missing(field: &str) -> Problem {
 
 /// The graph's name; `None` if a part of it is missing or blank.
 pub(super) fn graph_name(document: &Document, report: &mut Report) -> Option<GraphName> {
-    let name = needed(document.name.as_deref(), "name", ProblemKind::GraphNameEmpty);
+    let unnamed = || {
+        let message = "`name` is missing; `Document::named` gives a template its name";
+        Problem::new(ProblemKind::FieldMissing, "name", message)
+    };
+    let name = document.name.as_deref().ok_or_else(unnamed);
+    let name = name.and_then(|name| needed(Some(name), "name", ProblemKind::GraphNameEmpty));
     let namespace = document.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
     let blank = ProblemKind::GraphNamespaceEmpty;
     match (name, needed(Some(namespace), "namespace", blank)) {

@@ -54,7 +54,7 @@ impl<'a> Structure<'a> {
             sorted: None,
         };
         structure.connect(draft, report);
-        structure.check_reach(report);
+        structure.check_reach(draft, report);
         let leads = structure.leads();
         let found = cycles(&leads);
         found.iter().for_each(|cycle| report.add(structure.cycle(cycle)));
@@ -132,13 +132,16 @@ impl<'a> Structure<'a> {
     }
 
     /// Exactly one root, from which everything can be reached.
-    fn check_reach(&self, report: &mut Report) {
+    fn check_reach(&self, draft: &Draft<'_>, report: &mut Report) {
         let mut is_next = vec![false; self.names.len()];
         self.next.iter().flatten().for_each(|vertex| is_next[*vertex] = true);
         let roots = (0..self.names.len()).filter(|v| !is_next[*v] && !self.is_merger[*v]);
         let roots: Vec<_> = roots.collect();
-        if roots.len() != 1 {
+        // A merger of nothing has its own problem; without it the node would be a root.
+        if roots.len() > 1 || (roots.is_empty() && self.lost.is_empty()) {
             let message = match self.list(&roots) {
+                _ if draft.nodes.is_empty() => "the graph has no nodes".to_owned(),
+                _ if self.names.is_empty() => "no node has an identifier".to_owned(),
                 none if none.is_empty() => "every node comes after another one".to_owned(),
                 names => format!("{} nodes come after no other one: {names}", roots.len()),
             };

@@ -66,6 +66,28 @@ fn what_is_missing_or_blank_is_told() {
     assert_eq!(unnamed.iter().map(write).collect::<Vec<_>>(), ["field_missing:name"]);
 }
 
+/// Checks the whole text of what is wrong with a document of these nodes.
+fn check_text(nodes: Json, expected: &str) {
+    let problems = judge(&json!({ "name": "g", "nodes": nodes })).unwrap_err();
+    assert_eq!(problems.to_string(), expected);
+}
+
+#[test]
+fn a_message_says_what_is_the_case() {
+    check_text(json!([]), "the graph has no nodes (root_count)");
+    let unites = node("a", json!({ "unites": { "strategy": "ALL_DONE" } }));
+    check_text(json!([unites]), "node `a`: `unites.identifier` is missing (field_missing)");
+    let next = |to: &str| json!({ "next_nodes": [to] });
+    check_text(
+        json!([node("a", next("b")), node("b", next("a"))]),
+        "every node comes after another one (root_count)\n\
+         node `a`: these nodes lead back to themselves: a, b (cycle)",
+    );
+    let unnamed = judge(&json!({ "nodes": [node("a", json!({}))] })).unwrap_err();
+    let expected = "`name` is missing; `Document::named` gives a template its name (field_missing)";
+    assert_eq!(unnamed.to_string(), expected);
+}
+
 #[test]
 fn structures_that_cannot_run_are_told() {
     let next = |to: &str| json!({ "next_nodes": [to] });

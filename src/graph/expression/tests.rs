@@ -150,6 +150,18 @@ fn a_malformed_template_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_malformed_placeholder_is_quoted() {
+    let message = |template: &str| Template::parse(&template.into()).unwrap_err().to_string();
+    assert_eq!(
+        message("x ${{ a.output.b }}"),
+        "`${{ a.output.b }}` at byte 2 is neither `node.outputs`, `node.outputs.field` nor \
+         `store.key`"
+    );
+    let long = message(&format!("${{{{{}}}}}", "a".repeat(99)));
+    assert!(long.starts_with(&format!("`${{{{{}...` at byte 0 is", "a".repeat(61))), "{long}");
+}
+
+#[test]
 fn nesting_is_bounded() {
     let nested = |depth: usize| json(&format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
     assert!(Template::parse(&nested(64)).is_ok());

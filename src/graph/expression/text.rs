@@ -6,6 +6,9 @@ use std::sync::Arc;
 pub(super) const OPEN: &str = "${{";
 pub(super) const CLOSE: &str = "}}";
 
+/// Longer placeholders are cut in errors.
+const PLACEHOLDER_LENGTH: usize = 64;
+
 /// A piece of a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -110,11 +113,23 @@ pub struct ExpressionError {
     pub position: usize,
     /// Which string it is, as a path inside the value; empty for the value itself.
     pub path: String,
+    /// The malformed placeholder as it is written, cut if it is long; empty for other kinds.
+    pub placeholder: String,
 }
 
 impl ExpressionError {
     pub(super) const fn new(kind: ExpressionErrorKind, position: usize) -> Self {
-        Self { kind, position, path: String::new() }
+        Self { kind, position, path: String::new(), placeholder: String::new() }
+    }
+
+    fn malformed(placeholder: &str, position: usize) -> Self {
+        let mut error = Self::new(ExpressionErrorKind::BadPlaceholder, position);
+        let mut chars = placeholder.chars();
+        error.placeholder = chars.by_ref().take(PLACEHOLDER_LENGTH).collect();
+        if chars.next().is_some() {
+            error.placeholder.push_str("...");
+        }
+        error
     }
 
     pub(super) fn inside(mut self, step: impl fmt::Display) -> Self {
@@ -130,10 +145,9 @@ impl fmt::Display for ExpressionError {
         match self.kind {
             ExpressionErrorKind::Unclosed => write!(f, "`${{{{` at byte {position} is not closed")?,
             ExpressionErrorKind::BadPlaceholder => {
-                write!(
-                    f,
-                    "the placeholder at byte {position} is neither node.outputs.field nor store.key"
-                )?;
+                let placeholder = &self.placeholder;
+                write!(f, "`{placeholder}` at byte {position}")?;
+                f.write_str(" is neither `node.outputs`, `node.outputs.field` nor `store.key`")?;
             }
             ExpressionErrorKind::TooDeep => f.write_str("nested too deep")?,
         }
@@ -160,12 +174,13 @@ pub fn parse_text(text: &str) -> Result<Vec<Part>, ExpressionError> {
         let Some(length) = text[inner..].find(CLOSE) else {
             return Err(ExpressionError::new(ExpressionErrorKind::Unclosed, open));
         };
+        let end = inner + length + CLOSE.len();
         let Some(part) = parse_placeholder(&text[inner..inner + length]) else {
-            return Err(ExpressionError::new(ExpressionErrorKind::BadPlaceholder, open));
+            return Err(ExpressionError::malformed(&text[open..end], open));
         };
         parts.push(Part::Literal(text[start..open].into()));
         parts.push(part);
-        start = inner + length + CLOSE.len();
+        start = end;
     }
     parts.push(Part::Literal(text[start..].into()));
     Ok(parts)
