@@ -1,5 +1,6 @@
 //! How a graph becomes a version: checked as a whole, compiled, hashed, handed to the registry.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{PublishError, Runtime};
@@ -30,7 +31,13 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// If the graph is not valid, with every problem at once. Nothing has changed then.
+    /// If the graph is not valid, with every problem and every warning at once; or after a
+    /// [`shutdown`](Self::shutdown), because the registry has stopped. Nothing has changed then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is polled, it does nothing. Dropped later, it loses only its answer: the
+    /// graph is published with its secrets all the same.
     pub async fn publish(&self, graph: impl Into<Graph>) -> Result<Published, PublishError> {
         self.publish_plan(graph.into(), false).await
     }
@@ -42,6 +49,10 @@ impl Runtime {
     /// # Errors
     ///
     /// As [`publish`](Self::publish).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`publish`](Self::publish).
     pub async fn publish_and_promote(
         &self,
         graph: impl Into<Graph>,
@@ -50,13 +61,24 @@ impl Runtime {
     }
 
     async fn publish_plan(&self, graph: Graph, promote: bool) -> Result<Published, PublishError> {
-        let secrets = graph.document().secrets.0.clone();
         let (plan, warnings) = self.compile(&graph)?;
         let name = plan.name().clone();
+        let secrets = graph.document().secrets.0.clone();
+        // In place before the swap, so that a start that gets the version gets its secrets. Nothing
+        // waits from here until the change is on its way: a dropped caller leaves both or neither.
+        let before = self.inner.graph_secrets.insert(name.clone(), secrets);
         let change = Change::Publish { plan: Arc::new(plan), promote };
-        let done = self.inner.registry.change(change).await?;
-        self.inner.graph_secrets.insert(name, secrets);
+        let done = self.inner.registry.change(change).await;
+        let done = done.inspect_err(|_| self.put_back(name, before))?;
         Ok(Published { version: done.version, created: done.created, warnings })
+    }
+
+    /// Undoes what a refused publish did to a graph's secrets.
+    fn put_back(&self, graph: GraphName, secrets: Option<BTreeMap<String, String>>) {
+        match secrets {
+            Some(secrets) => drop(self.inner.graph_secrets.insert(graph, secrets)),
+            None => drop(self.inner.graph_secrets.remove(&graph)),
+        }
     }
 
     fn compile(&self, graph: &Graph) -> Result<(Plan, Problems), PublishError> {
