@@ -14,6 +14,10 @@ use crate::clock::{Clock, Rng, Timestamp};
 use crate::id::{GraphName, NodeIndex, RunId, StateId, VersionNumber};
 use crate::value::Value;
 
+/// Tells the random numbers of a handler from the jitter of its retries, which is drawn from the
+/// same seed, execution and attempt.
+const HANDLER_SALT: u128 = 1 << 64;
+
 /// Where a handler's progress goes.
 pub(crate) trait Progress: Send + Sync {
     fn report(&self, node: NodeIndex, state: StateId, progress: Value);
@@ -50,11 +54,20 @@ pub(crate) struct AttemptFacts {
 pub struct Context {
     run: Arc<RunFacts>,
     attempt: AttemptFacts,
+    /// The names of the secrets that the handler declared; `None` if it declared none.
+    declared: Option<Arc<[String]>>,
 }
 
 impl Context {
     pub(crate) const fn new(run: Arc<RunFacts>, attempt: AttemptFacts) -> Self {
-        Self { run, attempt }
+        Self { run, attempt, declared: None }
+    }
+
+    /// The same context of a handler that declared these secrets.
+    pub(super) fn declaring(mut self, names: &Arc<[String]>) -> Self {
+        // What a handler declares last is seen first, and counts.
+        self.declared.get_or_insert_with(|| names.clone());
+        self
     }
 
     /// The run.
@@ -120,9 +133,11 @@ impl Context {
         &self.run.store
     }
 
-    /// The value of a secret that the handler declared.
+    /// The value of a secret that the handler declared with
+    /// [`Handler::secrets`](super::Handler::secrets); `None` for any other.
     #[must_use]
     pub fn secret(&self, name: &str) -> Option<&str> {
+        self.declared.as_ref()?.iter().find(|declared| *declared == name)?;
         self.run.secrets.get(name).map(String::as_str)
     }
 
@@ -142,9 +157,11 @@ impl Context {
     }
 
     /// Random numbers of this attempt: the same for the same seed of the run.
+    ///
+    /// The delay before a retry is drawn from other numbers.
     #[must_use]
     pub fn rng(&self) -> Rng {
-        let attempt = u64::from(self.attempt.attempt).to_le_bytes();
+        let attempt = (u128::from(self.attempt.attempt) | HANDLER_SALT).to_le_bytes();
         Rng::seeded(xxh3_64_with_seed(&attempt, self.run.seed ^ self.attempt.execution))
     }
 

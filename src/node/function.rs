@@ -85,6 +85,11 @@ where
     }
 }
 
+/// A handler that sees the secrets it declared.
+pub(super) fn declaring(node: Arc<dyn ErasedNode>, names: Arc<[String]>) -> Arc<dyn ErasedNode> {
+    Arc::new(Erased(move |input, ctx: Context| node.call(input, ctx.declaring(&names))))
+}
+
 /// A handler of a typed input; one that does not fit fails without calling it.
 fn erased<In, F>(call: F) -> Arc<dyn ErasedNode>
 where

@@ -27,6 +27,16 @@ pub enum Arity {
     Many,
 }
 
+impl Arity {
+    /// The word that goes into fingerprints.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::One => "one",
+            Self::Many => "many",
+        }
+    }
+}
+
 /// The name of a handler inside its namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HandlerName {
@@ -227,14 +237,23 @@ impl Handler {
     }
 
     /// Declares the version of the code.
+    ///
+    /// A handler that is registered under a name that is taken replaces the other one for graphs
+    /// published later, if its fingerprint is another: another version, arity or other schemas. With
+    /// the same fingerprint it is refused. Versions of graphs keep the handlers they have.
     pub fn version(mut self, version: &str) -> Self {
         self.version = version.into();
         self
     }
 
-    /// Declares the secrets the handler reads; a graph without them is refused.
+    /// Declares the secrets the handler reads, in place of those declared before; a graph without
+    /// them is refused, and no others can be read.
     pub fn secrets<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.secrets = names.into_iter().map(Into::into).collect();
+        if let Call::Attempt(node) = &self.call {
+            // A fold gets no context.
+            self.call = Call::Attempt(function::declaring(node.clone(), self.secrets.clone()));
+        }
         self
     }
 
@@ -283,7 +302,7 @@ impl Handler {
     #[must_use]
     pub fn fingerprint(&self) -> HandlerFingerprint {
         let facts = Value::object([
-            ("arity", Value::from(format!("{:?}", self.arity))),
+            ("arity", Value::from(self.arity.as_str())),
             ("inputs", self.inputs.canonical()),
             ("name", Value::from(&*self.name.name)),
             ("namespace", Value::from(&*self.name.namespace)),

@@ -1,8 +1,15 @@
 //! What publishing knows of handlers: their types, their secrets, their names.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
 use hotgraph::{
-    CatalogError, Document, Emit, FieldType, Graph, GraphBuilder, Handler, NodeSpec, ProblemKind,
-    PublishError, Runtime, Value,
+    CatalogError, Context, Document, Emit, FieldType, Fields, Graph, GraphBuilder, Handler,
+    NodeError, NodeSpec, ProblemKind, PublishError, RetryPolicy, RetryStrategy, Runtime, Value,
+    VersionError,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -108,4 +115,87 @@ async fn a_refusal_tells_the_warnings_too() {
     );
     let PublishError::Invalid { warnings, .. } = refused else { panic!("{refused}") };
     assert!(warnings.has(ProblemKind::FieldUnknown), "{warnings}");
+}
+
+/// Which of the secrets `a`, `b` and `c` a handler can read.
+fn reader() -> Handler {
+    let read = |_: (), ctx: Context| async move {
+        let read = ["a", "b", "c"].into_iter().filter(|name| ctx.secret(name).is_some());
+        Ok(Fields::from_iter([("read".into(), Value::from(read.collect::<String>()))]))
+    };
+    Handler::one("reader", read)
+}
+
+fn secretive() -> GraphBuilder {
+    Document::builder("g").node(NodeSpec::new("reader")).secret("a", "1").secret("b", "2")
+}
+
+async fn read(runtime: &Runtime) -> String {
+    let outcome = runtime.start("g", Value::Null).await.unwrap().await;
+    outcome.output::<BTreeMap<String, String>>().unwrap()["read"].clone()
+}
+
+#[tokio::test]
+async fn a_handler_reads_the_secrets_it_declared_and_no_others() {
+    let cases = [
+        (reader(), ""),
+        (reader().secrets(["a"]), "a"),
+        (reader().secrets(["a"]).secrets(["b", "c"]), "bc"),
+    ];
+    for (handler, expected) in cases {
+        let runtime = runtime([handler]).await;
+        runtime.publish_and_promote(secretive().secret("c", "3").build()).await.unwrap();
+        assert_eq!(read(&runtime).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_publish_that_was_dropped_under_way_has_its_secrets() {
+    let runtime = runtime([reader().secrets(["a"])]).await;
+    drop(runtime.publish_and_promote(secretive().build()));
+    assert!(runtime.versions("g").is_empty());
+    {
+        let publish = std::pin::pin!(runtime.publish_and_promote(secretive().build()));
+        assert!(publish.now_or_never().is_none());
+    }
+    while runtime.versions("g").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(read(&runtime).await, "a");
+}
+
+#[tokio::test]
+async fn a_publish_after_a_shutdown_is_refused() {
+    let runtime = runtime([pass()]).await;
+    let report = runtime.shutdown(Duration::ZERO).await;
+    assert!(report.cancelled.is_empty());
+    let graph = Document::builder("g").node(NodeSpec::new("pass").input("n", 1));
+    let error = runtime.publish(graph.build()).await.unwrap_err();
+    assert!(matches!(error, PublishError::Version(VersionError::Stopped)), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_draws_other_numbers_than_its_retries() {
+    const LONGEST: u64 = 1_000_000;
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let drawn = Arc::new(AtomicU64::new(0));
+    let (noted, kept) = (times.clone(), drawn.clone());
+    let fails_once = move |_: (), ctx: Context| {
+        noted.lock().unwrap().push(tokio::time::Instant::now());
+        let first = ctx.attempt() == 0;
+        if first {
+            kept.store(ctx.rng().up_to(LONGEST), Ordering::Relaxed);
+        }
+        async move { if first { Err(NodeError::new("first")) } else { Ok(()) } }
+    };
+    let runtime = runtime([Handler::one("fails_once", fails_once)]).await;
+    let delay = Duration::from_millis(LONGEST);
+    let strategy = RetryStrategy::FixedFullJitter;
+    let policy = RetryPolicy { strategy, ..RetryPolicy::fixed(1, delay) };
+    let graph = Document::builder("g").node(NodeSpec::new("fails_once").retry(policy));
+    runtime.publish_and_promote(graph.build()).await.unwrap();
+    runtime.start("g", Value::Null).await.unwrap().await;
+    let times = times.lock().unwrap();
+    let delay = u64::try_from((times[1] - times[0]).as_millis()).unwrap();
+    assert!(delay.abs_diff(drawn.load(Ordering::Relaxed)) > 1, "{delay} ms");
 }
