@@ -90,8 +90,8 @@ async fn a_refusal_says_what_to_do() {
     let node = || NodeSpec::new("pass");
     check(
         Document::builder("team/g").node(node().input("n", 1)),
-        "node `pass`: no handler `pass` is registered in the namespace `team`; there is one in \
-         `default`, if the node names that (node_not_registered)",
+        "node `pass`: no handler `pass` is registered in the namespace `team`; `default` has one, \
+         for a node of that `namespace` (node_not_registered)",
     )
     .await;
     check(

@@ -39,7 +39,7 @@ pub(super) fn find(draft: &mut Draft<'_>, lookup: &HandlerLookup<'_>, report: &m
         }
         let elsewhere = lookup(Wanted { identifier, namespace: DEFAULT_NAMESPACE, name });
         let hint = match elsewhere {
-            Some(_) => format!("; there is one in `{DEFAULT_NAMESPACE}`, if the node names that"),
+            Some(_) => format!("; `{DEFAULT_NAMESPACE}` has one, for a node of that `namespace`"),
             None => String::new(),
         };
         let message =
