@@ -7,12 +7,12 @@ use crate::id::StateId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum StateRetention {
-    /// The first 10,000 states; beyond them live states and failures.
+    /// States with numbers below 10,000; beyond them live, failed and cancelled states.
     #[default]
     Auto,
     /// Every state.
     All,
-    /// Live states and failures.
+    /// Live, failed and cancelled states.
     Failures,
     /// No state: a manual retry is then not possible.
     None,

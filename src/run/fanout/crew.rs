@@ -82,7 +82,7 @@ impl LaneArguments {
             tokio::pin!(changed);
             // Registered before looking for work: what comes in between wakes the lane.
             changed.as_mut().enable();
-            self.advance().await;
+            let is_stopped = self.advance().await;
             self.lane.list_parked();
             self.report().await;
             if pool.is_closed() {
@@ -93,23 +93,27 @@ impl LaneArguments {
             if is_hungry {
                 pool.starts_waiting();
             }
-            self.wait(changed).await;
+            // A lane that has seen the cancel would be woken by it for ever.
+            self.wait(changed, !is_stopped).await;
             if is_hungry {
                 pool.stops_waiting();
             }
         }
     }
 
-    /// Goes on with everything that can go on.
-    async fn advance(&mut self) {
+    /// Goes on with everything that can go on; says whether the run is being stopped.
+    async fn advance(&mut self) -> bool {
         let mut turns = TURNS;
         loop {
             self.share().await;
             let lane = &mut self.lane;
             let turn = std::future::poll_fn(|cx| Poll::Ready(lane.turn(cx)));
             match tokio::task::unconstrained(turn).await {
-                TurnEnd::Dry | TurnEnd::Full => return,
-                TurnEnd::Cancelled => return self.lane.abandon(),
+                TurnEnd::Dry | TurnEnd::Full => return false,
+                TurnEnd::Cancelled => {
+                    self.lane.abandon();
+                    return true;
+                }
                 TurnEnd::Over => {}
             }
             if self.lane.batch.run.moves >= REPORT_MOVES {
@@ -124,11 +128,10 @@ impl LaneArguments {
     }
 
     /// Waits until something that was parked ends, or something else woke the lane.
-    async fn wait(&mut self, mut changed: Pin<&mut Notified<'_>>) {
+    async fn wait(&mut self, mut changed: Pin<&mut Notified<'_>>, watch_cancel: bool) {
         let control = self.lane.tools.pool.control.clone();
         let cancelled = control.cancelled();
         tokio::pin!(cancelled);
-        let watch_cancel = !control.is_cancelled();
         let mut first = true;
         let waiting = &mut self.lane.waiting;
         let woken = std::future::poll_fn(|cx| {

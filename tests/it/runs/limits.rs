@@ -130,7 +130,8 @@ async fn beyond_ten_thousand_states_only_failures_are_kept_unless_told() {
     run.outcome().await;
     let states = run.states();
     let (first, later): (Vec<_>, Vec<_>) = states.iter().partition(|state| state.id.0 < 10_000);
-    assert_eq!(first.len(), 10_000);
+    // Each of two lanes may have numbers left that no state got.
+    assert!((10_000 - 2 * 64..=10_000).contains(&first.len()), "{}", first.len());
     assert!(!later.is_empty());
     assert!(later.iter().all(|state| state.status == StateStatus::Errored));
 }
