@@ -96,6 +96,27 @@ impl Execution {
         Self { state, attempt: self.attempt + 1, listed: false, ..self.clone() }
     }
 
+    /// A node that does not run, at the place below this execution where it would have run.
+    pub(crate) fn skipped(&self, state: StateId, node: NodeIndex, path: Path) -> Self {
+        let id = path.execution(node);
+        Self {
+            id,
+            origin: id,
+            node,
+            state,
+            parent: Some(self.state),
+            attempt: 0,
+            input: Value::Null,
+            scope: self.scope.clone(),
+            path,
+            tokens: self.tokens.clone(),
+            deadline: None,
+            not_before: None,
+            merge: None,
+            listed: false,
+        }
+    }
+
     /// A copy whose descendants touch no reference count that another lane touches.
     pub(crate) fn localized(&self) -> Self {
         Self {

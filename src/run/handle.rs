@@ -207,6 +207,11 @@ impl Run {
         self.cell.machine.lock().is_ended()
     }
 
+    /// Drops the records of a run that has ended, but for what went wrong; counts and outcome stay.
+    pub(crate) fn keep_failures(&self) {
+        self.cell.machine.lock().keep_failures();
+    }
+
     /// How many state records the run keeps.
     pub(crate) fn records(&self) -> usize {
         self.cell.machine.lock().records()

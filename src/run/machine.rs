@@ -16,6 +16,7 @@ use super::fingerprint::Fingerprint;
 use super::outcome::Outcome;
 use super::path::Path;
 use super::records::Records;
+use super::retention::StateRetention;
 use super::status::{RunStatus, StateStatus};
 use crate::graph::{OnFailure, Plan};
 use crate::id::{NodeIndex, RunId, StateId, VersionNumber};
@@ -250,6 +251,19 @@ impl Machine {
     /// Whether the current episode is over.
     pub(crate) const fn is_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Drops the records of a run that has ended, but for what went wrong.
+    pub(crate) fn keep_failures(&mut self) {
+        let is_kept = StateRetention::keeps_failure;
+        if !self.ended {
+            return;
+        }
+        if self.counts.iter().any(|(_, status, _)| is_kept(status)) {
+            self.records.sorted().retain(|_, record| is_kept(record.status));
+        } else {
+            self.records = Records::default();
+        }
     }
 
     /// The most state records that are kept.

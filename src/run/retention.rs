@@ -24,13 +24,18 @@ const AUTO_KEEPS: u64 = 10_000;
 impl StateRetention {
     /// Whether the record of a state that ended as `status` is kept.
     pub(crate) fn keeps(self, state: StateId, status: StateStatus) -> bool {
-        let failure = status.is_failure() || status == StateStatus::Cancelled;
+        let failure = Self::keeps_failure(status);
         match self {
             Self::All => true,
             Self::Auto => state.0 < AUTO_KEEPS || failure,
             Self::Failures => failure,
             Self::None => false,
         }
+    }
+
+    /// Whether a state that ended as `status` is one that `Failures` keeps.
+    pub(crate) fn keeps_failure(status: StateStatus) -> bool {
+        status.is_failure() || status == StateStatus::Cancelled
     }
 
     /// Whether the records of live states are listed.

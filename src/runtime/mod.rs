@@ -4,7 +4,10 @@
 //! it to a run; the registry and runs do not know each other.
 
 mod builder;
+mod ended;
 mod error;
+mod input;
+mod lease;
 mod publish;
 mod start;
 mod subgraph;
@@ -14,7 +17,7 @@ pub use error::{BuildError, PublishError, StartError};
 pub use publish::Published;
 pub use start::Start;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -23,6 +26,8 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+
+use ended::EndedRuns;
 
 use crate::clock::{Clock, Rng};
 use crate::event::{EventStream, RuntimeBus};
@@ -60,25 +65,6 @@ struct Inner {
     closing: AtomicBool,
     myself: Weak<Inner>,
 }
-
-/// The runs that have ended and are still readable, oldest first.
-#[derive(Default)]
-struct EndedRuns {
-    runs: VecDeque<Ended>,
-    records: usize,
-}
-
-/// A run that has ended and is still readable.
-struct Ended {
-    run: RunId,
-    key: Option<(GraphName, String)>,
-    records: usize,
-}
-
-/// How many state records ended runs may keep together.
-///
-/// A record is some hundred bytes and its values: at this bound about 100 MB without them.
-const ENDED_RECORDS: usize = 200_000;
 
 /// What the builder decides.
 #[derive(Clone, Debug)]
@@ -265,38 +251,6 @@ impl Runtime {
         report.cancelled.sort_unstable();
         inner.registry.stop().await;
         report
-    }
-}
-
-impl EndedRuns {
-    /// A run is live again: it no longer counts among those that ended.
-    fn take_back(&mut self, run: RunId) {
-        if let Some(place) = self.runs.iter().position(|ended| ended.run == run)
-            && let Some(ended) = self.runs.remove(place)
-        {
-            self.records -= ended.records;
-        }
-    }
-}
-
-impl Inner {
-    /// Forgets ended runs beyond the numbers that are kept.
-    fn keep_ended(&self, run: RunId, key: Option<(GraphName, String)>) {
-        let records = self.runs.get(&run).map_or(0, |run| run.records());
-        let mut ended = self.ended.lock();
-        ended.records += records;
-        ended.runs.push_back(Ended { run, key, records });
-        while ended.runs.len() > self.settings.keep_ended || ended.records > ENDED_RECORDS {
-            let Some(oldest) = ended.runs.pop_front() else { return };
-            ended.records -= oldest.records;
-            // A run that was retried by hand is live again, and comes back when it ends.
-            if self.runs.remove_if(&oldest.run, |_, run| run.is_over()).is_some()
-                && let Some(key) = oldest.key
-            {
-                // Another start may have taken the key since.
-                self.by_key.remove_if(&key, |_, named| *named == oldest.run);
-            }
-        }
     }
 }
 

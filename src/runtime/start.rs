@@ -4,23 +4,19 @@ use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin as BoxPin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dashmap::mapref::entry::Entry;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio_util::task::task_tracker::TaskTrackerToken;
+use tokio::sync::watch;
 
 use super::{Inner, StartError};
 use crate::event::{EventKind, RunBus};
 use crate::graph::Plan;
 use crate::id::{GraphName, NodeIndex, RunId, StateId, VersionNumber};
 use crate::node::{Control, Progress, RunFacts, Store};
-use crate::run::{
-    Ground, Lessor, Live, Machine, Outcome, Run, RunCell, RunSettings, Scope, StateCounter, View,
-};
-use crate::value::{Fields, Value};
+use crate::run::{Ground, Live, Machine, Outcome, Run, RunCell, RunSettings, StateCounter};
+use crate::value::Value;
 use crate::version::{Pin, Selector};
 
 /// A run that was accepted.
@@ -45,10 +41,10 @@ enum Accepted {
 #[must_use = "the run starts when this is awaited"]
 pub struct Start {
     inner: Arc<Inner>,
-    graph: GraphName,
-    inputs: Value,
+    pub(super) graph: GraphName,
+    pub(super) inputs: Value,
     version: Selector,
-    store: BTreeMap<String, Value>,
+    pub(super) store: BTreeMap<String, Value>,
     delay: Duration,
     idempotency_key: Option<String>,
     control: Arc<Control>,
@@ -203,57 +199,6 @@ impl Start {
         Ok((cell, pin))
     }
 
-    fn fill_store(&self, plan: &Plan) -> Result<Store, StartError> {
-        let mut data = plan.store_defaults.clone();
-        data.extend(self.store.clone());
-        let is_set = |key: &&String| data.get(*key).is_some_and(|value| !value.is_null());
-        let missing = plan.required_keys.iter().filter(|key| !is_set(key));
-        let keys: Vec<_> = missing.cloned().collect();
-        if keys.is_empty() {
-            return Ok(Store::new(data));
-        }
-        Err(StartError::MissingStoreKeys { graph: self.graph.clone(), keys })
-    }
-
-    /// The root's input: what was given, else what the graph says. Given text is never parsed.
-    fn root_input(&self, plan: &Plan, store: &Store) -> Result<(Value, Vec<String>), StartError> {
-        let root = plan.node(plan.root);
-        let invalid = |reason: String| StartError::InvalidInput {
-            graph: self.graph.clone(),
-            node: root.identifier.to_string(),
-            reason,
-        };
-        let given = match &self.inputs {
-            Value::Null => Fields::default(),
-            Value::Object(fields) => fields.clone(),
-            other => return Err(invalid(format!("expected an object, found {other}"))),
-        };
-        let declared = |name: &str| root.inputs.iter().any(|input| input.field.as_str() == name);
-        let (known, unknown): (Vec<_>, Vec<_>) =
-            given.iter().partition(|(key, _)| declared(key.as_str()));
-        for (key, value) in &known {
-            let wanted = root.handler.inputs().field(key.as_str());
-            if wanted.is_some_and(|wanted| !wanted.accepts(value)) {
-                let reason = format!("field `{}` cannot take {value}", key.as_str());
-                return Err(invalid(reason));
-            }
-        }
-        let view = View { own: None, scope: &Scope::default(), store };
-        let mut fields = Vec::with_capacity(root.inputs.len());
-        for input in &root.inputs {
-            let given = known.iter().find(|(key, _)| **key == input.field);
-            let value = match given {
-                Some((_, value)) => Ok((*value).clone()),
-                None => input.template.resolve(&view, input.target),
-            };
-            let value = value.map_err(|error| invalid(error.to_string()))?;
-            fields.push((input.field.clone(), value));
-        }
-        let input = Value::Object(fields.into_iter().collect());
-        let warning = |key: &str| format!("input `{key}` is not declared by the root node");
-        Ok((input, unknown.iter().map(|(key, _)| warning(key.as_str())).collect()))
-    }
-
     fn facts(
         &self,
         plan: &Arc<Plan>,
@@ -299,64 +244,6 @@ impl Inner {
         let mut chance = self.chance.lock();
         let (high, low) = (chance.next_u64(), chance.next_u64());
         (RunId(u128::from(high) << 64 | u128::from(low)), chance.next_u64())
-    }
-
-    /// A place among the live runs.
-    fn take_place(&self) -> Result<Place, StartError> {
-        // Counted before the flag is read: a shutdown that this start does not see waits for it.
-        let live = self.tracker.token();
-        if self.closing.load(Ordering::SeqCst) {
-            return Err(StartError::ShuttingDown);
-        }
-        let permit = self.permits.clone().try_acquire_owned();
-        let limit = self.settings.max_runs;
-        let permit = permit.map_err(|_| StartError::Overloaded { limit })?;
-        Ok(Place { _permit: Some(permit), _live: live })
-    }
-
-    /// What a run takes while an episode is open; the first one has its place already.
-    fn lease(&self, run: RunId, key: Option<(GraphName, String)>, first: Place) -> Arc<Lessor> {
-        let (inner, first) = (self.myself.clone(), Mutex::new(Some(first)));
-        Arc::new(move |cell| {
-            let Some(inner) = inner.upgrade() else { return Some(Box::new(())) };
-            let first = first.lock().take();
-            let place = first.or_else(|| inner.take_place_again(cell))?;
-            Some(Box::new(RunLease { _place: place, ended: Some((run, key.clone())), inner }))
-        })
-    }
-
-    /// A place for the next episode of a run that was accepted before: it needs no permit.
-    fn take_place_again(&self, cell: &Arc<RunCell>) -> Option<Place> {
-        let live = self.tracker.token();
-        if self.closing.load(Ordering::SeqCst) {
-            return None;
-        }
-        let run = Run::of(cell.clone());
-        self.ended.lock().take_back(run.id());
-        // It may have been forgotten: a shutdown has to find it.
-        self.runs.insert(run.id(), run);
-        let permit = self.permits.clone().try_acquire_owned().ok();
-        Some(Place { _permit: permit, _live: live })
-    }
-}
-
-/// A place among the live runs; given back by dropping it.
-struct Place {
-    _permit: Option<OwnedSemaphorePermit>,
-    _live: TaskTrackerToken,
-}
-
-struct RunLease {
-    _place: Place,
-    ended: Option<(RunId, Option<(GraphName, String)>)>,
-    inner: Arc<Inner>,
-}
-
-impl Drop for RunLease {
-    fn drop(&mut self) {
-        if let Some((run, key)) = self.ended.take() {
-            self.inner.keep_ended(run, key);
-        }
     }
 }
 

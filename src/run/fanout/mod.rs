@@ -10,9 +10,9 @@ mod attempt;
 mod crew;
 mod drawing;
 mod lane;
+mod park;
 mod pool;
 mod source;
-mod walker;
 
 pub(crate) use alone::Alone;
 pub(crate) use crew::{Crew, LaneActor, LaneArguments};

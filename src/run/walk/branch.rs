@@ -189,14 +189,8 @@ impl Walker<'_> {
         }
         let state = self.next_state_unlimited(Some(own.state));
         let reason = SkipCause::Condition(own.node);
-        let skip = Skip { node, state, group: None, reason, path: path.clone() };
-        self.batch.run.skipped.push(skip);
-        let tokens = own.tokens.clone();
-        let (id, parent, input) = (path.execution(node), Some(own.state), Value::Null);
-        let origin = id;
-        let place =
-            Execution { id, origin, node, state, parent, input, path, tokens, ..own.clone() };
-        let skipped = Execution { attempt: 0, merge: None, listed: false, ..place };
+        let skipped = own.skipped(state, node, path.clone());
+        self.batch.run.skipped.push(Skip { node, state, group: None, reason, path });
         self.moved(&skipped, None, StateStatus::Skipped);
         self.record(Box::new(skipped), StateStatus::Skipped, None, None);
     }

@@ -61,16 +61,10 @@ impl Walker<'_> {
     /// A merger that can no longer fire: its item ends; the groups around it know already.
     pub(crate) fn merger_skipped(&mut self, skipping: Skipping) {
         let state = self.next_state_unlimited(Some(skipping.opener.state));
-        let path = skipping.opener.path.then(Step::Merger(skipping.merger));
-        let parent = Some(skipping.opener.state);
-        let node = skipping.merger;
-        let (group, reason) = (Some(skipping.group), skipping.reason);
-        self.batch.run.skipped.push(Skip { node, state, group, reason, path: path.clone() });
-        let (id, input) = (path.execution(node), Value::Null);
-        let (listed, merge) = (false, None);
-        let origin = id;
-        let place = Execution { id, origin, node, state, parent, input, listed, ..skipping.opener };
-        let skipped = Box::new(Execution { attempt: 0, merge, path, ..place });
+        let Skipping { merger: node, group, opener, reason } = skipping;
+        let path = opener.path.then(Step::Merger(node));
+        let skipped = Box::new(opener.skipped(state, node, path.clone()));
+        self.batch.run.skipped.push(Skip { node, state, group: Some(group), reason, path });
         self.moved(&skipped, None, StateStatus::Skipped);
         self.record(skipped, StateStatus::Skipped, None, None);
         self.batch.run.tally.add(ENDED);

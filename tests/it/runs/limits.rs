@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hotgraph::{
     Context, Document, EventKind, Handler, Lagged, NodeError, NodeSpec, RetryError, RetryPolicy,
-    Run, RunStatus, Runtime, StateRetention, StateStatus, Timestamp, Value, VirtualClock,
+    Run, RunStatus, Runtime, StateId, StateRetention, StateStatus, Timestamp, Value, VirtualClock,
 };
 use tokio::time::Instant;
 
@@ -199,4 +199,30 @@ async fn a_start_delay_follows_the_runtimes_clock() {
     assert_eq!(run.status().of("pass", StateStatus::Created), 1);
     clock.advance(Duration::from_secs(1));
     assert!(run.await.is_success());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_ended_runs_keep_of_their_states_only_what_went_wrong() {
+    let runtime = runtime().build().await.unwrap();
+    let oldest = start(&runtime, joined("odd_fails", |m| m)).await;
+    assert_eq!(oldest.outcome().await.status, RunStatus::Failed);
+    let wide = Document::builder("wide")
+        .node(NodeSpec::new("list").input("n", 4_000).next("pass"))
+        .node(NodeSpec::new("pass").input("n", "${{list.outputs.n}}"));
+    runtime.publish_and_promote(wide.build()).await.unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        let run = runtime.start("wide", Value::Null).await.unwrap();
+        assert!(run.outcome().await.is_success());
+        runs.push(run);
+    }
+    assert!(runs[0].states().is_empty() && runs[0].outcome().await.is_success());
+    assert_eq!(runs[0].status().of("pass", StateStatus::Success), 4_000);
+    assert_eq!(runs[2].states().len(), 8_000, "the latest keeps its own");
+    let refused = runs[0].retry(StateId(0), "again").await;
+    assert_eq!(refused, Err(RetryError::UnknownState(StateId(0))));
+    let kept = oldest.states();
+    assert!(kept.iter().all(|state| state.status == StateStatus::Errored), "{kept:?}");
+    assert_eq!(oldest.retry_failed("again").await.unwrap().len(), 2);
+    assert_eq!(oldest.outcome().await.failures.len(), 2);
 }

@@ -1,0 +1,110 @@
+//! The runs that ended and stay readable: the latest ones whole, older ones without most of their states.
+
+use std::collections::VecDeque;
+
+use super::Inner;
+use crate::id::{GraphName, RunId};
+
+/// How many state records ended runs may keep together; outcomes and failures stay beyond that.
+///
+/// A record is some hundred bytes and its values. More of them than a processor's cache holds would
+/// make each run write to memory that is far away.
+const ENDED_RECORDS: usize = 20_000;
+
+/// The runs that ended and are still known, oldest first.
+#[derive(Default)]
+pub(super) struct EndedRuns {
+    runs: VecDeque<Ended>,
+    /// How many of them, from the oldest on, keep no states but those that went wrong.
+    bare: usize,
+    records: usize,
+}
+
+/// A run that ended, the name it can be started by again, and how many state records it keeps.
+struct Ended {
+    run: RunId,
+    key: Option<(GraphName, String)>,
+    records: usize,
+}
+
+/// What is beyond the limits after a run has ended.
+struct Beyond {
+    /// Runs that are to keep no states but those that went wrong.
+    bare: Vec<RunId>,
+    /// Runs that are to be forgotten.
+    forgotten: Vec<Ended>,
+}
+
+impl EndedRuns {
+    /// A run is live again: it no longer counts among those that ended.
+    pub(super) fn take_back(&mut self, run: RunId) {
+        if let Some(place) = self.runs.iter().position(|ended| ended.run == run)
+            && let Some(ended) = self.runs.remove(place)
+        {
+            self.records -= ended.records;
+            self.bare -= usize::from(place < self.bare);
+        }
+    }
+
+    /// One more has ended, and `keep` of them stay known.
+    fn add(&mut self, latest: Ended, keep: usize) -> Beyond {
+        self.records += latest.records;
+        self.runs.push_back(latest);
+        let mut beyond = Beyond { bare: Vec::new(), forgotten: Vec::new() };
+        while self.runs.len() > keep
+            && let Some(oldest) = self.pop()
+        {
+            beyond.forgotten.push(oldest);
+        }
+        while self.records > ENDED_RECORDS
+            && let Some(oldest) = self.strip()
+        {
+            beyond.bare.push(oldest);
+        }
+        beyond
+    }
+
+    /// The oldest run, to be forgotten.
+    fn pop(&mut self) -> Option<Ended> {
+        let oldest = self.runs.pop_front()?;
+        self.records -= oldest.records;
+        self.bare = self.bare.saturating_sub(1);
+        Some(oldest)
+    }
+
+    /// The oldest run with all its records, most of which are to go; the latest run keeps its own.
+    fn strip(&mut self) -> Option<RunId> {
+        let is_older = self.bare + 1 < self.runs.len();
+        let oldest = self.runs.get_mut(self.bare).filter(|_| is_older)?;
+        self.records -= std::mem::take(&mut oldest.records);
+        self.bare += 1;
+        Some(oldest.run)
+    }
+}
+
+impl Inner {
+    /// Keeps a run that has ended, and lets go of what is beyond the limits.
+    pub(super) fn keep_ended(&self, run: RunId, key: Option<(GraphName, String)>) {
+        let records = self.runs.get(&run).map_or(0, |run| run.records());
+        let latest = Ended { run, key, records };
+        let beyond = self.ended.lock().add(latest, self.settings.keep_ended);
+        for run in beyond.bare {
+            // Out of the map before it is dropped: what a state holds may take its time.
+            let run = self.runs.get(&run).map(|run| run.clone());
+            run.inspect(|run| run.keep_failures());
+        }
+        for oldest in beyond.forgotten {
+            self.forget(oldest);
+        }
+    }
+
+    fn forget(&self, ended: Ended) {
+        // A run that was retried by hand is live again, and comes back when it ends.
+        if self.runs.remove_if(&ended.run, |_, run| run.is_over()).is_some()
+            && let Some(key) = ended.key
+        {
+            // Another start may have taken the key since.
+            self.by_key.remove_if(&key, |_, named| *named == ended.run);
+        }
+    }
+}

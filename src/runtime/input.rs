@@ -1,0 +1,65 @@
+//! What a start brings: the root's input and the store, checked against the graph.
+
+use super::{Start, StartError};
+use crate::graph::Plan;
+use crate::node::Store;
+use crate::run::{Scope, View};
+use crate::value::{Fields, Value};
+
+impl Start {
+    /// The run's store: what the graph says, overridden by what was given.
+    pub(super) fn fill_store(&self, plan: &Plan) -> Result<Store, StartError> {
+        let mut data = plan.store_defaults.clone();
+        data.extend(self.store.clone());
+        let is_set = |key: &&String| data.get(*key).is_some_and(|value| !value.is_null());
+        let missing = plan.required_keys.iter().filter(|key| !is_set(key));
+        let keys: Vec<_> = missing.cloned().collect();
+        if keys.is_empty() {
+            return Ok(Store::new(data));
+        }
+        Err(StartError::MissingStoreKeys { graph: self.graph.clone(), keys })
+    }
+
+    /// The root's input: what was given, else what the graph says. Given text is never parsed.
+    pub(super) fn root_input(
+        &self,
+        plan: &Plan,
+        store: &Store,
+    ) -> Result<(Value, Vec<String>), StartError> {
+        let root = plan.node(plan.root);
+        let invalid = |reason: String| StartError::InvalidInput {
+            graph: self.graph.clone(),
+            node: root.identifier.to_string(),
+            reason,
+        };
+        let given = match &self.inputs {
+            Value::Null => Fields::default(),
+            Value::Object(fields) => fields.clone(),
+            other => return Err(invalid(format!("expected an object, found {other}"))),
+        };
+        let declared = |name: &str| root.inputs.iter().any(|input| input.field.as_str() == name);
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            given.iter().partition(|(key, _)| declared(key.as_str()));
+        for (key, value) in &known {
+            let wanted = root.handler.inputs().field(key.as_str());
+            if wanted.is_some_and(|wanted| !wanted.accepts(value)) {
+                let reason = format!("field `{}` cannot take {value}", key.as_str());
+                return Err(invalid(reason));
+            }
+        }
+        let view = View { own: None, scope: &Scope::default(), store };
+        let mut fields = Vec::with_capacity(root.inputs.len());
+        for input in &root.inputs {
+            let given = known.iter().find(|(key, _)| **key == input.field);
+            let value = match given {
+                Some((_, value)) => Ok((*value).clone()),
+                None => input.template.resolve(&view, input.target),
+            };
+            let value = value.map_err(|error| invalid(error.to_string()))?;
+            fields.push((input.field.clone(), value));
+        }
+        let input = Value::Object(fields.into_iter().collect());
+        let warning = |key: &str| format!("input `{key}` is not declared by the root node");
+        Ok((input, unknown.iter().map(|(key, _)| warning(key.as_str())).collect()))
+    }
+}
