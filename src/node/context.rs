@@ -58,16 +58,27 @@ pub struct Context {
     declared: Option<Arc<[String]>>,
 }
 
+impl AttemptFacts {
+    /// Before the first attempt.
+    pub(crate) const NONE: Self =
+        Self { node: NodeIndex(0), state: StateId(0), attempt: 0, execution: 0, united: None };
+}
+
 impl Context {
     pub(crate) const fn new(run: Arc<RunFacts>, attempt: AttemptFacts) -> Self {
         Self { run, attempt, declared: None }
     }
 
+    /// The context of another attempt of the same run.
+    pub(crate) fn turn_to(&mut self, attempt: AttemptFacts) {
+        self.attempt = attempt;
+    }
+
     /// The same context of a handler that declared these secrets.
-    pub(super) fn declaring(mut self, names: &Arc<[String]>) -> Self {
+    pub(super) fn declaring(&self, names: &Arc<[String]>) -> Self {
         // What a handler declares last is seen first, and counts.
-        self.declared.get_or_insert_with(|| names.clone());
-        self
+        let declared = self.declared.as_ref().unwrap_or(names);
+        Self { declared: Some(declared.clone()), ..self.clone() }
     }
 
     /// The run.

@@ -22,7 +22,7 @@ pub trait NodeFunction<Args, In, Out>: Send + Sync + 'static {
     fn call(
         &self,
         input: In,
-        ctx: Context,
+        ctx: &Context,
     ) -> impl Future<Output = Result<Out, NodeError>> + Send + 'static;
 }
 
@@ -34,7 +34,7 @@ where
     fn call(
         &self,
         input: In,
-        _ctx: Context,
+        _ctx: &Context,
     ) -> impl Future<Output = Result<Out, NodeError>> + Send + 'static {
         self(input)
     }
@@ -48,9 +48,9 @@ where
     fn call(
         &self,
         input: In,
-        ctx: Context,
+        ctx: &Context,
     ) -> impl Future<Output = Result<Out, NodeError>> + Send + 'static {
-        self(input, ctx)
+        self(input, ctx.clone())
     }
 }
 
@@ -78,25 +78,26 @@ struct Erased<F>(F);
 
 impl<F> ErasedNode for Erased<F>
 where
-    F: Fn(Value, Context) -> Attempt + Send + Sync,
+    F: Fn(&Value, &Context) -> Attempt + Send + Sync,
 {
-    fn call(&self, input: Value, ctx: Context) -> Attempt {
+    fn call(&self, input: &Value, ctx: &Context) -> Attempt {
         (self.0)(input, ctx)
     }
 }
 
 /// A handler that sees the secrets it declared.
 pub(super) fn declaring(node: Arc<dyn ErasedNode>, names: Arc<[String]>) -> Arc<dyn ErasedNode> {
-    Arc::new(Erased(move |input, ctx: Context| node.call(input, ctx.declaring(&names))))
+    let call = move |input: &Value, ctx: &Context| node.call(input, &ctx.declaring(&names));
+    Arc::new(Erased(call))
 }
 
 /// A handler of a typed input; one that does not fit fails without calling it.
 fn erased<In, F>(call: F) -> Arc<dyn ErasedNode>
 where
     In: DeserializeOwned + 'static,
-    F: Fn(In, Context) -> Attempt + Send + Sync + 'static,
+    F: Fn(In, &Context) -> Attempt + Send + Sync + 'static,
 {
-    Arc::new(Erased(move |input: Value, ctx: Context| match typed_input(&input) {
+    Arc::new(Erased(move |input: &Value, ctx: &Context| match typed_input(input) {
         Ok(input) => call(input, ctx),
         Err(error) => Box::pin(std::future::ready(Err(error))),
     }))
@@ -148,7 +149,7 @@ where
 {
     let f = Arc::new(f);
     erased(move |input: In, ctx| {
-        let f = f.clone();
+        let (f, ctx) = (f.clone(), ctx.clone());
         let work = move || output_value(&f(input, ctx)?);
         Box::pin(async move {
             match tokio::task::spawn_blocking(work).await {
@@ -163,7 +164,7 @@ where
 pub(super) fn typed<N: Node>(node: N) -> Arc<dyn ErasedNode> {
     let node = Arc::new(node);
     erased(move |input, ctx| {
-        let node = node.clone();
+        let (node, ctx) = (node.clone(), ctx.clone());
         Box::pin(async move { Emission::of(node.run(input, ctx).await?) })
     })
 }

@@ -91,7 +91,8 @@ pub(crate) enum Call {
 
 /// A handler without its types.
 pub(crate) trait ErasedNode: Send + Sync {
-    fn call(&self, input: Value, ctx: Context) -> BoxFuture<'static, Result<Emission, NodeError>>;
+    fn call(&self, input: &Value, ctx: &Context)
+    -> BoxFuture<'static, Result<Emission, NodeError>>;
 }
 
 /// What an attempt returned, without its types.

@@ -94,14 +94,14 @@ impl Machine {
     }
 
     /// Counts what a lane reports.
-    pub(crate) fn apply(&mut self, delta: RunDelta) -> Vec<Effect> {
+    pub(crate) fn apply(&mut self, mut delta: RunDelta) -> Vec<Effect> {
         if self.ended {
             return Vec::new();
         }
         self.tally.add(delta.tally);
         self.counts.merge(&delta.counts);
         self.records.change(delta.records);
-        self.outputs.extend(delta.outputs);
+        self.outputs.append(&mut delta.outputs);
         self.skipped.extend(delta.skipped.into_iter().map(|skip| (skip.state, skip)));
         let untolerated = delta.failures.iter().any(|failure| !failure.tolerated);
         self.failures.extend(delta.failures.into_iter().map(|f| (f.state, f)));

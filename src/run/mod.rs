@@ -33,6 +33,7 @@ mod interleaving_tests;
 mod kill_tests;
 mod machine;
 mod message;
+mod order;
 mod outcome;
 mod panics;
 mod path;

@@ -110,11 +110,22 @@ impl Path {
         }
     }
 
+    /// Which branch of a fanout this is, if `other` is one of the same.
+    #[inline]
+    pub(crate) fn branch_beside(&self, other: &Self) -> Option<u64> {
+        match (self.last, other.last) {
+            (Some(Step::Output(index)), Some(Step::Output(_)))
+                if is_same(self.above.as_ref(), other.above.as_ref()) =>
+            {
+                Some(index)
+            }
+            _ => None,
+        }
+    }
+
     /// Compares two paths in fanout order; manual retries do not count.
     pub(crate) fn fanout_order(&self, other: &Self) -> Ordering {
-        if let (Some(Step::Output(left)), Some(Step::Output(right))) = (self.last, other.last)
-            && is_same(self.above.as_ref(), other.above.as_ref())
-        {
+        if let (Some(left), Some(right)) = (self.branch_beside(other), other.branch_beside(self)) {
             return left.cmp(&right);
         }
         let (mut a, mut b) = (Place::of(self), Place::of(other));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::batch::{Failure, Record, Skip, SkipCause};
 use super::branch_status::branch_statuses;
 use super::machine::Machine;
+use super::order::sort_by_path;
 use super::outcome::{FailureReport, Outcome, RunView, SkipReason, SkipReport, StateView};
 use super::path::Path;
 use super::status::StateStatus;
@@ -53,19 +54,22 @@ impl Machine {
     }
 
     fn gather_outputs(&self) -> BTreeMap<String, Value> {
-        let mut outputs: Vec<_> = self.outputs.iter().collect();
-        // Stably sorted, the last of one place is a manual retry's: it counts.
-        outputs.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.fanout_order(&b.1)));
-        let is_same = |a: &(NodeIndex, Path, Value), b: &(NodeIndex, Path, Value)| {
-            a.0 == b.0 && self.was_retried() && a.1.fanout_order(&b.1).is_eq()
-        };
-        let places = outputs.chunk_by(|a, b| is_same(a, b)).filter_map(|place| place.last());
-        let mut by_node = BTreeMap::<NodeIndex, Vec<Value>>::new();
-        for (node, _, output) in places {
-            by_node.entry(*node).or_default().push(output.clone());
+        let mut by_node = BTreeMap::<NodeIndex, Vec<(&Path, &Value)>>::new();
+        for (node, path, output) in &self.outputs {
+            by_node.entry(*node).or_default().push((path, output));
         }
-        let named = by_node.into_iter().filter_map(|(node, mut outputs)| {
+        let is_same = |a: &(&Path, &Value), b: &(&Path, &Value)| {
+            self.was_retried() && a.0.fanout_order(b.0).is_eq()
+        };
+        let in_order = |mut outputs: Vec<(&Path, &Value)>| {
+            // Stably sorted, the last of one place is a manual retry's: it counts.
+            sort_by_path(&mut outputs, |(path, _)| path);
+            let places = outputs.chunk_by(is_same).filter_map(|place| place.last());
+            places.map(|(_, output)| (*output).clone()).collect::<Vec<_>>()
+        };
+        let named = by_node.into_iter().filter_map(|(node, outputs)| {
             let place = self.plan.node(node);
+            let mut outputs = in_order(outputs);
             let output = match place.repeats {
                 true => Value::Array(outputs.into()),
                 false => outputs.pop()?,

@@ -2,15 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::clock::Sleep;
 use crate::graph::Plan;
 use crate::node::{
-    Arity, AttemptFacts, Call, Context as NodeContext, Emission, ErrorKind, NodeError, RunFacts,
-    Signal,
+    Arity, AttemptFacts, Call, Context as NodeContext, Emission, ErrorKind, NodeError, Signal,
 };
 use crate::run::execution::Execution;
 use crate::run::panics::{Guarded, drop_guarded, guarded};
@@ -33,25 +31,28 @@ pub(crate) enum Begun {
 }
 
 /// Calls the handler and polls it where it stands.
-pub(crate) fn begin(plan: &Plan, facts: &Arc<RunFacts>, execution: &Execution) -> Begun {
+pub(crate) fn begin(plan: &Plan, execution: &Execution, context: &NodeContext) -> Begun {
     let handler = &plan.node(execution.node).handler;
     let node = match handler.call() {
         Call::Fold(_) => return Begun::Ended(finish_fold(execution)),
         Call::Attempt(node) | Call::KeptFold(node) => node,
     };
-    let context = NodeContext::new(facts.clone(), attempt_facts(execution));
-    let mut future = match guarded(|| node.call(execution.input.clone(), context)) {
-        Ok(future) => Guarded::new(future),
-        Err(panic) => return Begun::Ended(Ended::Fault(Fault::of(&panic))),
-    };
     let mut cx = Context::from_waker(Waker::noop());
-    match Pin::new(&mut future).poll(&mut cx) {
-        Poll::Ready(result) => Begun::Ended(classify(result, handler.arity())),
-        Poll::Pending => Begun::Pending(future),
-    }
+    let begun = guarded(|| {
+        let mut future = node.call(&execution.input, context);
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(result) => {
+                drop_guarded(future);
+                Begun::Ended(classify(result, handler.arity()))
+            }
+            Poll::Pending => Begun::Pending(Guarded::new(future)),
+        }
+    });
+    begun.unwrap_or_else(|panic| Begun::Ended(Ended::Fault(Fault::of(&panic))))
 }
 
-fn attempt_facts(execution: &Execution) -> AttemptFacts {
+/// What a handler is told of its attempt.
+pub(crate) fn attempt_facts(execution: &Execution) -> AttemptFacts {
     AttemptFacts {
         node: execution.node,
         state: execution.state,

@@ -21,7 +21,7 @@ use super::pool::{Pool, Taken};
 use super::source::End;
 use crate::clock::Stopwatch;
 use crate::event::RunBus;
-use crate::node::RunFacts;
+use crate::node::{AttemptFacts, Context as NodeContext, RunFacts};
 use crate::run::batch::Batch;
 use crate::run::execution::{Execution, Executions};
 use crate::run::status::StateStatus;
@@ -87,6 +87,8 @@ pub(super) enum TurnEnd {
 /// A lane's own work and what it has not reported yet.
 pub(crate) struct Lane {
     pub(super) tools: Arc<Tools>,
+    /// What handlers see: of the attempt that was started last.
+    pub(super) context: NodeContext,
     pub(super) batch: Batch,
     pub(super) tasks: Vec<Task>,
     /// What the last step made; empty between steps.
@@ -106,6 +108,7 @@ pub(crate) struct Lane {
 impl Lane {
     pub(crate) fn new(tools: Tools) -> Self {
         Self {
+            context: NodeContext::new(tools.facts.clone(), AttemptFacts::NONE),
             tools: Arc::new(tools),
             batch: Batch::default(),
             tasks: Vec::new(),

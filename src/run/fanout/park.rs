@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::attempt::{Begun, Ended, begin, finish};
+use super::attempt::{Begun, Ended, attempt_facts, begin, finish};
 use super::drawing::Drawing;
 use super::lane::{Lane, Parked, Task, Tools, Waiting, Woken};
 use super::source::Fanout;
 use crate::clock::{Rng, Timestamp};
 use crate::id::NodeIndex;
-use crate::node::Emission;
+use crate::node::{Context as NodeContext, Emission};
 use crate::run::execution::Execution;
 use crate::run::panics::Guarded;
 use crate::run::status::StateStatus;
@@ -42,7 +42,8 @@ impl Lane {
     /// Calls the handler; `permit` is given back when the attempt has ended.
     fn attempt(&mut self, execution: Box<Execution>, permit: Option<OwnedSemaphorePermit>) {
         self.step_with(|walker| walker.queued(&execution));
-        match begin(&self.tools.ground.plan, &self.tools.facts, &execution) {
+        self.context.turn_to(attempt_facts(&execution));
+        match begin(&self.tools.ground.plan, &execution, &self.context) {
             Begun::Ended(ended) => self.ended(execution, ended),
             Begun::Pending(future) => {
                 let (tools, place) = (self.tools.clone(), Attempt::of(&execution));
@@ -68,7 +69,8 @@ impl Lane {
                 if tools.is_expired(&queued) {
                     return (key, Woken::Expired);
                 }
-                let ended = match begin(&tools.ground.plan, &tools.facts, &queued) {
+                let context = NodeContext::new(tools.facts.clone(), attempt_facts(&queued));
+                let ended = match begin(&tools.ground.plan, &queued, &context) {
                     Begun::Ended(ended) => ended,
                     Begun::Pending(future) => tools.finish(Attempt::of(&queued), future).await,
                 };

@@ -74,13 +74,10 @@ impl Fanout {
         into: &mut VecDeque<(u64, Value)>,
     ) -> After {
         let mut source = self.source.lock();
-        for _ in 0..count {
-            match source.draw(cx) {
-                Ok(output) => into.push_back(output),
-                Err(after) => return after,
-            }
+        match guarded(|| source.draw(cx, count, into)) {
+            Ok(after) => after,
+            Err(panic) => After::End(source.end(Some(panic))),
         }
-        After::More
     }
 
     /// Ends the fanout where it stands, unless its end was seen.
@@ -91,25 +88,29 @@ impl Fanout {
 }
 
 impl Source {
-    fn draw(&mut self, cx: &mut Context<'_>) -> Result<(u64, Value), After> {
-        let Some(outputs) = &mut self.outputs else { return Err(After::Gone) };
-        let next = match guarded(|| poll_next(outputs, cx)) {
-            Ok(Poll::Pending) => return Err(After::Pending),
-            Ok(Poll::Ready(next)) => next,
-            Err(panic) => Some(Err(panic)),
-        };
-        match next {
-            Some(Ok(_)) if self.drawn >= self.max => {
-                let error = format!("limit of {} outputs exceeded", self.max);
-                Err(After::End(self.end(Some(NodeError::permanent(error)))))
+    fn draw(
+        &mut self,
+        cx: &mut Context<'_>,
+        count: usize,
+        into: &mut VecDeque<(u64, Value)>,
+    ) -> After {
+        for _ in 0..count {
+            let Some(outputs) = &mut self.outputs else { return After::Gone };
+            let Poll::Ready(next) = poll_next(outputs, cx) else { return After::Pending };
+            match next {
+                Some(Ok(_)) if self.drawn >= self.max => {
+                    let error = format!("limit of {} outputs exceeded", self.max);
+                    return After::End(self.end(Some(NodeError::permanent(error))));
+                }
+                Some(Ok(output)) => {
+                    into.push_back((self.drawn, output));
+                    self.drawn += 1;
+                }
+                Some(Err(error)) => return After::End(self.end(Some(error))),
+                None => return After::End(self.end(None)),
             }
-            Some(Ok(output)) => {
-                self.drawn += 1;
-                Ok((self.drawn - 1, output))
-            }
-            Some(Err(error)) => Err(After::End(self.end(Some(error)))),
-            None => Err(After::End(self.end(None))),
         }
+        After::More
     }
 
     fn end(&mut self, error: Option<NodeError>) -> End {

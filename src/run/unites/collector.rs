@@ -8,6 +8,7 @@ use crate::id::NodeIndex;
 use crate::node::{Call, ErasedFold, FoldState, NodeError};
 use crate::run::batch::{Element, ElementValue};
 use crate::run::execution::Folded;
+use crate::run::order::sort_by_path;
 use crate::run::panics::{drop_guarded, guarded};
 use crate::run::path::Path;
 use crate::run::scope::Collected;
@@ -139,7 +140,7 @@ fn begin(fold: &dyn ErasedFold) -> Result<Box<dyn FoldState>, NodeError> {
 /// Sorts by place; of two at one place (a manual retry) the later one counts.
 fn in_order(mut values: Vec<(Path, Value)>) -> Vec<Value> {
     values.reverse();
-    values.sort_by(|a, b| a.0.fanout_order(&b.0));
+    sort_by_path(&mut values, |(path, _)| path);
     values.dedup_by(|next, kept| next.0.fanout_order(&kept.0).is_eq());
     values.into_iter().map(|(_, value)| value).collect()
 }
