@@ -8,11 +8,6 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use crate::measure::Sampled;
-
-/// What the first argument of such a process is; the second one is the peer's row.
-pub const COMMAND: &str = "peer";
-
 const READY: &str = "ready";
 
 /// A peer that is warm and waits.
@@ -23,11 +18,11 @@ pub struct Apart {
 }
 
 impl Apart {
-    /// Starts the process of a row and waits until it is ready.
-    pub fn start(row: usize) -> Self {
+    /// Starts this program once more and waits until it is ready.
+    pub fn start(arguments: &[&str]) -> Self {
         let program = std::env::current_exe().expect("the program has a path");
         let mut process = Command::new(program)
-            .args([COMMAND, &row.to_string()])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -59,11 +54,11 @@ impl Drop for Apart {
     }
 }
 
-/// Answers questions about these cases until there are no more.
-pub fn answer(cases: &[Sampled]) {
+/// Answers questions about cases, by number, until there are no more.
+pub fn answer(sample: impl Fn(usize) -> Duration) {
     println!("{READY}");
     for case in std::io::stdin().lines() {
         let case: usize = case.expect("a question is text").parse().expect("it is a number");
-        println!("{}", cases[case].sample().as_nanos());
+        println!("{}", sample(case).as_nanos());
     }
 }

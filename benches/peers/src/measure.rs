@@ -1,14 +1,14 @@
-//! Wall time: samples of a case, and medians over repetitions in shuffled order.
+//! What runs cost: samples of a case, and medians over repetitions in shuffled order.
 
+use std::ops::Div;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::peers::Case;
-
-/// How often each case is measured.
-pub const REPETITIONS: usize = 11;
+use crate::work;
 
 /// A sample holds as many runs as fit into this time, up to [`MOST_RUNS`].
 const SAMPLE: Duration = Duration::from_millis(4);
@@ -19,28 +19,85 @@ const MOST_RUNS: usize = 200;
 /// A sample that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// More runs than hotgraph keeps ended ones readable.
+const STEADY: usize = 1_100;
+
 /// Runs of a case before the first sample, unless one of them fills a sample.
 const WARM_UP: usize = 3;
 
-/// The median of each of `count` cases.
+/// What a run costs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    pub wall: Duration,
+    /// Processor time of the whole process, its other threads included.
+    pub cpu: Duration,
+}
+
+impl Div<usize> for Cost {
+    type Output = Self;
+
+    fn div(self, runs: usize) -> Self {
+        let runs = u32::try_from(runs).expect("a sample holds few runs");
+        Self { wall: self.wall / runs, cpu: self.cpu / runs }
+    }
+}
+
+/// The wall clock and the processor's, started together.
+pub struct Watch {
+    start: Instant,
+    cpu: Duration,
+}
+
+impl Watch {
+    pub fn start() -> Self {
+        let cpu = cpu_time();
+        Self { start: Instant::now(), cpu }
+    }
+
+    pub fn stop(&self) -> Cost {
+        let wall = self.start.elapsed();
+        Cost { wall, cpu: cpu_time() - self.cpu }
+    }
+}
+
+fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime))
+        .expect("nobody has used negative time")
+}
+
+/// `repetitions` samples of each of `count` cases.
 ///
 /// Every repetition visits all of them in an order of its own, so that a slow moment of the machine
 /// does not fall on one case alone.
-pub fn medians(count: usize, mut sample: impl FnMut(usize) -> Duration) -> Vec<Duration> {
-    let mut samples = vec![Vec::with_capacity(REPETITIONS); count];
+pub fn samples<T>(
+    repetitions: usize,
+    count: usize,
+    mut sample: impl FnMut(usize) -> T,
+) -> Vec<Vec<T>> {
+    let mut samples: Vec<_> = (0..count).map(|_| Vec::with_capacity(repetitions)).collect();
     let mut order: Vec<usize> = (0..count).collect();
-    for _ in 0..REPETITIONS {
+    for _ in 0..repetitions {
         fastrand::shuffle(&mut order);
         for &case in &order {
             samples[case].push(sample(case));
         }
     }
-    samples.into_iter().map(median).collect()
+    samples
 }
 
-fn median(mut samples: Vec<Duration>) -> Duration {
+/// The sample in the middle.
+pub fn median<T: Ord + Copy>(samples: impl IntoIterator<Item = T>) -> T {
+    let mut samples: Vec<T> = samples.into_iter().collect();
     samples.sort_unstable();
     samples[samples.len() / 2]
+}
+
+impl Cost {
+    /// The medians of wall and processor time, each by itself.
+    pub fn median(samples: &[Self]) -> Self {
+        let wall = median(samples.iter().map(|cost| cost.wall));
+        Self { wall, cpu: median(samples.iter().map(|cost| cost.cpu)) }
+    }
 }
 
 /// A case that is warm, and how many of its runs a sample holds.
@@ -50,11 +107,19 @@ pub struct Sampled {
 }
 
 impl Sampled {
+    /// Warms a case up after a run that shows that it does the whole work: so many nodes.
+    pub fn checked(name: &str, case: Case, nodes: usize) -> Self {
+        work::count();
+        once(&case);
+        assert_eq!(work::counted(), nodes, "{name} runs every node once");
+        Self::new(case)
+    }
+
     /// Warms a case up; the last run says how many a sample holds.
     pub fn new(case: Case) -> Self {
         let mut time = Duration::ZERO;
         for _ in 0..WARM_UP {
-            time = mean(&case, 1);
+            time = mean(&case, 1).wall;
             if time > SAMPLE {
                 break;
             }
@@ -63,8 +128,15 @@ impl Sampled {
         Self { case, runs: runs.unwrap_or(MOST_RUNS).clamp(1, MOST_RUNS) }
     }
 
-    /// The time of one run, as the mean of several in a row, after one that is not timed.
-    pub fn sample(&self) -> Duration {
+    /// Runs a short case as often as a service has by the time that its oldest runs are forgotten:
+    /// from then on each start pays for that, too.
+    pub fn steady(self) -> Self {
+        mean(&self.case, STEADY);
+        self
+    }
+
+    /// The cost of one run, as the mean of several in a row, after one that is not timed.
+    pub fn sample(&self) -> Cost {
         if self.runs > 1 {
             once(&self.case);
         }
@@ -77,7 +149,7 @@ pub fn once(case: &Case) {
     mean(case, 1);
 }
 
-fn mean(case: &Case, runs: usize) -> Duration {
+fn mean(case: &Case, runs: usize) -> Cost {
     let sample = async {
         match case {
             Case::Worker(prepare) => {
@@ -88,15 +160,15 @@ fn mean(case: &Case, runs: usize) -> Duration {
         }
     };
     let ended = Handle::current().block_on(async { timeout(LONGEST, sample).await });
-    let time = ended.expect("every run ends");
-    time / u32::try_from(runs).expect("a sample holds few runs")
+    ended.expect("every run ends") / runs
 }
 
-async fn drive<R>(mut ready: Vec<impl Future<Output = R> + Unpin>) -> Duration {
+/// Drives runs to their ends, one after another.
+pub async fn drive<R>(mut ready: Vec<impl Future<Output = R> + Unpin>) -> Cost {
     let mut remains = Vec::with_capacity(ready.len());
-    let start = Instant::now();
+    let watch = Watch::start();
     for run in &mut ready {
         remains.push(run.await);
     }
-    start.elapsed()
+    watch.stop()
 }

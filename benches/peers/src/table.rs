@@ -5,7 +5,12 @@ use std::time::Duration;
 use crate::apart::{self, Apart};
 use crate::measure::{self, Sampled};
 use crate::peers::{self, Case, Peer};
-use crate::work;
+
+/// What the first argument of the process of a row is; the second one is the row.
+pub const COMMAND: &str = "peer";
+
+/// How often each case is measured.
+const REPETITIONS: usize = 11;
 
 const FANOUTS: [usize; 4] = [10, 100, 1_000, 10_000];
 
@@ -19,10 +24,12 @@ const LOCK: &str = include_str!("../Cargo.lock");
 /// Measures everything and prints the table.
 pub fn print() {
     let peers = peers::all();
-    let mut apart: Vec<_> = (0..peers.len()).map(Apart::start).collect();
-    let medians = measure::medians(peers.len() * COLUMNS, |case| {
+    let start = |row: usize| Apart::start(&[COMMAND, &row.to_string()]);
+    let mut apart: Vec<_> = (0..peers.len()).map(start).collect();
+    let samples = measure::samples(REPETITIONS, peers.len() * COLUMNS, |case| {
         apart[case / COLUMNS].sample(case % COLUMNS)
     });
+    let medians: Vec<_> = samples.into_iter().map(measure::median).collect();
     let rows: Vec<_> = peers.iter().zip(medians.chunks(COLUMNS)).collect();
     let (_, hotgraph) =
         rows.iter().find(|(peer, _)| peer.name() == "hotgraph").expect("hotgraph is a row");
@@ -37,7 +44,8 @@ pub fn print() {
 pub fn answer(row: usize) {
     let peers = peers::all();
     let peer = peers.get(row).expect("the row is there");
-    apart::answer(&cases(peer.as_ref()));
+    let cases = cases(peer.as_ref());
+    apart::answer(|case| cases[case].sample().wall);
 }
 
 /// The cases of a peer, each after a run that shows that it does the whole work.
@@ -47,11 +55,9 @@ fn cases(peer: &dyn Peer) -> Vec<Sampled> {
     fanouts.into_iter().chain(chains).collect()
 }
 
-fn checked(peer: &dyn Peer, case: Case, nodes: usize) -> Sampled {
-    work::count();
-    measure::once(&case);
-    assert_eq!(work::counted(), nodes, "{} runs every node once", peer.name());
-    Sampled::new(case)
+/// A case that is warm, after a run that shows that it does the whole work.
+pub fn checked(peer: &dyn Peer, case: Case, nodes: usize) -> Sampled {
+    Sampled::checked(peer.name(), case, nodes)
 }
 
 fn notes() -> String {
@@ -67,7 +73,7 @@ whole run. Every node is a no-op.
 What is done once for many runs (build, check, publish) is not timed. A graph that runs only once is \
 built for each run, and that is timed; in a second row (\"built before\") neither building nor \
 dropping it is.",
-        measure::REPETITIONS
+        REPETITIONS
     )
 }
 
@@ -111,14 +117,14 @@ fn multiple(ratio: f64) -> String {
 }
 
 /// A number without its fraction, with commas.
-fn thousands(number: f64) -> String {
+pub fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
     groups.join(",")
 }
 
 /// The name with its version, where the lock file has one, and what differs between two rows.
-fn title(peer: &dyn Peer) -> String {
+pub fn title(peer: &dyn Peer) -> String {
     let name = peer.name();
     let entry = format!("name = \"{name}\"\nversion = \"");
     let version = LOCK.split_once(&entry).and_then(|(_, rest)| rest.split_once('"'));
@@ -129,7 +135,7 @@ fn title(peer: &dyn Peer) -> String {
     }
 }
 
-fn line<S: AsRef<str>>(cells: &[S]) -> String {
+pub fn line<S: AsRef<str>>(cells: &[S]) -> String {
     let cells: Vec<_> = cells.iter().map(AsRef::as_ref).collect();
     format!("| {} |", cells.join(" | "))
 }

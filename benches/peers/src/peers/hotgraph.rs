@@ -9,11 +9,40 @@ use super::{Case, Peer, case};
 use crate::work::node;
 
 /// The crate `hotgraph`.
-pub struct Hotgraph;
+pub struct Hotgraph(pub Entry);
+
+/// How a run is started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// `start()`: an actor carries the run out.
+    Start,
+    /// `run()`: it is walked on the caller's task until something in it waits.
+    Run,
+}
+
+impl Entry {
+    /// Both, in the order of the table.
+    pub const ALL: [Self; 2] = [Self::Start, Self::Run];
+
+    /// What is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start()",
+            Self::Run => "run()",
+        }
+    }
+}
 
 impl Peer for Hotgraph {
     fn name(&self) -> &'static str {
         "hotgraph"
+    }
+
+    fn variant(&self) -> &'static str {
+        match self.0 {
+            Entry::Start => "",
+            Entry::Run => self.0.name(),
+        }
     }
 
     fn cannot(&self) -> &'static str {
@@ -21,11 +50,11 @@ impl Peer for Hotgraph {
     }
 
     fn fanout(&self, children: usize) -> Case {
-        prepared(fanout(), Value::object([("children", children as u64)]))
+        self.case(fanout("noop"), width(children))
     }
 
     fn chain(&self, nodes: usize) -> Case {
-        prepared(chain(nodes), Value::Null)
+        self.case(chain(nodes), Value::Null)
     }
 }
 
@@ -34,40 +63,58 @@ struct Children {
     children: usize,
 }
 
-fn prepared(graph: GraphBuilder, inputs: Value) -> Case {
-    let runtime = Handle::current().block_on(publish(graph));
+impl Hotgraph {
+    fn case(&self, graph: GraphBuilder, inputs: Value) -> Case {
+        prepared(self.0, Handle::current().block_on(publish(graph, [])), inputs)
+    }
+}
+
+/// Runs of the graph `graph` of a runtime.
+pub fn prepared(entry: Entry, runtime: Runtime, inputs: Value) -> Case {
     case(move || {
         let (runtime, inputs) = (runtime.clone(), inputs.clone());
         async move {
-            let run = runtime.start("graph", inputs).await.expect("the graph is there");
-            assert!(run.await.is_success());
+            let start = runtime.start("graph", inputs);
+            let outcome = match entry {
+                Entry::Start => start.await.expect("the graph is there").await,
+                Entry::Run => start.run().await.expect("the graph is there"),
+            };
+            assert!(outcome.is_success());
         }
     })
 }
 
-async fn publish(graph: GraphBuilder) -> Runtime {
+/// The input of a root that has so many children.
+pub fn width(children: usize) -> Value {
+    Value::object([("children", children as u64)])
+}
+
+/// A runtime with this graph, the handlers `root` and `noop`, and those given.
+pub async fn publish(graph: GraphBuilder, handlers: impl IntoIterator<Item = Handler>) -> Runtime {
     let root = |input: Children| async move {
         node();
         Ok(Emit::each((0..input.children).map(|_| ())))
     };
-    let noop = |_: ()| async {
-        node();
-        Ok(())
-    };
-    let runtime = Runtime::builder()
-        .handler(Handler::many("root", root))
-        .handler(Handler::one("noop", noop))
-        .build()
-        .await
-        .expect("the handlers are valid");
+    let builder = Runtime::builder().handler(Handler::many("root", root)).handler(noop());
+    let builder = handlers.into_iter().fold(builder, |builder, handler| builder.handler(handler));
+    let runtime = builder.build().await.expect("the handlers are valid");
     runtime.publish_and_promote(graph.build()).await.expect("the graph is valid");
     runtime
 }
 
-fn fanout() -> GraphBuilder {
+/// The handler `noop`.
+pub fn noop() -> Handler {
+    Handler::one("noop", |_: ()| async {
+        node();
+        Ok(())
+    })
+}
+
+/// A root, children with this handler, and a merger; nothing is mapped.
+pub fn fanout(child: &str) -> GraphBuilder {
     Document::builder("graph")
         .node(NodeSpec::new("root").input("children", 0).next("child"))
-        .node(NodeSpec::new("child").handler("noop").next("merger"))
+        .node(NodeSpec::new("child").handler(child).next("merger"))
         .node(NodeSpec::new("merger").handler("noop").unites("root"))
 }
 

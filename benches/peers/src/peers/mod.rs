@@ -12,13 +12,16 @@ mod dagx;
 mod floor;
 mod floxide;
 mod graph_flow;
-mod hotgraph;
+pub mod hotgraph;
 mod langgraph4rust;
 mod orka;
 mod weavegraph;
 
 use std::any::Any;
 use std::pin::Pin;
+
+pub use floor::Floor;
+pub use hotgraph::{Entry, Hotgraph};
 
 /// Prepares runs of one graph; what preparing does is not timed.
 pub enum Case {
@@ -69,7 +72,8 @@ pub enum Build {
 }
 
 impl Build {
-    fn variant(self) -> &'static str {
+    /// What differs between the two rows.
+    pub const fn variant(self) -> &'static str {
         match self {
             Self::Timed => "",
             Self::Before => "built before",
@@ -80,8 +84,9 @@ impl Build {
 /// The floor, hotgraph, and every peer, in the order of the table.
 pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
-        Box::new(floor::Floor),
-        Box::new(hotgraph::Hotgraph),
+        Box::new(Floor),
+        Box::new(Hotgraph(Entry::Start)),
+        Box::new(Hotgraph(Entry::Run)),
         Box::new(async_dag::AsyncDag(Build::Timed)),
         Box::new(async_dag::AsyncDag(Build::Before)),
         Box::new(langgraph4rust::LangGraph),
@@ -99,7 +104,7 @@ pub fn all() -> Vec<Box<dyn Peer>> {
 }
 
 /// A case whose runs leave nothing worth keeping from the clock.
-fn case<F: Future<Output = ()> + Send + 'static>(run: impl Fn() -> F + 'static) -> Case {
+pub fn case<F: Future<Output = ()> + Send + 'static>(run: impl Fn() -> F + 'static) -> Case {
     Case::Worker(Box::new(move || {
         let run = run();
         Box::pin(async {
