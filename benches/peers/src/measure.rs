@@ -29,7 +29,7 @@ const WARM_UP: usize = 3;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cost {
     pub wall: Duration,
-    /// Processor time of the whole process, its other threads included.
+    /// Processor time, as a rule of the whole process, its other threads included.
     pub cpu: Duration,
 }
 
@@ -44,25 +44,35 @@ impl Div<usize> for Cost {
 
 /// The wall clock and the processor's, started together.
 pub struct Watch {
+    clock: ClockId,
     start: Instant,
     cpu: Duration,
 }
 
 impl Watch {
+    /// Counts the processor time of all threads.
     pub fn start() -> Self {
-        let cpu = cpu_time();
-        Self { start: Instant::now(), cpu }
+        Self::of(ClockId::ProcessCPUTime)
+    }
+
+    /// Counts the processor time of the calling thread only.
+    pub fn of_this_thread() -> Self {
+        Self::of(ClockId::ThreadCPUTime)
+    }
+
+    fn of(clock: ClockId) -> Self {
+        let cpu = cpu_time(clock);
+        Self { clock, start: Instant::now(), cpu }
     }
 
     pub fn stop(&self) -> Cost {
         let wall = self.start.elapsed();
-        Cost { wall, cpu: cpu_time() - self.cpu }
+        Cost { wall, cpu: cpu_time(self.clock) - self.cpu }
     }
 }
 
-fn cpu_time() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime))
-        .expect("nobody has used negative time")
+fn cpu_time(clock: ClockId) -> Duration {
+    Duration::try_from(clock_gettime(clock)).expect("nobody has used negative time")
 }
 
 /// `repetitions` samples of each of `count` cases.

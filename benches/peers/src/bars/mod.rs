@@ -6,6 +6,7 @@
 mod chains;
 mod line;
 mod memory;
+mod pin;
 mod speed;
 mod waiting;
 
@@ -48,7 +49,7 @@ struct Row {
 }
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [speed::ROWS, waiting::ROWS, chains::ROWS, memory::ROWS].into_iter().flatten()
+    [speed::ROWS, waiting::ROWS, chains::ROWS, pin::ROWS, memory::ROWS].into_iter().flatten()
 }
 
 /// Carries out the command: every row, or those whose names contain one of the words.
