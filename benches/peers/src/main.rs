@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml` prints the table of peers; with
 //! `-- bars` after it, what hotgraph is held to. `-- bars fanout` measures the rows with that word in
-//! their names, and `REPETITIONS=3` before it is faster.
+//! their names, `REPETITIONS=3` before it is faster, and `--features mimalloc` has another allocator.
 
 mod apart;
 mod bars;
@@ -12,6 +12,10 @@ mod table;
 mod work;
 
 use std::process::ExitCode;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let tokio = tokio::runtime::Runtime::new().expect("tokio starts");

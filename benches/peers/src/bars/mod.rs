@@ -38,6 +38,9 @@ const REPETITIONS: usize = 7;
 /// How often a case is measured that takes a few milliseconds.
 const MANY: usize = 21;
 
+/// Whether the allocator is mimalloc, with which tasks and actors are faster floors.
+const MIMALLOC: bool = cfg!(feature = "mimalloc");
+
 /// The exit status of a row of which a bar does not hold.
 const SHORT: u8 = 1;
 
@@ -109,7 +112,7 @@ fn notes() -> String {
     format!(
         "\
 Medians of at least {} repetitions in shuffled order on {} cores, the floor and hotgraph by turns in \
-one process per row; system allocator, default limits, published documents, the public API.
+one process per row; {} allocator, default limits, published documents, the public API.
 Memory is the peak of resident memory; each repetition has a process of its own.
 F is the floor, per branch: `tokio::spawn` and an atomic countdown. The clock of the processor time \
 runs for all threads of the process.
@@ -118,6 +121,7 @@ A peer whose graph runs only once builds it for each run; \"built before\", whic
 named where it is the fastest, and is nothing to be ahead of.",
         repetitions(REPETITIONS),
         cores(),
+        if MIMALLOC { "mimalloc as" } else { "system" },
     )
 }
 

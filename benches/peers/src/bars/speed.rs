@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use super::line::{self, Floor, Line};
-use super::{MANY, REPETITIONS, Row, cores, fanned, medians};
+use super::{MANY, MIMALLOC, REPETITIONS, Row, cores, fanned, medians};
 use crate::measure::{Cost, Sampled};
 use crate::peers::hotgraph::{prepared, publish, width};
 use crate::peers::{self, Case, Entry, Hotgraph, Peer, case};
@@ -54,7 +54,7 @@ fn noop(branches: usize) -> Vec<Line> {
     let ours = Hotgraph(Entry::Start).fanout(branches);
     let ours = Sampled::checked("hotgraph", ours, branches + 2);
     let [floor, ours] = medians(usual(branches), [floor(branches), ours]);
-    let most = if cores() == 1 { 0.35 } else { 0.25 };
+    let most = if cores() == 1 || MIMALLOC { 0.35 } else { 0.25 };
     let line = Line::new(format!("fanout no-op, typed, N = {}", line::number(branches)));
     let line = line.at_most(ours.wall, &f(floor.wall, branches), most);
     vec![match branches {
