@@ -35,6 +35,9 @@ fn chain(criterion: &mut Criterion) {
             bencher.to_async(&tokio).iter(|| floor(&*call, length));
         });
         let name = format!("chain_{length}");
+        group.bench_function(BenchmarkId::new("start", length), |bencher| {
+            bencher.to_async(&tokio).iter(|| graphs::start(&runtime, &name, Value::Null));
+        });
         group.bench_function(BenchmarkId::new("run", length), |bencher| {
             bencher.to_async(&tokio).iter(|| graphs::run(&runtime, &name, Value::Null));
         });

@@ -45,7 +45,7 @@ fn fanout(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new(graph, branches), |bencher| {
                 bencher.to_async(&tokio).iter(|| {
                     let inputs = Value::object([("n", branches)]);
-                    graphs::run(&runtime, graph, inputs)
+                    graphs::start(&runtime, graph, inputs)
                 });
             });
         }

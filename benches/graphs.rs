@@ -1,7 +1,11 @@
-//! The runtime and the graphs that the benches run.
-#![allow(dead_code, reason = "each bench uses some of it")]
+//! The runtime and the graphs that the benches run, and the test that counts allocations.
+#![allow(dead_code, reason = "each of them uses some of it")]
 
-use hotgraph::{Document, Emit, GraphBuilder, Handler, NodeSpec, Runtime, Value};
+use std::sync::Arc;
+
+use hotgraph::{
+    Document, Emit, GraphBuilder, Handler, NodeSpec, Outcome, Runtime, RuntimeBuilder, Value,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +24,22 @@ pub fn tokio() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("tokio starts")
 }
 
+/// Runs on this thread alone: what it counts does not depend on the machine.
+pub fn single() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("tokio starts")
+}
+
 /// A runtime with every graph of the benches published.
 pub async fn runtime() -> Runtime {
+    publish(Runtime::builder()).await
+}
+
+/// The same on one lane and with a seed, so that every process counts the same.
+pub async fn steady_runtime() -> Runtime {
+    publish(Runtime::builder().lanes(1).seed(1)).await
+}
+
+async fn publish(builder: RuntimeBuilder) -> Runtime {
     let list = |input: Number| async move { Ok(Emit::each((0..input.n).map(|n| Number { n }))) };
     let stream = |input: Number| async move {
         Ok(Emit::stream(futures_util::stream::iter((0..input.n).map(|n| Ok(Number { n })))))
@@ -30,7 +48,7 @@ pub async fn runtime() -> Runtime {
         *sum += one.n;
         Ok(())
     };
-    let runtime = Runtime::builder()
+    let runtime = builder
         .handler(Handler::many("list", list))
         .handler(Handler::many("stream", stream))
         .handler(Handler::one("noop", |_: ()| async { Ok(()) }))
@@ -50,10 +68,18 @@ pub async fn runtime() -> Runtime {
     runtime
 }
 
-/// Runs a graph to its end.
-pub async fn run(runtime: &Runtime, graph: &str, inputs: Value) {
-    let run = runtime.start(graph, inputs).await.expect("the graph is there");
-    assert!(run.await.is_success());
+/// Runs a graph to its end, on actors from the start.
+pub async fn start(runtime: &Runtime, graph: &str, inputs: Value) -> Arc<Outcome> {
+    let outcome = runtime.start(graph, inputs).await.expect("the graph is there").await;
+    assert!(outcome.is_success());
+    outcome
+}
+
+/// Runs a graph to its end, on this task as long as nothing in it waits.
+pub async fn run(runtime: &Runtime, graph: &str, inputs: Value) -> Arc<Outcome> {
+    let outcome = runtime.start(graph, inputs).run().await.expect("the graph is there");
+    assert!(outcome.is_success());
+    outcome
 }
 
 /// A list whose branches do nothing.

@@ -25,6 +25,9 @@ fn start(criterion: &mut Criterion) {
     group.bench_function(BenchmarkId::new("floor", 1), |bencher| {
         bencher.to_async(&tokio).iter(floor);
     });
+    group.bench_function(BenchmarkId::new("start", 1), |bencher| {
+        bencher.to_async(&tokio).iter(|| graphs::start(&runtime, "one", Value::Null));
+    });
     group.bench_function(BenchmarkId::new("run", 1), |bencher| {
         bencher.to_async(&tokio).iter(|| graphs::run(&runtime, "one", Value::Null));
     });

@@ -1,0 +1,165 @@
+//! What a run allocates and spawns: numbers that are the same on every machine.
+//!
+//! A bound is a little above what was measured when it was written. A change that lowers a number
+//! lowers its bound; one that raises it says why. `cargo test --test counts -- --nocapture` prints
+//! them all.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there and then")]
+
+#[path = "../benches/graphs.rs"]
+mod graphs;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hotgraph::{Document, Emit, Handler, NodeSpec, Runtime, Value};
+use tokio::runtime::Handle;
+
+use graphs::Number;
+
+/// How often a number is taken; the least counts.
+///
+/// How long a lane's turn is and whether a walk is left to actors follow the time that they take. A
+/// thread that is preempted makes a number larger, never smaller.
+const TRIES: usize = 5;
+
+/// How a run is started.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    /// `start(..).await`: on actors.
+    Start,
+    /// `start(..).run()`: on the task that calls.
+    Run,
+}
+
+/// A graph of `elements` branches or nodes allocates at most so often for each of them.
+fn check(graph: &str, by: By, elements: u64, most: f64) {
+    let tokio = graphs::single();
+    let runtime = tokio.block_on(graphs::steady_runtime());
+    let once = || {
+        let inputs = Value::object([("n", elements)]);
+        tokio.block_on(async {
+            match by {
+                By::Start => graphs::start(&runtime, graph, inputs).await,
+                By::Run => graphs::run(&runtime, graph, inputs).await,
+            }
+        })
+    };
+    // What is made once per process or per runtime is not counted.
+    once();
+    let counts = (0..TRIES).map(|_| allocation_counter::measure(|| drop(once())).count_total);
+    let each = counts.min().unwrap() as f64 / elements as f64;
+    println!("{graph}, {by:?}: {each:.2} allocations per element, at most {most}");
+    assert!(each <= most, "{graph}, {by:?}: {each:.4} allocations per element, at most {most}");
+}
+
+#[test]
+fn a_branch_that_does_nothing_allocates_little() {
+    check("noop", By::Start, 10_000, 4.0); // 3.57
+    check("noop", By::Run, 10_000, 4.0); // 3.57
+}
+
+#[test]
+fn a_branch_that_a_fold_takes_allocates_little() {
+    check("fold", By::Start, 10_000, 8.0); // 7.63
+    check("fold", By::Run, 10_000, 8.0); // 7.63
+    check("stream_fold", By::Start, 10_000, 8.0); // 7.63
+    check("stream_fold", By::Run, 10_000, 8.0); // 7.63
+}
+
+#[test]
+fn a_branch_that_an_array_takes_allocates_little() {
+    check("array", By::Start, 10_000, 7.0); // 6.63
+    check("array", By::Run, 10_000, 7.0); // 6.63
+}
+
+#[test]
+fn a_node_of_a_chain_allocates_little() {
+    check("chain_100", By::Start, 100, 5.4); // 5.17; 5.01 in a release build
+    check("chain_100", By::Run, 100, 5.4); // 5.15, left to actors half-way; 4.82 in a release build
+}
+
+#[test]
+fn a_run_of_one_node_allocates_little() {
+    check("one", By::Start, 1, 74.0); // 71
+    check("one", By::Run, 1, 54.0); // 52
+}
+
+/// A runtime whose graphs keep in `seen` the most tasks that there are while a branch is carried
+/// out: branches of `look` wait for nothing, those of `wait` do, those of `merge` are joined.
+async fn watching(seen: &Arc<AtomicUsize>) -> Runtime {
+    let (sees, waits) = (seen.clone(), seen.clone());
+    let list = |input: Number| async move { Ok(Emit::each((0..input.n).map(|n| Number { n }))) };
+    let look = move |input: Number| {
+        sees.fetch_max(tasks(), Ordering::Relaxed);
+        async move { Ok(input) }
+    };
+    let wait = move |input: Number| {
+        let seen = waits.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            seen.fetch_max(tasks(), Ordering::Relaxed);
+            Ok(input)
+        }
+    };
+    let builder = Runtime::builder()
+        .lanes(1)
+        .handler(Handler::many("list", list))
+        .handler(Handler::one("look", look))
+        .handler(Handler::one("wait", wait))
+        .handler(Handler::fold("sum", || 0, |_, _: Number| Ok(()), |n| Ok(Number { n })));
+    let runtime = builder.build().await.unwrap();
+    for (graph, node) in [("look", "look"), ("wait", "wait"), ("merge", "wait")] {
+        let list = NodeSpec::new("list").input("n", 0).next(node);
+        let branch = NodeSpec::new(node).input("n", "${{list.outputs.n}}");
+        let document = match graph {
+            "merge" => Document::builder(graph)
+                .node(list)
+                .node(branch.next("sum"))
+                .node(NodeSpec::new("sum").unites("list").input("n", "${{wait.outputs.n}}")),
+            _ => Document::builder(graph).node(list).node(branch),
+        };
+        runtime.publish_and_promote(document.build()).await.unwrap();
+    }
+    runtime
+}
+
+/// The tasks of this tokio runtime.
+fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+/// The most tasks that a run of so many branches has, beside those that were there before.
+async fn most_tasks(graph: &str, by: By, branches: u64) -> usize {
+    // Nothing wakes up before every task waits.
+    tokio::time::pause();
+    let seen = Arc::default();
+    let runtime = watching(&seen).await;
+    let before = tasks();
+    let inputs = Value::object([("n", branches)]);
+    match by {
+        By::Start => graphs::start(&runtime, graph, inputs).await,
+        By::Run => graphs::run(&runtime, graph, inputs).await,
+    };
+    seen.load(Ordering::Relaxed) - before
+}
+
+#[test]
+fn the_tasks_of_a_run_are_its_actors_and_do_not_follow_its_width() {
+    let cases = [
+        ("look", By::Run, 2, 0),
+        ("look", By::Start, 2, 1),
+        ("wait", By::Run, 2, 2),
+        ("wait", By::Start, 2, 2),
+        ("look", By::Start, 10_000, 2),
+        ("look", By::Run, 10_000, 2),
+        ("wait", By::Start, 10_000, 2),
+        ("merge", By::Start, 10_000, 3),
+    ];
+    for (graph, by, branches, expected) in cases {
+        let tries = (0..TRIES).map(|_| graphs::single().block_on(most_tasks(graph, by, branches)));
+        let least = tries.min().unwrap();
+        println!("{graph}, {by:?}, {branches} branches: {least} tasks");
+        assert_eq!(least, expected, "{graph}, {by:?}, {branches} branches");
+    }
+}
