@@ -1,0 +1,29 @@
+//! Runs one case again and again, for a tool that counts instructions: `.ci/instructions`.
+//!
+//! `cargo bench --bench count -- noop 3`
+
+#[path = "graphs.rs"]
+mod graphs;
+
+use hotgraph::Value;
+
+/// The case and how often to run it; without them every case runs once.
+fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|one| one != "--bench").collect();
+    match arguments.as_slice() {
+        [] => ["noop", "fold", "chain_100"].iter().for_each(|case| repeat(case, 1)),
+        [case, times] => repeat(case, times.parse().expect("a number of runs")),
+        _ => panic!("expected a case and a number of runs, found {arguments:?}"),
+    }
+}
+
+fn repeat(case: &str, times: u64) {
+    let tokio = graphs::single();
+    tokio.block_on(async {
+        let runtime = graphs::steady_runtime().await;
+        for _ in 0..times {
+            let inputs = Value::object([("n", 10_000_u64)]);
+            graphs::start(&runtime, case, inputs).await;
+        }
+    });
+}
