@@ -1,8 +1,8 @@
 //! What a run allocates and spawns: numbers that are the same on every machine.
 //!
-//! A bound is a little above what was measured when it was written. A change that lowers a number
-//! lowers its bound; one that raises it says why. `cargo test --test counts -- --nocapture` prints
-//! them all.
+//! A test names the count that was measured when it was written, and fails if it is a tenth higher.
+//! A change that lowers a count writes the lower one here; one that raises it says why.
+//! `cargo test --test counts -- --nocapture` prints them all.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there and then")]
 
 #[path = "../benches/graphs.rs"]
@@ -16,6 +16,9 @@ use hotgraph::{Document, Emit, Handler, NodeSpec, Runtime, Value};
 use tokio::runtime::Handle;
 
 use graphs::Number;
+
+/// How much a count may grow: what differs between builds is less.
+const SLACK: f64 = 1.1;
 
 /// How often a number is taken; the least counts.
 ///
@@ -32,8 +35,8 @@ enum By {
     Run,
 }
 
-/// A graph of `elements` branches or nodes allocates at most so often for each of them.
-fn check(graph: &str, by: By, elements: u64, most: f64) {
+/// A graph of `elements` branches or nodes allocates about so often for each of them.
+fn check(graph: &str, by: By, elements: u64, before: f64) {
     let tokio = graphs::single();
     let runtime = tokio.block_on(graphs::steady_runtime());
     let once = || {
@@ -49,40 +52,41 @@ fn check(graph: &str, by: By, elements: u64, most: f64) {
     once();
     let counts = (0..TRIES).map(|_| allocation_counter::measure(|| drop(once())).count_total);
     let each = counts.min().unwrap() as f64 / elements as f64;
-    println!("{graph}, {by:?}: {each:.2} allocations per element, at most {most}");
-    assert!(each <= most, "{graph}, {by:?}: {each:.4} allocations per element, at most {most}");
+    let counted = format!("{graph}, {by:?}: {each:.2} allocations per element, {before} before");
+    println!("{counted}");
+    assert!(each <= before * SLACK, "{counted}");
 }
 
 #[test]
 fn a_branch_that_does_nothing_allocates_little() {
-    check("noop", By::Start, 10_000, 4.0); // 3.57
-    check("noop", By::Run, 10_000, 4.0); // 3.57
+    check("noop", By::Start, 10_000, 3.57);
+    check("noop", By::Run, 10_000, 3.57);
 }
 
 #[test]
 fn a_branch_that_a_fold_takes_allocates_little() {
-    check("fold", By::Start, 10_000, 8.0); // 7.63
-    check("fold", By::Run, 10_000, 8.0); // 7.63
-    check("stream_fold", By::Start, 10_000, 8.0); // 7.63
-    check("stream_fold", By::Run, 10_000, 8.0); // 7.63
+    check("fold", By::Start, 10_000, 7.63);
+    check("fold", By::Run, 10_000, 7.63);
+    check("stream_fold", By::Start, 10_000, 7.63);
+    check("stream_fold", By::Run, 10_000, 7.63);
 }
 
 #[test]
 fn a_branch_that_an_array_takes_allocates_little() {
-    check("array", By::Start, 10_000, 7.0); // 6.63
-    check("array", By::Run, 10_000, 7.0); // 6.63
+    check("array", By::Start, 10_000, 6.63);
+    check("array", By::Run, 10_000, 6.63);
 }
 
 #[test]
 fn a_node_of_a_chain_allocates_little() {
-    check("chain_100", By::Start, 100, 5.4); // 5.17; 5.01 in a release build
-    check("chain_100", By::Run, 100, 5.4); // 5.15, left to actors half-way; 4.82 in a release build
+    check("chain_100", By::Start, 100, 5.17);
+    check("chain_100", By::Run, 100, 5.15);
 }
 
 #[test]
 fn a_run_of_one_node_allocates_little() {
-    check("one", By::Start, 1, 74.0); // 71
-    check("one", By::Run, 1, 54.0); // 52
+    check("one", By::Start, 1, 71.0);
+    check("one", By::Run, 1, 52.0);
 }
 
 /// A runtime whose graphs keep in `seen` the most tasks that there are while a branch is carried
