@@ -1,10 +1,13 @@
 //! Small copyable identities: which graph, version, run, state, node.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// The namespace a name lives in when none is given.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -12,9 +15,10 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 /// The name of a graph: a namespace and a name, written `namespace/name`.
 ///
 /// Text without a slash names a graph in the `default` namespace.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct GraphName {
-    namespace: Arc<str>,
+    /// `None` for the default one.
+    namespace: Option<Arc<str>>,
     name: Arc<str>,
 }
 
@@ -22,13 +26,14 @@ impl GraphName {
     /// Names a graph in a namespace; both are trimmed.
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.trim().into(), name: name.trim().into() }
+        let namespace = Some(namespace.trim()).filter(|namespace| *namespace != DEFAULT_NAMESPACE);
+        Self { namespace: namespace.map(Into::into), name: name.trim().into() }
     }
 
     /// The namespace.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        &self.namespace
+        self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE)
     }
 
     /// The name inside its namespace.
@@ -59,9 +64,29 @@ impl From<&GraphName> for GraphName {
     }
 }
 
+impl Hash for GraphName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // One word for the hashers of maps, which take text in small steps.
+        let namespace = self.namespace.as_ref().map_or(0, |name| xxh3_64(name.as_bytes()));
+        state.write_u64(xxh3_64_with_seed(self.name.as_bytes(), namespace));
+    }
+}
+
+impl Ord for GraphName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.namespace(), self.name()).cmp(&(other.namespace(), other.name()))
+    }
+}
+
+impl PartialOrd for GraphName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl fmt::Display for GraphName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
+        write!(f, "{}/{}", self.namespace(), self.name)
     }
 }
 
@@ -103,6 +128,25 @@ impl fmt::Debug for VersionNumber {
 /// The identity of a run: 128 bits, written as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(pub u128);
+
+/// Hashes identities of runs, which are drawn at random: their own bits will do.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct RunIdHasher(u64);
+
+impl Hasher for RunIdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "half of the bits are enough")]
+    fn write_u128(&mut self, id: u128) {
+        self.0 = id as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,7 +20,7 @@ const HANDLER_SALT: u128 = 1 << 64;
 
 /// Where a handler's progress goes.
 pub(crate) trait Progress: Send + Sync {
-    fn report(&self, node: NodeIndex, state: StateId, progress: Value);
+    fn report(&self, node: &Arc<str>, state: StateId, progress: Value);
 }
 
 /// What is the same for every attempt of a run.
@@ -178,7 +178,8 @@ impl Context {
 
     /// Tells whoever watches the run how far this state is.
     pub fn progress(&self, progress: impl Into<Value>) {
-        self.run.progress.report(self.attempt.node, self.attempt.state, progress.into());
+        let node = &self.run.names[self.attempt.node.at()];
+        self.run.progress.report(node, self.attempt.state, progress.into());
     }
 
     /// The outcomes of the branches a merger joins; `None` in any other node.

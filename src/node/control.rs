@@ -6,21 +6,24 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// The signals of a run, seen by lanes between branches; a child run's follow its parent's.
 #[derive(Default)]
 pub(crate) struct Control {
-    /// What `token` says, without its lock: lanes look between branches.
     is_cancelled: AtomicBool,
-    token: CancellationToken,
+    cancel: Notify,
     paused: AtomicBool,
-    announce: OnceLock<Box<dyn Fn(bool) + Send + Sync>>,
+    watcher: OnceLock<Weak<dyn PauseWatcher>>,
     /// Whether the signals follow those of another run.
     is_below: bool,
     children: Mutex<Vec<Weak<Control>>>,
     /// Woken when a lane should look again.
     pub changed: Notify,
+}
+
+/// Who is told when a run is paused or goes on, by itself or with its parent.
+pub(crate) trait PauseWatcher: Send + Sync {
+    fn paused(&self, paused: bool);
 }
 
 impl Control {
@@ -34,9 +37,6 @@ impl Control {
             is_below: true,
             ..Self::default()
         });
-        if child.is_cancelled() {
-            child.token.cancel();
-        }
         children.retain(|child| child.strong_count() > 0);
         children.push(Arc::downgrade(&child));
         child
@@ -54,15 +54,15 @@ impl Control {
     /// Stops the run and those it started.
     pub(crate) fn cancel(&self) {
         self.is_cancelled.store(true, Ordering::Relaxed);
-        self.token.cancel();
+        self.cancel.notify_waiters();
         for child in self.children() {
             child.cancel();
         }
     }
 
     /// Ends when the run is cancelled.
-    pub(crate) fn cancelled(&self) -> WaitForCancellationFuture<'_> {
-        self.token.cancelled()
+    pub(crate) async fn cancelled(&self) {
+        until(&self.cancel, || self.is_cancelled()).await;
     }
 
     fn children(&self) -> Vec<Arc<Self>> {
@@ -75,34 +75,40 @@ impl Control {
 
     /// Ends when new states are not held back.
     pub(crate) async fn resumed(&self) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            // Registered before the flag is read: a change in between is not missed.
-            changed.as_mut().enable();
-            if !self.is_paused() {
-                return;
-            }
-            changed.await;
-        }
+        until(&self.changed, || !self.is_paused()).await;
     }
 
-    /// Who is told when the run is paused or resumed, by itself or with its parent.
-    pub(crate) fn announce_to(&self, announce: Box<dyn Fn(bool) + Send + Sync>) {
+    /// Sets who is told of pauses.
+    pub(crate) fn announce_to(&self, watcher: Weak<dyn PauseWatcher>) {
         // A run's control is announced to once, when the run is made.
-        let _ = self.announce.set(announce);
+        let _ = self.watcher.set(watcher);
     }
 
     /// Holds new states back, or lets them go on.
     pub(crate) fn set_paused(&self, paused: bool) {
         let was = self.paused.swap(paused, Ordering::Relaxed);
         self.changed.notify_waiters();
-        if let Some(announce) = self.announce.get().filter(|_| was != paused) {
-            announce(paused);
+        let watcher = self.watcher.get().filter(|_| was != paused);
+        if let Some(watcher) = watcher.and_then(Weak::upgrade) {
+            watcher.paused(paused);
         }
         for child in self.children() {
             child.set_paused(paused);
         }
+    }
+}
+
+/// Waits until a flag says so that is changed before `changed` is notified.
+async fn until(changed: &Notify, is_so: impl Fn() -> bool) {
+    loop {
+        let notified = changed.notified();
+        tokio::pin!(notified);
+        // Registered before the flag is read: a change in between is not missed.
+        notified.as_mut().enable();
+        if is_so() {
+            return;
+        }
+        notified.await;
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) use catalog::check_fields;
 pub use catalog::{Catalog, CatalogError};
 pub use context::Context;
 pub(crate) use context::{AttemptFacts, Progress, RunFacts};
-pub(crate) use control::Control;
+pub(crate) use control::{Control, PauseWatcher};
 pub use emit::Emit;
 pub(crate) use error::ErrorKind;
 pub use error::{NodeError, Signal};

@@ -15,7 +15,7 @@ use super::cell::{EndGuard, RunCell};
 use super::error::RetryError;
 use super::execution::Execution;
 use super::fanout::{Alone, Crew, Lane, LaneActor, LaneArguments, Pool};
-use super::machine::{Effect, RetryWhat, Stop};
+use super::machine::{Effect, Effects, RetryWhat, Stop};
 use super::message::RunMessage;
 use super::unites::{Barriers, UnitesActor, UnitesArguments, UnitesMessage};
 use super::walk::Walker;
@@ -256,7 +256,7 @@ impl RunState {
 
     pub(super) fn carry_out(
         &mut self,
-        effects: Vec<Effect>,
+        effects: Effects,
         myself: &ActorRef<RunMessage>,
     ) -> Result<(), ActorProcessingErr> {
         for effect in effects {

@@ -20,6 +20,9 @@ use crate::event::EventKind;
 use crate::id::{NodeIndex, StateId};
 use crate::value::Value;
 
+/// Lists with fewer elements say little about how long the next one will be.
+const FEW: usize = 16;
+
 /// Completions of one lane.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -179,9 +182,10 @@ impl Batch {
     /// What there is to report; the next batch begins.
     pub(crate) fn take(&mut self) -> Self {
         let RunDelta { records, outputs, .. } = &self.run;
-        // The next batch is likely to be like this one.
-        let records = Vec::with_capacity(records.len());
-        let outputs = Vec::with_capacity(outputs.len());
+        // The next batch is likely to be like this one, unless it was all that a small run has.
+        let alike = |len: usize| if len < FEW { 0 } else { len };
+        let records = Vec::with_capacity(alike(records.len()));
+        let outputs = Vec::with_capacity(alike(outputs.len()));
         let run = RunDelta { records, outputs, ..RunDelta::default() };
         std::mem::replace(self, Self { run, ids: self.ids, ..Self::default() })
     }

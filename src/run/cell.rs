@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use ractor::ActorRef;
-use tokio::sync::watch;
 
+use super::ending::Ending;
 use super::fanout::{Pool, Tools};
 use super::machine::{Machine, Stop};
 use super::message::RunMessage;
-use super::outcome::Outcome;
 use super::unites::Barriers;
 use super::walk::Ground;
 use crate::clock::Timestamp;
 use crate::event::{EventKind, RunBus};
-use crate::node::{Control, RunFacts};
+use crate::id::StateId;
+use crate::node::{Control, PauseWatcher, Progress, RunFacts};
 use crate::value::Value;
 use crate::version::{Pin, Version};
 
@@ -32,7 +32,7 @@ pub(crate) struct RunCell {
     /// The groups of a run that has ended.
     pub barriers: Mutex<Option<Barriers>>,
     pub live: Mutex<Live>,
-    pub outcome: watch::Sender<Option<Arc<Outcome>>>,
+    pub ending: Ending,
     /// Held while an episode is opened, so that two retries open one.
     pub opening: tokio::sync::Mutex<()>,
 }
@@ -68,10 +68,20 @@ pub(crate) type Lease = Box<dyn Send>;
 impl RunCell {
     /// What a lane works with.
     pub(crate) fn tools(&self, pool: &Arc<Pool>) -> Tools {
+        let facts = RunFacts { control: pool.control.clone(), ..(*self.facts).clone() };
+        self.tools_with(Arc::new(facts), pool)
+    }
+
+    /// What the first lane of the first episode works with.
+    pub(crate) fn first_tools(&self, pool: &Arc<Pool>) -> Tools {
+        self.tools_with(self.facts.clone(), pool)
+    }
+
+    fn tools_with(&self, facts: Arc<RunFacts>, pool: &Arc<Pool>) -> Tools {
         let in_flight = (self.ground.plan.limits.in_flight as usize).max(1);
         Tools {
             ground: self.ground.clone(),
-            facts: Arc::new(RunFacts { control: pool.control.clone(), ..(*self.facts).clone() }),
+            facts,
             pool: pool.clone(),
             bus: self.bus.clone(),
             in_flight: in_flight / self.lanes(),
@@ -95,19 +105,28 @@ impl RunCell {
     /// Opens the next episode of a run that has ended.
     pub(crate) fn reopen(self: &Arc<Self>) {
         *self.live.lock() = Live::default();
-        self.outcome.send_replace(None);
+        self.ending.reopen();
         self.announce_pauses();
     }
 
     /// Tells those who watch when the current episode is paused or goes on.
     pub(crate) fn announce_pauses(self: &Arc<Self>) {
-        let cell = Arc::downgrade(self);
-        self.control().announce_to(Box::new(move |paused| {
-            if let Some(cell) = cell.upgrade().filter(|cell| cell.outcome.borrow().is_none()) {
-                let kind = if paused { EventKind::RunPaused } else { EventKind::RunResumed };
-                cell.bus.send(kind);
-            }
-        }));
+        self.control().announce_to(Arc::<Self>::downgrade(self));
+    }
+}
+
+impl PauseWatcher for RunCell {
+    fn paused(&self, paused: bool) {
+        if !self.ending.is_over() {
+            self.bus.send(if paused { EventKind::RunPaused } else { EventKind::RunResumed });
+        }
+    }
+}
+
+/// Reports of handlers go where other events go.
+impl Progress for RunBus {
+    fn report(&self, node: &Arc<str>, state: StateId, progress: Value) {
+        self.send(EventKind::Progress { node: node.clone(), state, progress });
     }
 }
 
@@ -132,7 +151,7 @@ impl EndGuard {
         self.cell.live.lock().actor = None;
         drop(held);
         self.cell.bus.send(EventKind::RunEnded { status: outcome.status.as_str() });
-        self.cell.outcome.send_replace(Some(outcome));
+        self.cell.ending.end(outcome);
     }
 }
 

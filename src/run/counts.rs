@@ -27,7 +27,11 @@ impl Counts {
     }
 
     /// Adds the changes of `other`.
-    pub(crate) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
+        if self.rows.is_empty() {
+            self.rows = other.rows;
+            return;
+        }
         if self.rows.len() < other.rows.len() {
             self.rows.resize(other.rows.len(), [0; STATUSES]);
         }

@@ -180,7 +180,7 @@ impl Run {
             match answer.await {
                 Ok(answer) => return answer,
                 // The run ended before it read the request: its next episode takes it.
-                Err(_) => self.ended().await,
+                Err(_) => drop(self.outcome().await),
             }
         }
     }
@@ -192,7 +192,7 @@ impl Run {
         if let Ok((actor, _)) = Actor::spawn(None, RunActor, arguments).await {
             let mut live = self.cell.live.lock();
             // It may have ended the run already.
-            if self.cell.outcome.borrow().is_none() {
+            if !self.cell.ending.is_over() {
                 if live.in_grace {
                     // An actor that has ended meanwhile has ended the run.
                     let _ = actor.cast(RunMessage::GraceBegins);
@@ -233,12 +233,7 @@ impl Run {
     /// Whether the run has ended and no retry has opened it again.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.cell.outcome.borrow().is_some()
-    }
-
-    async fn ended(&self) {
-        // The sender lives in the cell that this handle owns.
-        let _ = self.cell.outcome.subscribe().wait_for(Option::is_some).await;
+        self.cell.ending.is_over()
     }
 
     /// Waits for the run's end.
@@ -247,12 +242,7 @@ impl Run {
     ///
     /// Cancel safe: the run goes on, and its outcome is kept for the next call.
     pub async fn outcome(&self) -> Arc<Outcome> {
-        loop {
-            self.ended().await;
-            if let Some(outcome) = self.cell.outcome.borrow().clone() {
-                return outcome;
-            }
-        }
+        self.cell.ending.outcome().await
     }
 }
 

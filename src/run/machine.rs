@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::batch::{Failure, RunDelta, Skip, Tally};
 use super::counts::Counts;
 use super::error::RetryError;
@@ -50,6 +52,9 @@ pub(crate) enum Effect {
     /// Nothing is counted any more.
     Settled,
 }
+
+/// What follows from one report.
+pub(crate) type Effects = SmallVec<[Effect; 1]>;
 
 /// The state of one run.
 #[derive(Debug)]
@@ -94,18 +99,18 @@ impl Machine {
     }
 
     /// Counts what a lane reports.
-    pub(crate) fn apply(&mut self, mut delta: RunDelta) -> Vec<Effect> {
+    pub(crate) fn apply(&mut self, mut delta: RunDelta) -> Effects {
         if self.ended {
-            return Vec::new();
+            return Effects::new();
         }
         self.tally.add(delta.tally);
-        self.counts.merge(&delta.counts);
+        self.counts.merge(delta.counts);
         self.records.change(delta.records);
         self.outputs.append(&mut delta.outputs);
         self.skipped.extend(delta.skipped.into_iter().map(|skip| (skip.state, skip)));
         let untolerated = delta.failures.iter().any(|failure| !failure.tolerated);
         self.failures.extend(delta.failures.into_iter().map(|f| (f.state, f)));
-        let mut effects = Vec::new();
+        let mut effects = Effects::new();
         if untolerated && self.plan.on_failure == OnFailure::FailFast {
             effects.extend(self.stop(Stop::FailFast));
         }
@@ -212,7 +217,7 @@ impl Machine {
     }
 
     /// The next attempt of a retried state is counted: its hold ends.
-    pub(crate) fn release_hold(&mut self) -> Vec<Effect> {
+    pub(crate) fn release_hold(&mut self) -> Effects {
         self.tally.holds -= 1;
         self.settle().into_iter().collect()
     }

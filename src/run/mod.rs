@@ -21,6 +21,7 @@ mod batch;
 mod branch_status;
 mod cell;
 mod counts;
+mod ending;
 mod error;
 mod execution;
 mod fanout;
@@ -48,6 +49,7 @@ mod unites;
 mod walk;
 
 pub(crate) use cell::{Lessor, Live, RunCell, RunSettings};
+pub(crate) use ending::Ending;
 pub use error::RetryError;
 pub use fingerprint::{Fingerprint, UnitingIdentity};
 pub use handle::Run;

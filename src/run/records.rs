@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use super::batch::{Record, RecordChange};
 use crate::id::StateId;
 
@@ -15,7 +17,7 @@ const PUT_ASIDE: usize = 32_768;
 pub(crate) struct Records {
     sorted: BTreeMap<StateId, Record>,
     /// In the order of the reports; later changes of a state replace earlier ones.
-    aside: Vec<Vec<RecordChange>>,
+    aside: SmallVec<[Vec<RecordChange>; 1]>,
     aside_changes: usize,
 }
 

@@ -54,29 +54,32 @@ impl Machine {
     }
 
     fn gather_outputs(&self) -> BTreeMap<String, Value> {
-        let mut by_node = BTreeMap::<NodeIndex, Vec<(&Path, &Value)>>::new();
-        for (node, path, output) in &self.outputs {
-            by_node.entry(*node).or_default().push((path, output));
-        }
-        let is_same = |a: &(&Path, &Value), b: &(&Path, &Value)| {
-            self.was_retried() && a.0.fanout_order(b.0).is_eq()
-        };
-        let in_order = |mut outputs: Vec<(&Path, &Value)>| {
+        let mut outputs: Vec<_> = self.outputs.iter().collect();
+        outputs.sort_by_key(|(node, ..)| *node);
+        let named = outputs.chunk_by_mut(|a, b| a.0 == b.0).filter_map(|outputs| {
+            let place = self.plan.node(outputs[0].0);
             // Stably sorted, the last of one place is a manual retry's: it counts.
-            sort_by_path(&mut outputs, |(path, _)| path);
-            let places = outputs.chunk_by(is_same).filter_map(|place| place.last());
-            places.map(|(_, output)| (*output).clone()).collect::<Vec<_>>()
-        };
-        let named = by_node.into_iter().filter_map(|(node, outputs)| {
-            let place = self.plan.node(node);
-            let mut outputs = in_order(outputs);
+            sort_by_path(outputs, |(_, path, _)| path);
             let output = match place.repeats {
-                true => Value::Array(outputs.into()),
-                false => outputs.pop()?,
+                true => Value::Array(self.latest(outputs).cloned().collect()),
+                false => self.latest(outputs).next_back()?.clone(),
             };
             Some((place.identifier.to_string(), output))
         });
         named.collect()
+    }
+
+    /// The last output of each place.
+    fn latest<'a>(
+        &self,
+        outputs: &'a [&(NodeIndex, Path, Value)],
+    ) -> impl DoubleEndedIterator<Item = &'a Value> {
+        let was_retried = self.was_retried();
+        let is_same = move |a: &&(NodeIndex, Path, Value), b: &&(NodeIndex, Path, Value)| {
+            was_retried && a.1.fanout_order(&b.1).is_eq()
+        };
+        let places = outputs.chunk_by(is_same).filter_map(|place| place.last());
+        places.map(|(_, _, output)| output)
     }
 
     fn report_failures(&self) -> Vec<FailureReport> {

@@ -127,7 +127,7 @@ impl RuntimeBuilder {
             graph_secrets: DashMap::new(),
             permits: Arc::new(Semaphore::new(self.settings.max_runs.min(Semaphore::MAX_PERMITS))),
             settings: self.settings,
-            runs: DashMap::new(),
+            runs: DashMap::default(),
             by_key: DashMap::new(),
             ended: Mutex::default(),
             tracker: TaskTracker::new(),

@@ -48,17 +48,16 @@ impl Start {
             }
         }
         let view = View { own: None, scope: &Scope::default(), store };
-        let mut fields = Vec::with_capacity(root.inputs.len());
-        for input in &root.inputs {
+        let fields = root.inputs.iter().map(|input| {
             let given = known.iter().find(|(key, _)| **key == input.field);
             let value = match given {
                 Some((_, value)) => Ok((*value).clone()),
                 None => input.template.resolve(&view, input.target),
             };
             let value = value.map_err(|error| invalid(error.to_string()))?;
-            fields.push((input.field.clone(), value));
-        }
-        let input = Value::Object(fields.into_iter().collect());
+            Ok((input.field.clone(), value))
+        });
+        let input = Value::Object(fields.collect::<Result<_, StartError>>()?);
         let warning = |key: &str| format!("input `{key}` is not declared by the root node");
         Ok((input, unknown.iter().map(|(key, _)| warning(key.as_str())).collect()))
     }

@@ -18,6 +18,7 @@ pub use publish::Published;
 pub use start::Start;
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -32,7 +33,7 @@ use ended::EndedRuns;
 use crate::clock::{Clock, Rng};
 use crate::event::{EventStream, RuntimeBus};
 use crate::graph::Plan;
-use crate::id::{GraphName, RunId, VersionNumber};
+use crate::id::{GraphName, RunId, RunIdHasher, VersionNumber};
 use crate::node::{Catalog, CatalogError, Handler};
 use crate::registry::Registry;
 use crate::run::{Run, StateRetention};
@@ -54,10 +55,10 @@ struct Inner {
     chance: Mutex<Rng>,
     /// Those of the builder, which override what graphs bring.
     secrets: BTreeMap<String, String>,
-    /// Those of each graph's latest publish: operational, so no version has its own.
-    graph_secrets: DashMap<GraphName, BTreeMap<String, String>>,
+    /// Those of each graph's latest publish, overridden: operational, so no version has its own.
+    graph_secrets: DashMap<GraphName, Arc<BTreeMap<String, String>>>,
     settings: Settings,
-    runs: DashMap<RunId, Run>,
+    runs: DashMap<RunId, Run, BuildHasherDefault<RunIdHasher>>,
     by_key: DashMap<(GraphName, String), RunId>,
     ended: Mutex<EndedRuns>,
     permits: Arc<Semaphore>,

@@ -63,10 +63,11 @@ impl Runtime {
     async fn publish_plan(&self, graph: Graph, promote: bool) -> Result<Published, PublishError> {
         let (plan, warnings) = self.compile(&graph)?;
         let name = plan.name().clone();
-        let secrets = graph.document().secrets.0.clone();
+        let mut secrets = graph.document().secrets.0.clone();
+        secrets.extend(self.inner.secrets.clone());
         // In place before the swap, so that a start that gets the version gets its secrets. Nothing
         // waits from here until the change is on its way: a dropped caller leaves both or neither.
-        let before = self.inner.graph_secrets.insert(name.clone(), secrets);
+        let before = self.inner.graph_secrets.insert(name.clone(), Arc::new(secrets));
         let change = Change::Publish { plan: Arc::new(plan), promote };
         let done = self.inner.registry.change(change).await;
         let done = done.inspect_err(|_| self.put_back(name, before))?;
@@ -74,7 +75,7 @@ impl Runtime {
     }
 
     /// Undoes what a refused publish did to a graph's secrets.
-    fn put_back(&self, graph: GraphName, secrets: Option<BTreeMap<String, String>>) {
+    fn put_back(&self, graph: GraphName, secrets: Option<Arc<BTreeMap<String, String>>>) {
         match secrets {
             Some(secrets) => drop(self.inner.graph_secrets.insert(graph, secrets)),
             None => drop(self.inner.graph_secrets.remove(&graph)),

@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use dashmap::mapref::entry::Entry;
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
 use super::{Inner, StartError};
-use crate::event::{EventKind, RunBus};
+use crate::event::RunBus;
 use crate::graph::Plan;
-use crate::id::{GraphName, NodeIndex, RunId, StateId, VersionNumber};
-use crate::node::{Control, Progress, RunFacts, Store};
-use crate::run::{Ground, Live, Machine, Outcome, Run, RunCell, RunSettings, StateCounter};
+use crate::id::{GraphName, RunId, VersionNumber};
+use crate::node::{Control, RunFacts, Store};
+use crate::run::{Ending, Ground, Live, Machine, Outcome, Run, RunCell, RunSettings, StateCounter};
 use crate::value::Value;
 use crate::version::{Pin, Selector};
 
@@ -191,7 +190,7 @@ impl Start {
             machine: Mutex::new(machine),
             barriers: Mutex::new(None),
             live: Mutex::new(Live { control: self.control.clone(), ..Live::default() }),
-            outcome: watch::Sender::new(None),
+            ending: Ending::default(),
             opening: tokio::sync::Mutex::new(()),
         };
         let cell = Arc::new(cell);
@@ -208,9 +207,7 @@ impl Start {
         store: &Store,
         bus: &Arc<RunBus>,
     ) -> RunFacts {
-        let graph = self.inner.graph_secrets.get(&self.graph).map(|secrets| secrets.clone());
-        let mut secrets = graph.unwrap_or_default();
-        secrets.extend(self.inner.secrets.clone());
+        let secrets = self.inner.graph_secrets.get(&self.graph).map(|secrets| secrets.clone());
         RunFacts {
             run,
             graph: self.graph.clone(),
@@ -219,23 +216,10 @@ impl Start {
             names: plan.names.clone(),
             clock: self.inner.clock.clone(),
             store: store.clone(),
-            secrets: Arc::new(secrets),
+            secrets: secrets.unwrap_or_default(),
             control: self.control.clone(),
-            progress: Arc::new(Reporter { plan: plan.clone(), bus: bus.clone() }),
+            progress: bus.clone(),
         }
-    }
-}
-
-/// Sends handlers' progress to the run's bus.
-struct Reporter {
-    plan: Arc<Plan>,
-    bus: Arc<RunBus>,
-}
-
-impl Progress for Reporter {
-    fn report(&self, node: NodeIndex, state: StateId, progress: Value) {
-        let node = self.plan.names[node.at()].clone();
-        self.bus.send(EventKind::Progress { node, state, progress });
     }
 }
 

@@ -37,7 +37,7 @@ impl Alone {
     /// Makes the first state of a run.
     pub(crate) fn begin(cell: Arc<RunCell>, pool: &Arc<Pool>) -> Self {
         cell.bus.send(EventKind::RunStarted);
-        let mut lane = Lane::new(cell.tools(pool));
+        let mut lane = Lane::new(cell.first_tools(pool));
         let root = lane.step_with(|walker| walker.begin(cell.input.clone()));
         let not_before = cell.settings.starts_at.map(|at| at.since(cell.facts.clock.now()));
         lane.made.extend(root.map(|root| Box::new(Execution { not_before, ..*root })));
@@ -59,7 +59,7 @@ impl Alone {
     /// Walks as far as it goes without waiting; gives back what is left, unless the run has ended.
     pub(crate) fn walk(mut self: Box<Self>) -> Option<Box<Self>> {
         let mut cx = Context::from_waker(Waker::noop());
-        let watch = Stopwatch::start();
+        let mut watch = None;
         loop {
             let end = self.lane.turn(&mut cx);
             if end == TurnEnd::Cancelled {
@@ -70,7 +70,9 @@ impl Alone {
                 return None;
             }
             let is_dry = self.lane.tasks.is_empty() || end == TurnEnd::Full;
-            if is_dry || self.has_wide_fanout() || watch.elapsed() > ENOUGH {
+            // Begun after the first turn: most small runs end without a look at the clock.
+            let is_enough = watch.get_or_insert_with(Stopwatch::start).elapsed() > ENOUGH;
+            if is_dry || is_enough || self.has_wide_fanout() {
                 return Some(self);
             }
         }

@@ -135,7 +135,8 @@ impl LaneArguments {
         let mut first = true;
         let waiting = &mut self.lane.waiting;
         let woken = std::future::poll_fn(|cx| {
-            if let Poll::Ready(Some(woken)) = waiting.poll_next_unpin(cx) {
+            let woken = waiting.as_mut().map(|waiting| waiting.poll_next_unpin(cx));
+            if let Some(Poll::Ready(Some(woken))) = woken {
                 return Poll::Ready(Some(woken));
             }
             let changed = changed.as_mut().poll(cx).is_ready();

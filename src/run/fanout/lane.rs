@@ -98,7 +98,8 @@ pub(crate) struct Lane {
     pub(super) parked: Slab<Parked>,
     /// Keys of parked executions that no record lists yet.
     pub(super) unlisted: Vec<usize>,
-    pub(super) waiting: FuturesUnordered<Waiting>,
+    /// `None` as long as nothing has waited.
+    pub(super) waiting: Option<FuturesUnordered<Waiting>>,
     /// How many attempts the next turn starts.
     turn: u32,
     /// Whether a fanout was opened: the turn ends, so that it can be shared before it is walked.
@@ -116,7 +117,7 @@ impl Lane {
             stalled: Vec::new(),
             parked: Slab::new(),
             unlisted: Vec::new(),
-            waiting: FuturesUnordered::new(),
+            waiting: None,
             turn: 4,
             opened: false,
         }
@@ -126,12 +127,18 @@ impl Lane {
     pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> TurnEnd {
         let watch = Stopwatch::start();
         let end = self.take_turn(cx);
-        match watch.elapsed() {
-            took if took < SHORT => self.turn = (self.turn * 2).min(LONGEST_TURN),
-            took if took > LONG => self.turn = (self.turn / 2).max(1),
-            _ => {}
+        if end == TurnEnd::Over {
+            self.size_turn(watch.elapsed());
         }
         end
+    }
+
+    fn size_turn(&mut self, took: Duration) {
+        if took < SHORT {
+            self.turn = (self.turn * 2).min(LONGEST_TURN);
+        } else if took > LONG {
+            self.turn = (self.turn / 2).max(1);
+        }
     }
 
     fn take_turn(&mut self, cx: &mut Context<'_>) -> TurnEnd {
@@ -164,10 +171,8 @@ impl Lane {
 
     fn take_woken(&mut self, cx: &mut Context<'_>) {
         for _ in 0..LONGEST_TURN {
-            if self.waiting.is_empty() {
-                return;
-            }
-            let Poll::Ready(Some((key, woken))) = self.waiting.poll_next_unpin(cx) else { return };
+            let Some(waiting) = &mut self.waiting else { return };
+            let Poll::Ready(Some((key, woken))) = waiting.poll_next_unpin(cx) else { return };
             self.woken(key, woken);
         }
         // There may be more: look again after this turn.
@@ -283,7 +288,7 @@ impl Lane {
 
     /// Ends everything the lane has, and what nobody took yet.
     pub(super) fn abandon(&mut self) {
-        self.waiting = FuturesUnordered::new();
+        self.waiting = None;
         let mut parked: Vec<_> = self.parked.drain().collect();
         parked.sort_by_key(|parked| parked.execution.state);
         for Parked { execution, status } in parked {

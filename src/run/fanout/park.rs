@@ -89,7 +89,7 @@ impl Lane {
     ) {
         let key = self.parked.insert(Parked { execution, status });
         self.unlisted.push(key);
-        self.waiting.push(waiting(key));
+        self.waiting.get_or_insert_default().push(waiting(key));
     }
 
     fn park_for(&mut self, execution: Box<Execution>, delay: Duration) {
