@@ -125,6 +125,68 @@ impl fmt::Debug for VersionNumber {
     }
 }
 
+impl From<u64> for VersionNumber {
+    fn from(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// The label that every graph has, and that a start follows unless it names another.
+pub const DEFAULT_LABEL: &str = "default";
+
+/// The name of a label: a route of a graph that leads to one of its versions.
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LabelName {
+    /// `None` is the default label: a start that follows it copies no text.
+    name: Option<Arc<str>>,
+}
+
+impl LabelName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.name.as_deref().unwrap_or(DEFAULT_LABEL)
+    }
+
+    /// Whether it is the label that every graph has.
+    #[must_use]
+    pub const fn is_default(&self) -> bool {
+        self.name.is_none()
+    }
+}
+
+impl From<&str> for LabelName {
+    /// Trims the text.
+    fn from(text: &str) -> Self {
+        let text = text.trim();
+        Self { name: (text != DEFAULT_LABEL).then(|| text.into()) }
+    }
+}
+
+impl From<String> for LabelName {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<&LabelName> for LabelName {
+    fn from(name: &LabelName) -> Self {
+        name.clone()
+    }
+}
+
+impl fmt::Display for LabelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for LabelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// The identity of a run: 128 bits, written as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(pub u128);

@@ -26,7 +26,10 @@
 //! ```
 
 mod id;
-pub use id::{DEFAULT_NAMESPACE, GraphName, NodeIndex, RunId, StateId, VersionNumber};
+pub use id::{
+    DEFAULT_LABEL, DEFAULT_NAMESPACE, GraphName, LabelName, NodeIndex, RunId, StateId,
+    VersionNumber,
+};
 
 mod value;
 pub use value::{Fields, Key, Value, ValueError, from_value, to_value};
@@ -42,16 +45,21 @@ pub use node::{
 
 mod graph;
 pub use graph::{
-    Condition, ConditionError, Document, DocumentError, EdgeDocument, Entries, ExpressionError,
-    ExpressionErrorKind, Graph, GraphBuilder, Limits, LimitsDocument, MAX_DOCUMENT_BYTES, Mark,
-    NodeDocument, NodeSpec, OnFailure, Part, Plan, Problem, ProblemKind, Problems, Reference,
-    ResolveError, RetryPolicy, RetryPolicyDocument, RetryStrategy, Secrets, StoreConfigDocument,
-    SubGraphDocument, Template, TimeoutDocument, TriggerDocument, UnitesDocument, UnknownStrategy,
-    parse_text,
+    Compatibility, Concern, Condition, ConditionError, Document, DocumentError, EdgeDocument,
+    Entries, ExpressionError, ExpressionErrorKind, FieldDiff, Finding, Graph, GraphBuilder,
+    GraphDiff, Limits, LimitsDocument, MAX_DOCUMENT_BYTES, Mark, NodeDiff, NodeDocument, NodeSpec,
+    OnFailure, Part, Plan, Problem, ProblemKind, Problems, Reference, ResolveError, RetryPolicy,
+    RetryPolicyDocument, RetryStrategy, Secrets, StoreConfigDocument, SubGraphDocument, Template,
+    TimeoutDocument, TriggerDocument, UnitesDocument, UnknownStrategy, parse_text,
 };
 
 mod version;
-pub use version::{VersionError, VersionInfo, VersionStatus};
+pub use version::{
+    Approval, AuditQuery, AuditRecord, Blocker, Blocking, Changed, CompatibilityReport, Considered,
+    Decision, GraphRouting, LabelPolicy, LabelView, Manifest, Marks, NotTaken, Note, Retention,
+    RollbackTarget, Routing, RoutingChange, StartRule, VersionError, VersionInfo, VersionStatus,
+    Weight,
+};
 
 mod event;
 pub use event::{Event, EventKind, EventStream, Lagged};
@@ -66,7 +74,8 @@ pub use run::{
 
 mod runtime;
 pub use runtime::{
-    BuildError, PublishError, Published, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError,
+    Accepted, BuildError, Command, InFlight, Publish, PublishError, Published, RolledBack, Runtime,
+    RuntimeBuilder, ShutdownReport, Start, StartError, Versions,
 };
 
 #[cfg(doctest)]

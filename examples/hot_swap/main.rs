@@ -11,7 +11,7 @@ mod progress;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use hotgraph::{Outcome, Run, RunStatus, Runtime, StateStatus, Value};
+use hotgraph::{Outcome, RollbackTarget, Run, RunStatus, Runtime, StateStatus, Value};
 use progress::Bars;
 
 type Failure = Box<dyn std::error::Error>;
@@ -53,7 +53,8 @@ async fn analyse(directory: &std::path::Path) -> Result<(), Failure> {
     let outcome3 = run3.outcome().await;
     let mut report = vec![("run 1", outcome1), ("run 2", outcome2), ("run 3", outcome3.clone())];
     if outcome3.status == RunStatus::Failed {
-        let back = runtime.rollback(graphs::NAME, None).await?;
+        let previous = RollbackTarget::Previous;
+        let back = runtime.versions(graphs::NAME).rollback(previous).await?.version;
         println!("{v3} failed on {} files: rolled back to {back}", outcome3.failures.len());
         report.push(("run 4", start(&runtime, &root).await?.outcome().await));
     } else {

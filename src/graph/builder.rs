@@ -225,8 +225,7 @@ impl NodeSpec {
 
     /// Binds a sub-graph to the version that a label leads to.
     ///
-    /// The only label is `default`, which leads to the active version; another one is refused when
-    /// the graph is published.
+    /// It is the active one when the graph is published; a label that is not there is refused then.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.bound().label = Some(label.into());
         self

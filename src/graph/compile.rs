@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::check::{Checked, CheckedNode};
 use super::condition::Condition;
 use super::expression::{BoundTemplate, Template};
+use super::outline::Outline;
 use super::plan::{Multiplicity, Plan, PlanEdge, PlanInput, PlanNode, PlanUnites};
 use super::problem::{Problem, ProblemKind, Problems};
 use super::region::{NodeSet, Structure};
@@ -267,6 +268,7 @@ impl Compiler {
         for (node, repeats) in nodes.iter_mut().zip(repeats) {
             node.repeats = repeats == Multiplicity::Many;
         }
+        let outline = Outline::of(checked.document, &nodes, checked.root.at(), hash.is_none());
         Ok(Plan {
             name: checked.name,
             names: nodes.iter().map(|node| node.identifier.clone()).collect(),
@@ -279,7 +281,7 @@ impl Compiler {
             on_failure: checked.on_failure,
             limits: checked.limits,
             timeout: checked.timeout,
-            document: checked.document,
+            outline: Arc::new(outline),
         })
     }
 }

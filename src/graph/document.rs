@@ -229,7 +229,7 @@ pub struct SubGraphDocument {
     /// The graph's namespace; that of the graph around it unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The label whose version is taken; the only one is `default`, the active version.
+    /// The label whose active version is taken when the graph is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// The number of the version that is taken.

@@ -5,12 +5,15 @@
 
 mod builder;
 mod check;
+mod compatibility;
 mod compile;
 mod condition;
+mod diff;
 mod document;
 mod expression;
 #[expect(clippy::module_inception, reason = "the type is the module's main word")]
 mod graph;
+mod outline;
 mod plan;
 mod problem;
 mod region;
@@ -19,8 +22,11 @@ mod retry;
 
 pub use builder::{GraphBuilder, NodeSpec};
 pub(crate) use check::{CheckLimits, Checked, CheckedNode, Refused, Wanted, check};
+pub use compatibility::{Compatibility, Concern, Finding};
+pub(crate) use compatibility::{assess, worst};
 pub(crate) use compile::compile;
 pub use condition::{Condition, ConditionError};
+pub use diff::{FieldDiff, GraphDiff, NodeDiff};
 pub use document::{
     Document, DocumentError, EdgeDocument, Entries, LimitsDocument, MAX_DOCUMENT_BYTES,
     NodeDocument, OnFailure, RetryPolicyDocument, Secrets, StoreConfigDocument, SubGraphDocument,
@@ -31,6 +37,7 @@ pub use expression::{
 };
 pub(crate) use expression::{Lookup, Seen};
 pub use graph::Graph;
+pub(crate) use outline::Outline;
 pub use plan::{Limits, Plan};
 pub(crate) use plan::{Multiplicity, Strategy};
 pub use problem::{Problem, ProblemKind, Problems};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::condition::BoundCondition;
 use super::document::OnFailure;
 use super::expression::{BoundTemplate, ResolveTarget};
+use super::outline::Outline;
 use super::region::NodeSet;
 use super::retry::RetryPolicy;
 use crate::id::{GraphName, NodeIndex};
@@ -29,7 +30,7 @@ pub struct Plan {
     pub(crate) on_failure: OnFailure,
     pub(crate) limits: Limits,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) document: super::Document,
+    pub(crate) outline: Arc<Outline>,
     /// Whether any node unites another.
     pub(crate) has_mergers: bool,
 }
@@ -143,8 +144,17 @@ impl Plan {
 
     /// The document the plan was made from, normalised.
     #[must_use]
-    pub const fn document(&self) -> &super::Document {
-        &self.document
+    pub fn document(&self) -> &super::Document {
+        self.outline.document()
+    }
+
+    /// The hash of the definition: the same for all that mean the same, in every process.
+    ///
+    /// It covers the normalised document and the fingerprints of the handlers. It is `None` if a
+    /// handler was bound to the graph, because such a one never equals another.
+    #[must_use]
+    pub const fn hash(&self) -> Option<[u8; 32]> {
+        self.hash
     }
 
     pub(crate) fn node(&self, index: NodeIndex) -> &PlanNode {
@@ -171,7 +181,7 @@ impl Plan {
             on_failure: OnFailure::Continue,
             limits: Limits::default(),
             timeout: None,
-            document: super::Document::default(),
+            outline: Arc::new(Outline::empty(hash.is_none())),
             has_mergers: false,
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::sync::oneshot;
 
@@ -10,53 +11,63 @@ use super::StartRefusal;
 use super::actor::{RegistryActor, RegistryArguments};
 use super::message::RegistryMessage;
 use crate::clock::Clock;
-use crate::graph::Plan;
-use crate::id::{GraphName, VersionNumber};
-use crate::version::{Change, Command, Done, Pin, Selector, Snapshot, VersionError, VersionInfo};
+use crate::id::GraphName;
+use crate::version::{
+    AuditLog, AuditQuery, AuditRecord, Command, Decision, Done, Pin, Retention, Routing, Selector,
+    Snapshot, VersionError,
+};
 
 /// The versions of every graph of a runtime.
 #[derive(Clone, Debug)]
 pub(crate) struct Registry {
     actor: ActorRef<RegistryMessage>,
     routing: Arc<ArcSwap<Snapshot>>,
+    audit: Arc<Mutex<AuditLog>>,
 }
 
 impl Registry {
-    pub(crate) async fn spawn(clock: Arc<dyn Clock>) -> Result<Self, SpawnErr> {
+    pub(crate) async fn spawn(
+        clock: Arc<dyn Clock>,
+        retention: Retention,
+    ) -> Result<Self, SpawnErr> {
         let routing = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-        let arguments = RegistryArguments { clock, routing: routing.clone() };
+        let audit = Arc::new(Mutex::new(AuditLog::default()));
+        let arguments =
+            RegistryArguments { clock, routing: routing.clone(), audit: audit.clone(), retention };
         let (actor, _) = Actor::spawn(None, RegistryActor, arguments).await?;
-        Ok(Self { actor, routing })
+        Ok(Self { actor, routing, audit })
     }
 
     /// Carries out a command.
     pub(crate) async fn execute(&self, command: Command) -> Result<Done, VersionError> {
         let (reply, answer) = oneshot::channel();
-        let message = RegistryMessage::Execute(command, reply);
+        let message = RegistryMessage::Execute(Box::new(command), reply);
         self.actor.cast(message).map_err(|_| VersionError::Stopped)?;
         answer.await.map_err(|_| VersionError::Stopped)?
     }
 
-    /// Carries out a change at whatever revision there is.
-    pub(crate) async fn change(&self, change: Change) -> Result<Done, VersionError> {
-        self.execute(Command { change, request_id: None, if_revision: None }).await
-    }
-
-    /// Pins the version a start gets.
+    /// Pins the version a start gets, and says why it is that one.
     ///
     /// The second load is where the start takes effect: a route that changed in between is looked
     /// up again, so that no start gets the old version once a promotion has returned.
-    pub(crate) fn start(&self, graph: &GraphName, selector: Selector) -> Result<Pin, StartRefusal> {
+    pub(crate) fn start(
+        &self,
+        graph: &GraphName,
+        selector: &Selector,
+    ) -> Result<(Pin, Decision), StartRefusal> {
         loop {
-            let version = self.routing.load_full().resolve(graph, selector)?;
+            let before = self.routing.load_full();
+            let (version, decision) = before.resolve(graph, selector)?;
             let Some(pin) = Pin::of(&version) else {
-                // It is being retired: the routing that no longer has it is about to be seen.
+                // It is being retired or revoked: the routing that says so is about to be seen.
                 std::hint::spin_loop();
                 continue;
             };
-            match self.routing.load_full().resolve(graph, selector) {
-                Ok(again) if Arc::ptr_eq(&again, &version) => return Ok(pin),
-                _ => drop(pin),
+            let now = self.routing.load_full();
+            if Arc::ptr_eq(&before, &now)
+                || now.confirms(&before, graph, selector, decision.version)
+            {
+                return Ok((pin, decision));
             }
         }
     }
@@ -65,16 +76,14 @@ impl Registry {
         self.routing.load_full()
     }
 
-    /// The versions of a graph, oldest first.
-    pub(crate) fn versions(&self, graph: &GraphName) -> Vec<VersionInfo> {
-        let snapshot = self.snapshot();
-        let Some(route) = snapshot.route(graph) else { return Vec::new() };
-        route.versions.values().map(|version| VersionInfo::of(version, route)).collect()
+    /// The commands that were given, as a query wants them.
+    pub(crate) fn audit(&self, query: &AuditQuery) -> Vec<Arc<AuditRecord>> {
+        self.audit.lock().query(query)
     }
 
-    pub(crate) fn plan(&self, graph: &GraphName, version: VersionNumber) -> Option<Arc<Plan>> {
-        let version = self.snapshot().resolve(graph, Selector::Version(version)).ok()?;
-        Some(version.plan().clone())
+    /// What all accepted commands add up to.
+    pub(crate) fn fold(&self) -> Routing {
+        self.audit.lock().fold()
     }
 
     /// Refuses further commands and ends the actor; starts go on off the last snapshot.

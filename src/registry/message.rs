@@ -8,5 +8,5 @@ use crate::version::{Command, Done, VersionError};
 #[derive(Debug)]
 pub(crate) enum RegistryMessage {
     /// Carry out a command and say what it did.
-    Execute(Command, oneshot::Sender<Result<Done, VersionError>>),
+    Execute(Box<Command>, oneshot::Sender<Result<Done, VersionError>>),
 }

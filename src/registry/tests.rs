@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::Registry;
 use crate::clock::{Rng, SystemClock};
 use crate::graph::Plan;
-use crate::id::{GraphName, VersionNumber};
-use crate::version::{Change, Selector, VersionError};
+use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::version::{
+    Change, Command, Done, LabelChange, NewVersion, Pin, Retention, RollbackTarget, Selector,
+    Terms, VersionChange, VersionError,
+};
 
 const GRAPH: &str = "g";
 
@@ -15,13 +18,46 @@ fn graph() -> GraphName {
     GRAPH.into()
 }
 
+fn publish(promote: bool) -> Change {
+    let plan = Arc::new(Plan::empty(GRAPH, None));
+    let (note, tags, if_head, if_hash) = (None, Vec::new(), None, None);
+    let bindings = Arc::from([]);
+    Change::Publish(Box::new(NewVersion { plan, bindings, note, tags, if_head, if_hash, promote }))
+}
+
+fn on_label(change: LabelChange) -> Change {
+    Change::OnLabel { graph: graph(), label: LabelName::default(), change }
+}
+
+fn promote(version: u64) -> Change {
+    on_label(LabelChange::Promote(VersionNumber(version)))
+}
+
+fn roll_back(version: u64) -> Change {
+    let target = RollbackTarget::Exact(VersionNumber(version));
+    on_label(LabelChange::Rollback { target, force: false })
+}
+
+fn retire(version: u64) -> Change {
+    let version = VersionNumber(version);
+    Change::OnVersion { graph: graph(), version, change: VersionChange::Retire }
+}
+
+async fn execute(registry: &Registry, change: Change) -> Result<Done, VersionError> {
+    registry.execute(Command { change, terms: Terms::default() }).await
+}
+
+fn start(registry: &Registry) -> Pin {
+    registry.start(&graph(), &Selector::default()).unwrap().0
+}
+
 async fn registry(versions: u64) -> Registry {
-    let registry = Registry::spawn(Arc::new(SystemClock::new())).await.unwrap();
+    let clock = Arc::new(SystemClock::new());
+    let registry = Registry::spawn(clock, Retention::default()).await.unwrap();
     for _ in 0..versions {
-        let plan = Arc::new(Plan::empty(GRAPH, None));
-        registry.change(Change::Publish { plan, promote: false }).await.unwrap();
+        execute(&registry, publish(false)).await.unwrap();
     }
-    registry.change(Change::Promote { graph: graph(), version: VersionNumber(1) }).await.unwrap();
+    execute(&registry, promote(1)).await.unwrap();
     registry
 }
 
@@ -70,20 +106,14 @@ async fn operate(registry: &Registry, rng: &mut Rng, clock: &AtomicU64) -> Recor
     let promotes = rng.up_to(2) == 0;
     let began = clock.fetch_add(1, Ordering::SeqCst);
     let kind = if promotes {
-        let version = VersionNumber(version);
-        let change = match rng.up_to(1) {
-            0 => Change::Promote { graph: graph(), version },
-            _ => Change::Rollback { graph: graph(), target: Some(version) },
-        };
-        let version = version.0;
-        match registry.change(change).await {
+        let change = if rng.up_to(1) == 0 { promote(version) } else { roll_back(version) };
+        match execute(registry, change).await {
             Ok(_) => Kind::Promote(version),
             Err(VersionError::AlreadyActive { .. }) => Kind::Refused(version),
             Err(error) => panic!("{error}"),
         }
     } else {
-        let pin = registry.start(&graph(), Selector::Active).unwrap();
-        Kind::Start(pin.version().number().0)
+        Kind::Start(start(registry).version().number().0)
     };
     Recorded { began, ended: clock.fetch_add(1, Ordering::SeqCst), kind }
 }
@@ -136,7 +166,7 @@ async fn a_storm_leaves_no_pin_and_every_version_can_retire() {
                 let mut starts = 0_u64;
                 while !over.load(Ordering::SeqCst) {
                     let before = promoted.load(Ordering::SeqCst);
-                    let pin = registry.start(&graph(), Selector::Active).unwrap();
+                    let pin = start(&registry);
                     assert!(pin.version().number().0 >= before, "I6: a start on an old version");
                     assert!(!pin.version().view().retired, "I7: a pin on a retired version");
                     drop(pin);
@@ -150,30 +180,27 @@ async fn a_storm_leaves_no_pin_and_every_version_can_retire() {
         })
         .collect();
     for number in 2..500 {
-        let plan = Arc::new(Plan::empty(GRAPH, None));
-        registry.change(Change::Publish { plan, promote: true }).await.unwrap();
+        execute(&registry, publish(true)).await.unwrap();
         promoted.store(number, Ordering::SeqCst);
-        let old = VersionNumber(number - 1);
         // A start may hold the old one for a moment; it is retired below if it does now.
-        let _ = registry.change(Change::Retire { graph: graph(), version: old }).await;
+        let _ = execute(&registry, retire(number - 1)).await;
     }
     over.store(true, Ordering::SeqCst);
     for starter in starters {
         assert!(starter.await.unwrap() > 0);
     }
-    for version in registry.versions(&graph()) {
-        assert_eq!(version.live, 0, "I8");
-        let retire = Change::Retire { graph: graph(), version: version.number };
-        let is_active = version.number == VersionNumber(499);
-        assert_eq!(registry.change(retire).await.is_ok(), !is_active);
+    for version in registry.snapshot().route(&graph()).unwrap().versions.values() {
+        let number = version.version.number().0;
+        assert_eq!(version.version.view().live, 0, "I8");
+        assert_eq!(execute(&registry, retire(number)).await.is_ok(), number != 499);
     }
 }
 
 #[tokio::test]
 async fn a_drain_is_noticed_and_a_stopped_registry_says_so() {
     let registry = registry(2).await;
-    let pin = registry.start(&graph(), Selector::Active).unwrap();
-    registry.change(Change::Promote { graph: graph(), version: VersionNumber(2) }).await.unwrap();
+    let pin = start(&registry);
+    execute(&registry, promote(2)).await.unwrap();
     let old = pin.version().clone();
     let drained = tokio::spawn(async move { old.drained().await });
     tokio::task::yield_now().await;
@@ -181,7 +208,6 @@ async fn a_drain_is_noticed_and_a_stopped_registry_says_so() {
     drop(pin);
     drained.await.unwrap();
     registry.stop().await;
-    let change = Change::Promote { graph: graph(), version: VersionNumber(1) };
-    assert_eq!(registry.change(change).await.unwrap_err(), VersionError::Stopped);
-    assert!(registry.start(&graph(), Selector::Active).is_ok());
+    assert_eq!(execute(&registry, promote(1)).await.unwrap_err(), VersionError::Stopped);
+    assert!(registry.start(&graph(), &Selector::default()).is_ok());
 }

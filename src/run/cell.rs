@@ -17,7 +17,7 @@ use crate::event::{EventKind, RunBus};
 use crate::id::StateId;
 use crate::node::{Control, PauseWatcher, Progress, RunFacts};
 use crate::value::Value;
-use crate::version::{Pin, Version};
+use crate::version::{Decision, Pin, Version};
 
 /// A run, whether its actor lives or not.
 pub(crate) struct RunCell {
@@ -25,6 +25,8 @@ pub(crate) struct RunCell {
     pub facts: Arc<RunFacts>,
     pub bus: Arc<RunBus>,
     pub version: Arc<Version>,
+    /// How the run came to its version.
+    pub decision: Decision,
     pub settings: RunSettings,
     /// The input of the root node.
     pub input: Value,
@@ -149,6 +151,9 @@ impl EndGuard {
         let is_cancelled = self.cell.control().is_cancelled();
         let outcome = Arc::new(self.cell.machine.lock().end(is_cancelled));
         self.cell.live.lock().actor = None;
+        if outcome.is_success() {
+            self.cell.version.count_success();
+        }
         drop(held);
         self.cell.bus.send(EventKind::RunEnded { status: outcome.status.as_str() });
         self.cell.ending.end(outcome);

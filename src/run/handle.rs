@@ -17,7 +17,7 @@ use super::outcome::{Outcome, RunView, StateView};
 use super::status::RunStatus;
 use crate::event::EventStream;
 use crate::id::{GraphName, RunId, StateId, VersionNumber};
-use crate::version::Pin;
+use crate::version::{Decision, Pin};
 
 /// A run that was started. Awaiting it gives its [`Outcome`]; dropping it detaches.
 #[derive(Clone)]
@@ -67,6 +67,12 @@ impl Run {
     #[must_use]
     pub fn version(&self) -> VersionNumber {
         self.cell.ground.version
+    }
+
+    /// How the run came to its version.
+    #[must_use]
+    pub fn decision(&self) -> &Decision {
+        &self.cell.decision
     }
 
     /// How the run stands, with counts of states by node and status.

@@ -90,7 +90,7 @@ async fn kill_after(steps: usize, victim: Victim) -> Option<RunStatus> {
     let view = run.status();
     assert_eq!(view.status, outcome.status);
     assert!(view.nodes.values().flatten().all(|(status, _)| status.is_terminal()), "{view:?}");
-    assert!(runtime.versions("nested").iter().all(|version| version.live == 0));
+    assert!(runtime.versions("nested").list().iter().all(|version| version.live == 0));
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -17,6 +17,7 @@ use crate::clock::{Clock, Rng, SystemClock};
 use crate::node::{Catalog, Handler};
 use crate::registry::Registry;
 use crate::run::StateRetention;
+use crate::version::Retention;
 
 /// Collects what a runtime is made of; [`build`](Self::build) checks it once.
 #[must_use = "a builder does nothing until `build` is called"]
@@ -37,6 +38,7 @@ impl Default for RuntimeBuilder {
             keep_ended: 1_000,
             grace: Duration::from_secs(5),
             retention: StateRetention::Auto,
+            versions: Retention::default(),
         };
         Self { handlers: Vec::new(), secrets: BTreeMap::new(), clock: None, seed: None, settings }
     }
@@ -100,6 +102,12 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Sets which versions a graph keeps without being asked.
+    pub fn version_retention(mut self, retention: Retention) -> Self {
+        self.settings.versions = retention;
+        self
+    }
+
     /// Makes the runtime; it lives on the current tokio runtime.
     ///
     /// # Errors
@@ -115,7 +123,8 @@ impl RuntimeBuilder {
             catalog.register(handler)?;
         }
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let registry = Registry::spawn(clock.clone()).await.map_err(|_| BuildError::Registry)?;
+        let registry = Registry::spawn(clock.clone(), self.settings.versions.clone()).await;
+        let registry = registry.map_err(|_| BuildError::Registry)?;
         let seed = self.seed.unwrap_or_else(Rng::random_seed);
         let inner = Arc::new_cyclic(|myself| Inner {
             catalog,

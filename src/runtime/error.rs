@@ -1,7 +1,7 @@
 //! What the front door refuses, and why.
 
 use crate::graph::Problems;
-use crate::id::{GraphName, VersionNumber};
+use crate::id::{GraphName, LabelName, VersionNumber};
 use crate::node::CatalogError;
 use crate::version::{ResolveError, VersionError};
 
@@ -43,6 +43,22 @@ pub enum StartError {
     /// No graph of that name was published.
     #[error("graph `{0}` was never published")]
     UnknownGraph(GraphName),
+    /// The graph has no label of that name.
+    #[error("graph `{graph}` has no label `{label}`")]
+    UnknownLabel {
+        /// The graph.
+        graph: GraphName,
+        /// The label that was asked for.
+        label: LabelName,
+    },
+    /// The version is revoked.
+    #[error("version {version} of graph `{graph}` is revoked")]
+    VersionRevoked {
+        /// The graph.
+        graph: GraphName,
+        /// The version.
+        version: VersionNumber,
+    },
     /// The graph has no version that new runs start on.
     #[error("graph `{0}` has no active version")]
     NoActiveVersion(GraphName),
@@ -100,6 +116,8 @@ impl StartError {
     pub(super) fn of(graph: GraphName, error: ResolveError) -> Self {
         match error {
             ResolveError::UnknownGraph => Self::UnknownGraph(graph),
+            ResolveError::UnknownLabel(label) => Self::UnknownLabel { graph, label },
+            ResolveError::Revoked(version) => Self::VersionRevoked { graph, version },
             ResolveError::NoActiveVersion => Self::NoActiveVersion(graph),
             ResolveError::UnknownVersion(version) => Self::UnknownVersion { graph, version },
             ResolveError::Gone(version) => Self::VersionGone { graph, version },

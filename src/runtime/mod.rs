@@ -4,6 +4,7 @@
 //! it to a run; the registry and runs do not know each other.
 
 mod builder;
+mod command;
 mod ended;
 mod error;
 mod input;
@@ -11,11 +12,14 @@ mod lease;
 mod publish;
 mod start;
 mod subgraph;
+mod versions;
 
 pub use builder::RuntimeBuilder;
+pub use command::{Accepted, Command, InFlight, RolledBack};
 pub use error::{BuildError, PublishError, StartError};
-pub use publish::Published;
+pub use publish::{Publish, Published};
 pub use start::Start;
+pub use versions::Versions;
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasherDefault;
@@ -32,13 +36,12 @@ use ended::EndedRuns;
 
 use crate::clock::{Clock, Rng};
 use crate::event::{EventStream, RuntimeBus};
-use crate::graph::Plan;
-use crate::id::{GraphName, RunId, RunIdHasher, VersionNumber};
+use crate::id::{GraphName, LabelName, RunId, RunIdHasher, VersionNumber};
 use crate::node::{Catalog, CatalogError, Handler};
 use crate::registry::Registry;
 use crate::run::{Run, StateRetention};
 use crate::value::Value;
-use crate::version::{Change, Selector, VersionError, VersionInfo};
+use crate::version::{AuditQuery, AuditRecord, Change, Retention, Routing};
 
 /// An in-process runtime for workflow graphs. Cloning it gives another handle to the same one.
 #[derive(Clone)]
@@ -75,6 +78,7 @@ struct Settings {
     keep_ended: usize,
     grace: Duration,
     retention: StateRetention,
+    versions: Retention,
 }
 
 /// What a shutdown left behind.
@@ -130,98 +134,45 @@ impl Runtime {
         self.inner.bus.subscribe()
     }
 
-    /// The versions of a graph, with exact counts of live runs.
+    /// The versions of a graph: what there is, and commands on them.
     #[must_use]
-    pub fn versions(&self, graph: impl Into<GraphName>) -> Vec<VersionInfo> {
-        self.inner.registry.versions(&graph.into())
+    pub fn versions(&self, graph: impl Into<GraphName>) -> Versions {
+        Versions::new(self.inner.clone(), graph.into())
     }
 
-    /// The compiled graph of a version.
+    /// Promotes versions of several graphs and labels at once: no start sees some without the others.
+    ///
+    /// Each one is a graph, a label and the version that it is to lead to. If one is refused, none is
+    /// promoted.
+    pub fn release<G, L, V>(&self, promotions: impl IntoIterator<Item = (G, L, V)>) -> Command
+    where
+        G: Into<GraphName>,
+        L: Into<LabelName>,
+        V: Into<VersionNumber>,
+    {
+        let promotions = promotions.into_iter();
+        let promotions = promotions.map(|(graph, label, v)| (graph.into(), label.into(), v.into()));
+        Command::accepted(&self.inner, Change::Release(promotions.collect()))
+    }
+
+    /// The routing of every graph, as plain data.
     #[must_use]
-    pub fn plan(&self, graph: impl Into<GraphName>, version: VersionNumber) -> Option<Arc<Plan>> {
-        self.inner.registry.plan(&graph.into(), version)
+    pub fn routing(&self) -> Routing {
+        Routing::of(&self.inner.registry.snapshot())
     }
 
-    /// Makes a version the one that new runs start on.
+    /// The commands on versions that were given, accepted and refused, oldest first.
     ///
-    /// # Errors
-    ///
-    /// If the version is unknown, gone or active already, or the runtime is shut down. Nothing has
-    /// changed then.
-    ///
-    /// # Cancel safety
-    ///
-    /// A command that was sent is carried out although nobody waits for its answer.
-    pub async fn promote(
-        &self,
-        graph: impl Into<GraphName>,
-        version: VersionNumber,
-    ) -> Result<(), VersionError> {
-        let change = Change::Promote { graph: graph.into(), version };
-        self.inner.registry.change(change).await.map(drop)
+    /// The latest 10,000 are kept.
+    #[must_use]
+    pub fn audit(&self, query: &AuditQuery) -> Vec<Arc<AuditRecord>> {
+        self.inner.registry.audit(query)
     }
 
-    /// Sends new runs back to an earlier version; runs in flight finish on theirs.
-    ///
-    /// Without a target it is the version that was active before; versions that were left by a
-    /// rollback are passed over.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such version, the target is gone or active already, or the runtime is shut
-    /// down. Nothing has changed then.
-    ///
-    /// # Cancel safety
-    ///
-    /// A command that was sent is carried out although nobody waits for its answer.
-    pub async fn rollback(
-        &self,
-        graph: impl Into<GraphName>,
-        target: Option<VersionNumber>,
-    ) -> Result<VersionNumber, VersionError> {
-        let change = Change::Rollback { graph: graph.into(), target };
-        self.inner.registry.change(change).await.map(|done| done.version)
-    }
-
-    /// Gives up a version for good: its handlers are dropped.
-    ///
-    /// # Errors
-    ///
-    /// If it is unknown, gone or active, runs are pinned to it, or the runtime is shut down. Nothing
-    /// has changed then.
-    ///
-    /// # Cancel safety
-    ///
-    /// A command that was sent is carried out although nobody waits for its answer.
-    pub async fn retire(
-        &self,
-        graph: impl Into<GraphName>,
-        version: VersionNumber,
-    ) -> Result<(), VersionError> {
-        let change = Change::Retire { graph: graph.into(), version };
-        self.inner.registry.change(change).await.map(drop)
-    }
-
-    /// Waits until a version is no longer active and has no run left.
-    ///
-    /// An active version is waited for until another one is promoted and its own runs have ended.
-    ///
-    /// # Errors
-    ///
-    /// If the graph or the version is unknown or gone.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: dropping it forgets the wait.
-    pub async fn drained(
-        &self,
-        graph: impl Into<GraphName>,
-        version: VersionNumber,
-    ) -> Result<(), StartError> {
-        let graph = graph.into();
-        let found = self.inner.registry.snapshot().resolve(&graph, Selector::Version(version));
-        found.map_err(|error| StartError::of(graph, error))?.drained().await;
-        Ok(())
+    /// What all accepted commands add up to: the [`routing`](Self::routing), if nothing is lost.
+    #[must_use]
+    pub fn fold_audit(&self) -> Routing {
+        self.inner.registry.fold()
     }
 
     /// Refuses new starts, lets runs finish for `grace`, cancels the rest, and ends every actor.

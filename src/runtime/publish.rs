@@ -1,6 +1,8 @@
 //! How a graph becomes a version: checked as a whole, compiled, hashed, handed to the registry.
 
 use std::collections::BTreeMap;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{PublishError, Runtime};
@@ -10,7 +12,7 @@ use crate::graph::{
 };
 use crate::id::{DEFAULT_NAMESPACE, GraphName, VersionNumber};
 use crate::node::Handler;
-use crate::version::Change;
+use crate::version::{Bindings, Change, Command, NewVersion, Terms};
 
 /// What a publish gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,58 +22,161 @@ pub struct Published {
     pub version: VersionNumber,
     /// Whether it is new; the same graph published again is the version it was.
     pub created: bool,
+    /// The hash of the definition; `None` if a handler is opaque.
+    pub hash: Option<[u8; 32]>,
+    /// The revision of the routing after it.
+    pub revision: u64,
     /// What is no problem but may be a mistake, such as a key that means nothing.
     pub warnings: Problems,
 }
+
+/// A graph that is about to be published; awaiting it publishes the graph.
+///
+/// # Errors
+///
+/// [`PublishError`] if the graph is not valid, with every problem and every warning at once; if the
+/// registry refuses it; or after a [`shutdown`](Runtime::shutdown), because the registry has stopped.
+/// Nothing has changed then.
+///
+/// # Cancel safety
+///
+/// Dropped before it is polled, it does nothing. Dropped later, it loses only its answer: the graph
+/// is published with its secrets all the same.
+#[must_use = "the graph is published when this is awaited"]
+pub struct Publish {
+    runtime: Runtime,
+    graph: Graph,
+    promote: bool,
+    note: Option<Arc<str>>,
+    tags: Vec<Arc<str>>,
+    if_head: Option<VersionNumber>,
+    if_hash: Option<[u8; 32]>,
+    terms: Terms,
+}
+
+impl Publish {
+    fn new(runtime: Runtime, graph: Graph, promote: bool) -> Self {
+        Self {
+            runtime,
+            graph,
+            promote,
+            note: None,
+            tags: Vec::new(),
+            if_head: None,
+            if_hash: None,
+            terms: Terms::default(),
+        }
+    }
+
+    /// Says who publishes: the author in the version's manifest.
+    pub fn by(mut self, by: impl Into<Arc<str>>) -> Self {
+        self.terms.by = Some(by.into());
+        self
+    }
+
+    /// Says why.
+    pub fn reason(mut self, reason: impl Into<Arc<str>>) -> Self {
+        self.terms.reason = Some(reason.into());
+        self
+    }
+
+    /// Names the publish: the same name again gives the recorded result, refusals of the registry
+    /// included.
+    pub fn request_id(mut self, id: impl Into<Arc<str>>) -> Self {
+        self.terms.request_id = Some(id.into());
+        self
+    }
+
+    /// Publishes only if the routing is at this revision.
+    pub const fn if_revision(mut self, revision: u64) -> Self {
+        self.terms.if_revision = Some(revision);
+        self
+    }
+
+    /// Publishes only if this is the latest version that the graph was given; 0 for none.
+    pub fn if_head(mut self, head: impl Into<VersionNumber>) -> Self {
+        self.if_head = Some(head.into());
+        self
+    }
+
+    /// Publishes only a definition of this hash, as another publish gave it.
+    pub const fn if_hash(mut self, hash: [u8; 32]) -> Self {
+        self.if_hash = Some(hash);
+        self
+    }
+
+    /// Says in the version's manifest what it is about.
+    pub fn note(mut self, note: impl Into<Arc<str>>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+
+    /// Gives the version a tag, if it is new.
+    pub fn tag(mut self, tag: impl Into<Arc<str>>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    async fn carry_out(self) -> Result<Published, PublishError> {
+        let Self { runtime, graph, promote, note, tags, if_head, if_hash, terms } = self;
+        let Compiled { plan, bindings, warnings } = runtime.compile(&graph)?;
+        let (name, hash) = (plan.name().clone(), plan.hash());
+        let mut secrets = graph.document().secrets.0.clone();
+        secrets.extend(runtime.inner.secrets.clone());
+        let plan = Arc::new(plan);
+        let new = NewVersion { plan, bindings, note, tags, if_head, if_hash, promote };
+        let command = Command { change: Change::Publish(Box::new(new)), terms };
+        // In place before the swap, so that a start that gets the version gets its secrets. Nothing
+        // waits from here until the change is on its way: a dropped caller leaves both or neither.
+        let before = runtime.inner.graph_secrets.insert(name.clone(), Arc::new(secrets));
+        let done = runtime.inner.registry.execute(command).await;
+        let done = done.inspect_err(|_| runtime.put_back(name, before))?;
+        let version = done.version.expect("a publish is about a version");
+        Ok(Published { version, created: done.created, hash, revision: done.revision, warnings })
+    }
+}
+
+impl IntoFuture for Publish {
+    type Output = Result<Published, PublishError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.carry_out())
+    }
+}
+
+impl std::fmt::Debug for Publish {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publish")
+            .field("graph", &self.graph)
+            .field("promote", &self.promote)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A graph that can become a version.
+struct Compiled {
+    plan: Plan,
+    bindings: Bindings,
+    warnings: Problems,
+}
+
+/// A node's handler, and the version it runs if another graph carries it out.
+type Found = (Arc<Handler>, Option<(GraphName, VersionNumber)>);
 
 impl Runtime {
     /// Publishes a graph: it becomes a version that nothing starts on until it is promoted.
     ///
     /// The same content published again gives the version it already is, unless that was retired.
-    ///
-    /// # Errors
-    ///
-    /// If the graph is not valid, with every problem and every warning at once; or after a
-    /// [`shutdown`](Self::shutdown), because the registry has stopped. Nothing has changed then.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped before it is polled, it does nothing. Dropped later, it loses only its answer: the
-    /// graph is published with its secrets all the same.
-    pub async fn publish(&self, graph: impl Into<Graph>) -> Result<Published, PublishError> {
-        self.publish_plan(graph.into(), false).await
+    pub fn publish(&self, graph: impl Into<Graph>) -> Publish {
+        Publish::new(self.clone(), graph.into(), false)
     }
 
-    /// Publishes a graph and makes it the version that new runs start on.
+    /// Publishes a graph and makes it the version that new runs start on, on the default label.
     ///
     /// If that version is active already, nothing changes.
-    ///
-    /// # Errors
-    ///
-    /// As [`publish`](Self::publish).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`publish`](Self::publish).
-    pub async fn publish_and_promote(
-        &self,
-        graph: impl Into<Graph>,
-    ) -> Result<Published, PublishError> {
-        self.publish_plan(graph.into(), true).await
-    }
-
-    async fn publish_plan(&self, graph: Graph, promote: bool) -> Result<Published, PublishError> {
-        let (plan, warnings) = self.compile(&graph)?;
-        let name = plan.name().clone();
-        let mut secrets = graph.document().secrets.0.clone();
-        secrets.extend(self.inner.secrets.clone());
-        // In place before the swap, so that a start that gets the version gets its secrets. Nothing
-        // waits from here until the change is on its way: a dropped caller leaves both or neither.
-        let before = self.inner.graph_secrets.insert(name.clone(), Arc::new(secrets));
-        let change = Change::Publish { plan: Arc::new(plan), promote };
-        let done = self.inner.registry.change(change).await;
-        let done = done.inspect_err(|_| self.put_back(name, before))?;
-        Ok(Published { version: done.version, created: done.created, warnings })
+    pub fn publish_and_promote(&self, graph: impl Into<Graph>) -> Publish {
+        Publish::new(self.clone(), graph.into(), true)
     }
 
     /// Undoes what a refused publish did to a graph's secrets.
@@ -82,7 +187,7 @@ impl Runtime {
         }
     }
 
-    fn compile(&self, graph: &Graph) -> Result<(Plan, Problems), PublishError> {
+    fn compile(&self, graph: &Graph) -> Result<Compiled, PublishError> {
         let document = graph.document();
         let find = |wanted: Wanted<'_>| {
             let bound = graph.bound(wanted.identifier);
@@ -100,33 +205,40 @@ impl Runtime {
             problems,
             warnings: warnings.clone(),
         };
-        let handlers = self.handlers(&checked).map_err(invalid)?;
+        let (handlers, bindings) = self.handlers(&checked).map_err(invalid)?;
         let hash = hash(&checked, &handlers, graph);
         let plan = compile(checked, handlers, hash).map_err(invalid)?;
-        Ok((plan, warnings))
+        Ok(Compiled { plan, bindings, warnings })
     }
 
-    /// The handlers that were checked, and those that run other graphs.
-    fn handlers(&self, checked: &Checked) -> Result<Vec<Arc<Handler>>, Problems> {
+    /// The handlers that were checked, those that run other graphs, and the versions they run.
+    fn handlers(&self, checked: &Checked) -> Result<(Vec<Arc<Handler>>, Bindings), Problems> {
         let mut problems = Vec::new();
-        let handlers = checked.nodes.iter().filter_map(|node| {
+        let found = checked.nodes.iter().filter_map(|node| {
             let handler = self.handler(node);
             handler.map_err(|problem| problems.push(problem.at(&node.identifier))).ok()
         });
-        let handlers = handlers.collect();
-        if problems.is_empty() { Ok(handlers) } else { Err(Problems::new(problems)) }
+        let (handlers, bindings): (Vec<_>, Vec<_>) = found.unzip();
+        if !problems.is_empty() {
+            return Err(Problems::new(problems));
+        }
+        let mut bindings: Vec<_> = bindings.into_iter().flatten().collect();
+        bindings.sort_unstable();
+        bindings.dedup();
+        Ok((handlers, bindings.into()))
     }
 
-    fn handler(&self, node: &CheckedNode) -> Result<Arc<Handler>, Problem> {
+    fn handler(&self, node: &CheckedNode) -> Result<Found, Problem> {
         if let Some(handler) = &node.handler {
-            return Ok(handler.clone());
+            return Ok((handler.clone(), None));
         }
         let Some(child) = &node.graph else {
             let name = &node.node_name;
             return Err(Problem::new(ProblemKind::NodeNotRegistered, name, "no such handler"));
         };
-        let handler = self.subgraph(child, &node.namespace);
-        handler.map(Arc::new).map_err(|reason| {
+        let found = self.subgraph(child, &node.namespace);
+        let found = found.map(|(handler, binding)| (Arc::new(handler), Some(binding)));
+        found.map_err(|reason| {
             let name = child.name.as_deref().unwrap_or_default();
             Problem::new(ProblemKind::SubgraphInvalid, name, reason)
         })

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::{Inner, StartError};
 use crate::event::RunBus;
 use crate::graph::Plan;
-use crate::id::{GraphName, RunId, VersionNumber};
+use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 use crate::node::{Control, RunFacts, Store};
 use crate::run::{Ending, Ground, Live, Machine, Outcome, Run, RunCell, RunSettings, StateCounter};
 use crate::value::Value;
@@ -42,7 +42,7 @@ pub struct Start {
     inner: Arc<Inner>,
     pub(super) graph: GraphName,
     pub(super) inputs: Value,
-    version: Selector,
+    selector: Selector,
     pub(super) store: BTreeMap<String, Value>,
     delay: Duration,
     idempotency_key: Option<String>,
@@ -55,7 +55,7 @@ impl Start {
             inner,
             graph,
             inputs,
-            version: Selector::Active,
+            selector: Selector::default(),
             store: BTreeMap::new(),
             delay: Duration::ZERO,
             idempotency_key: None,
@@ -64,8 +64,34 @@ impl Start {
     }
 
     /// Starts on this version instead of the active one; never falls back to another.
-    pub const fn version(mut self, version: VersionNumber) -> Self {
-        self.version = Selector::Version(version);
+    pub fn version(mut self, version: VersionNumber) -> Self {
+        self.selector = Selector::Version(version);
+        self
+    }
+
+    /// Starts on what this label leads to instead of the default one.
+    ///
+    /// A start that names its version ignores it.
+    pub fn label(mut self, label: impl Into<LabelName>) -> Self {
+        if let Selector::Label { label: followed, .. } = &mut self.selector {
+            *followed = label.into();
+        }
+        self
+    }
+
+    /// Decides between the active version and a canary by this key: the same key gets the same.
+    ///
+    /// A start that names its version ignores it.
+    pub fn key(mut self, key: impl Into<Arc<str>>) -> Self {
+        if let Selector::Label { key: sticky, .. } = &mut self.selector {
+            *sticky = Some(key.into());
+        }
+        self
+    }
+
+    /// Starts on the version that the version of the graph around it is bound to.
+    pub(super) fn bound(mut self, version: VersionNumber) -> Self {
+        self.selector = Selector::Bound(version);
         self
     }
 
@@ -126,7 +152,7 @@ impl Start {
         let Some(key) = self.idempotency_key.clone() else {
             let (cell, pin) = self.prepare(None)?;
             let run = Run::of(cell);
-            inner.runs.insert(run.id(), run.clone());
+            inner.admit(&run, &pin);
             return Ok(Accepted::New(run, pin));
         };
         let key = (self.graph.clone(), key);
@@ -140,7 +166,7 @@ impl Start {
         let (cell, pin) = self.prepare(Some(key))?;
         let run = Run::of(cell);
         // Known before the entry is let go: a second start of this key finds the run.
-        inner.runs.insert(run.id(), run.clone());
+        inner.admit(&run, &pin);
         entry.insert(run.id());
         Ok(Accepted::New(run, pin))
     }
@@ -149,7 +175,7 @@ impl Start {
     fn prepare(&self, key: Option<(GraphName, String)>) -> Result<(Arc<RunCell>, Pin), StartError> {
         let inner = &self.inner;
         let place = inner.take_place()?;
-        let pin = (inner.registry.start(&self.graph, self.version))
+        let (pin, decision) = (inner.registry.start(&self.graph, &self.selector))
             .map_err(|refusal| StartError::of(self.graph.clone(), refusal))?;
         let version = pin.version().clone();
         let plan = version.plan().clone();
@@ -185,6 +211,7 @@ impl Start {
             facts: Arc::new(facts),
             bus,
             version,
+            decision,
             settings,
             input,
             machine: Mutex::new(machine),
@@ -224,6 +251,15 @@ impl Start {
 }
 
 impl Inner {
+    /// Makes a run known; if its version was revoked since it was pinned, the run is cancelled.
+    fn admit(&self, run: &Run, pin: &Pin) {
+        self.runs.insert(run.id(), run.clone());
+        // Whoever revokes it looks at the runs after the mark is set: one of the two sees the other.
+        if pin.version().is_revoked() {
+            run.cancel();
+        }
+    }
+
     fn draw_identity(&self) -> (RunId, u64) {
         let mut chance = self.chance.lock();
         let (high, low) = (chance.next_u64(), chance.next_u64());
@@ -244,7 +280,7 @@ impl std::fmt::Debug for Start {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Start")
             .field("graph", &self.graph)
-            .field("version", &self.version)
+            .field("selector", &self.selector)
             .finish_non_exhaustive()
     }
 }

@@ -4,22 +4,20 @@ use std::sync::Arc;
 
 use super::{Inner, Runtime};
 use crate::graph::SubGraphDocument;
-use crate::id::{GraphName, VersionNumber};
+use crate::id::{DEFAULT_LABEL, GraphName, LabelName, VersionNumber};
 use crate::node::{Arity, Context, Control, Emit, Handler, NodeError, Schema};
 use crate::run::{Outcome, RunStatus};
 use crate::value::Value;
 use crate::version::Selector;
 
-/// The label that leads to a graph's active version.
-const DEFAULT_LABEL: &str = "default";
-
 impl Runtime {
-    /// The handler of a sub-graph node, bound to a version: the one it names, or the active one.
+    /// The handler of a sub-graph node, and the version it is bound to: the one it names, or that
+    /// which its label leads to.
     pub(super) fn subgraph(
         &self,
         child: &SubGraphDocument,
         namespace: &str,
-    ) -> Result<Handler, String> {
+    ) -> Result<(Handler, (GraphName, VersionNumber)), String> {
         let graph = GraphName::new(
             child.namespace.as_deref().unwrap_or(namespace),
             child.name.as_deref().unwrap_or(""),
@@ -36,8 +34,8 @@ impl Runtime {
             }
         };
         // The binding is part of the definition: another version of the child is another graph.
-        Ok(Handler::dynamic("subgraph", schemas, Arity::One, run)
-            .version(&format!("{graph}@{version}")))
+        let handler = Handler::dynamic("subgraph", schemas, Arity::One, run);
+        Ok((handler.version(&format!("{graph}@{version}")), (graph, version)))
     }
 
     fn bound_version(
@@ -45,18 +43,22 @@ impl Runtime {
         graph: &GraphName,
         child: &SubGraphDocument,
     ) -> Result<VersionNumber, String> {
-        if let Some(label) = child.label.as_deref().filter(|label| *label != DEFAULT_LABEL) {
-            return Err(format!(
-                "`{graph}` has the label `{DEFAULT_LABEL}` and no label `{label}`"
-            ));
-        }
+        let snapshot = self.inner.registry.snapshot();
         let number = child.version.as_ref().and_then(Value::as_i64);
-        let selector = match number.and_then(|number| u64::try_from(number).ok()) {
-            Some(number) => Selector::Version(VersionNumber(number)),
-            None => Selector::Active,
+        let version = match number.and_then(|number| u64::try_from(number).ok()) {
+            Some(number) => VersionNumber(number),
+            None => {
+                let label = LabelName::from(child.label.as_deref().unwrap_or(DEFAULT_LABEL));
+                let route = snapshot.route(graph);
+                let route = route.ok_or_else(|| format!("`{graph}` was never published"))?;
+                let route = route.label(&label);
+                let route = route.ok_or_else(|| format!("`{graph}` has no label `{label}`"))?;
+                let active = route.active;
+                active.ok_or_else(|| format!("`{graph}:{label}` has no active version"))?
+            }
         };
-        let version = self.inner.registry.snapshot().resolve(graph, selector);
-        version.map(|version| version.number()).map_err(|error| format!("`{graph}`: {error}"))
+        let found = snapshot.peek(graph, &Selector::Bound(version));
+        found.map(|_| version).map_err(|error| format!("`{graph}`: {error}"))
     }
 }
 
@@ -70,7 +72,7 @@ async fn start_child(
 ) -> Result<Emit<Value>, NodeError> {
     let control = Control::below(ctx.control());
     let runtime = Runtime { inner };
-    let run = runtime.start(graph, input).version(version).control(control).await?;
+    let run = runtime.start(graph, input).bound(version).control(control).await?;
     // A timeout or a cancel drops this future: the child must not outlive it.
     let orphan = CancelOnDrop(Some(run.clone()));
     let outcome = run.outcome().await;

@@ -1,8 +1,14 @@
-//! Why a command on versions was refused; a refused command changes nothing.
+//! Why a command on versions was refused; a refused command changes nothing but the audit log.
 
-use crate::id::{GraphName, VersionNumber};
+use std::fmt;
+use std::sync::Arc;
 
-/// Why a command on versions was refused; nothing has changed.
+use super::compatibility::CompatibilityReport;
+use super::marks::Note;
+use super::rollback::Considered;
+use crate::id::{GraphName, LabelName, VersionNumber};
+
+/// Why a command on versions was refused; nothing has changed but the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VersionError {
@@ -25,24 +31,138 @@ pub enum VersionError {
         /// The version that was asked for.
         version: VersionNumber,
     },
+    /// The graph has no label of that name.
+    #[error("graph `{graph}` has no label `{label}`")]
+    UnknownLabel {
+        /// The graph.
+        graph: GraphName,
+        /// The label that was asked for.
+        label: LabelName,
+    },
+    /// A label needs a name.
+    #[error("graph `{graph}`: the name of the label is blank")]
+    BlankLabel {
+        /// The graph.
+        graph: GraphName,
+    },
+    /// The default label cannot be removed.
+    #[error("graph `{graph}` keeps its label `default`")]
+    DefaultLabel {
+        /// The graph.
+        graph: GraphName,
+    },
+    /// The label has no active version that a canary could stand beside.
+    #[error("label `{label}` of graph `{graph}` has no active version")]
+    NoActiveVersion {
+        /// The graph.
+        graph: GraphName,
+        /// The label.
+        label: LabelName,
+    },
+    /// The label has no canary.
+    #[error("label `{label}` of graph `{graph}` has no canary")]
+    NoCanary {
+        /// The graph.
+        graph: GraphName,
+        /// The label.
+        label: LabelName,
+    },
     /// The version is the active one.
-    #[error("version {version} of graph `{graph}` is active")]
+    #[error("version {version} of graph `{graph}` is active on label `{label}`")]
     AlreadyActive {
         /// The graph.
         graph: GraphName,
+        /// The label.
+        label: LabelName,
         /// The active version.
         version: VersionNumber,
     },
+    /// The version is revoked.
+    #[error("version {version} of graph `{graph}` is revoked {note}")]
+    Revoked {
+        /// The graph.
+        graph: GraphName,
+        /// The version.
+        version: VersionNumber,
+        /// Who revoked it, why and when.
+        note: Arc<Note>,
+    },
+    /// The version is reverted.
+    #[error("version {version} of graph `{graph}` is reverted {note}")]
+    Reverted {
+        /// The graph.
+        graph: GraphName,
+        /// The version.
+        version: VersionNumber,
+        /// Who reverted it, why and when.
+        note: Arc<Note>,
+    },
+    /// The version was not approved.
+    #[error("version {version} of graph `{graph}` was rejected {note}")]
+    Rejected {
+        /// The graph.
+        graph: GraphName,
+        /// The version.
+        version: VersionNumber,
+        /// Who rejected it, why and when.
+        note: Arc<Note>,
+    },
+    /// The version is held, so it does not retire.
+    #[error("version {version} of graph `{graph}` is held {note}")]
+    Held {
+        /// The graph.
+        graph: GraphName,
+        /// The version.
+        version: VersionNumber,
+        /// Who holds it, why and since when.
+        note: Arc<Note>,
+    },
+    /// The command does not apply to a version in that state.
+    #[error("cannot {command} version {version} of graph `{graph}`: it is {state}")]
+    IllegalTransition {
+        /// The graph.
+        graph: GraphName,
+        /// The version.
+        version: VersionNumber,
+        /// What was asked for.
+        command: String,
+        /// The state that stands against it.
+        state: &'static str,
+    },
+    /// The label takes no version that is BREAKING for callers of its active one.
+    #[error("label `{label}` of graph `{graph}` takes no breaking version: {report}")]
+    BreakingRejected {
+        /// The graph.
+        graph: GraphName,
+        /// The label.
+        label: LabelName,
+        /// What is breaking.
+        report: Arc<CompatibilityReport>,
+    },
+    /// The label takes such a version only when it is approved.
+    #[error("label `{label}` of graph `{graph}` asks for an approval: {report}")]
+    ApprovalRequired {
+        /// The graph.
+        graph: GraphName,
+        /// The label.
+        label: LabelName,
+        /// What an approval is asked for.
+        report: Arc<CompatibilityReport>,
+    },
     /// New starts are routed to the version.
-    #[error("version {version} of graph `{graph}` cannot retire while it is active")]
+    #[error("version {version} of graph `{graph}` cannot retire while {labels:?} lead to it")]
     StillRouted {
         /// The graph.
         graph: GraphName,
-        /// The active version.
+        /// The version.
         version: VersionNumber,
+        /// The labels that lead to it.
+        labels: Vec<LabelName>,
     },
-    /// Runs are pinned to the version.
-    #[error("version {version} of graph `{graph}` has {live} live runs")]
+    /// Runs are pinned to the version, or nodes of other versions run it.
+    #[error(
+        "version {version} of graph `{graph}` has {live} live runs and is used by {referenced_by:?}"
+    )]
     InUse {
         /// The graph.
         graph: GraphName,
@@ -50,24 +170,106 @@ pub enum VersionError {
         version: VersionNumber,
         /// How many runs are pinned to it.
         live: u64,
+        /// The versions whose nodes run it.
+        referenced_by: Vec<(GraphName, VersionNumber)>,
     },
     /// No earlier version can be rolled back to.
-    #[error("graph `{graph}` has no version to roll back to; considered {considered:?}")]
+    #[error(
+        "label `{label}` of graph `{graph}` has no version to roll back to{}",
+        listed(considered)
+    )]
     NoRollbackTarget {
         /// The graph.
         graph: GraphName,
-        /// The versions that were active before, latest first, none of which can be taken.
-        considered: Vec<VersionNumber>,
+        /// The label.
+        label: LabelName,
+        /// The versions that were active before, latest first, and why none of them is taken.
+        considered: Vec<Considered>,
     },
     /// Somebody else changed the routing first.
-    #[error("the routing is at revision {found}, not at {expected}")]
+    #[error("the routing is at revision {found}, not at {expected}{}", told(last.as_deref()))]
     Conflict {
         /// The revision the command was meant for.
         expected: u64,
         /// The revision there is.
         found: u64,
+        /// The latest change.
+        last: Option<Box<Changed>>,
     },
+    /// Somebody else published first.
+    #[error("the latest version of graph `{graph}` is {found}, not {expected}")]
+    HeadMoved {
+        /// The graph.
+        graph: GraphName,
+        /// The latest version that was expected.
+        expected: VersionNumber,
+        /// The latest version there is; 0 if there is none.
+        found: VersionNumber,
+    },
+    /// The definition is not the one that was expected.
+    #[error("graph `{graph}` does not have the expected hash")]
+    HashDiffers {
+        /// The graph.
+        graph: GraphName,
+    },
+    /// The graph has as many versions as it may, and retention gives up none.
+    #[error("graph `{graph}` has {limit} versions, and none of them can be given up")]
+    TooManyVersions {
+        /// The graph.
+        graph: GraphName,
+        /// How many versions it may have.
+        limit: usize,
+        /// Why each version stays, oldest first.
+        blocked: Vec<Blocker>,
+    },
+    /// A release changes at least one label.
+    #[error("the release is empty")]
+    EmptyRelease,
     /// The registry has stopped.
     #[error("the registry has stopped")]
     Stopped,
+}
+
+/// A change, who made it, why and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Changed {
+    /// The command, in words.
+    pub command: String,
+    /// Who gave it, why and when.
+    pub note: Arc<Note>,
+}
+
+/// A version that stays, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Blocker {
+    /// The version.
+    pub version: VersionNumber,
+    /// Why it stays.
+    pub why: Blocking,
+}
+
+/// Why a version stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Blocking {
+    /// A label leads to it.
+    Routed,
+    /// So many runs are pinned to it.
+    Live(u64),
+    /// It is held.
+    Held,
+    /// A node of that version runs it.
+    ReferencedBy(GraphName, VersionNumber),
+    /// It is one of the latest, or of the latest proven ones.
+    Kept,
+}
+
+fn listed(considered: &[Considered]) -> String {
+    considered.iter().map(|one| format!("; not {}: {}", one.version, one.why)).collect()
+}
+
+fn told(last: Option<&Changed>) -> impl fmt::Display {
+    last.map_or_else(String::new, |last| format!(" since `{}` {}", last.command, last.note))
 }

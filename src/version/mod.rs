@@ -1,19 +1,44 @@
 //! Versions: immutable, pinned by runs, routed by a snapshot. Pure: no actor, no clock.
 //!
-//! [`Gate`] counts the pins of one version and says when it may retire; [`Snapshot`] says which
-//! version a start gets; [`Lineages`] takes commands and gives the next snapshot or a refusal.
+//! A [`Command`] comes in; [`Lineages`] carries it out on a draft of the [`Snapshot`], as `decide`
+//! says, and puts it on record in the [`AuditLog`], accepted or refused. A refused command leaves
+//! nothing else behind. [`Gate`](gate::Gate) counts the pins of one version and says when it may
+//! retire. What a start gets is [`Snapshot::resolve`]; the status of a version is derived from the
+//! snapshot and its gate, and is never stored.
 
+mod audit;
+mod command;
+mod compatibility;
+mod decide;
+mod decision;
 mod error;
 mod gate;
+mod label;
 mod lineage;
-#[cfg(test)]
-mod lineage_tests;
+mod manifest;
+mod marks;
 mod pin;
+mod retention;
+mod rollback;
+mod routing;
 mod snapshot;
 mod state;
+mod turn;
 
-pub use error::VersionError;
-pub(crate) use lineage::{Change, Command, Done, Lineages};
+pub(crate) use audit::AuditLog;
+pub use audit::{AuditQuery, AuditRecord};
+pub(crate) use command::{Change, Command, Done, LabelChange, NewVersion, Terms, VersionChange};
+pub use compatibility::CompatibilityReport;
+pub use decision::{Decision, StartRule};
+pub use error::{Blocker, Blocking, Changed, VersionError};
+pub use label::{LabelPolicy, LabelView, Weight};
+pub(crate) use lineage::Lineages;
+pub(crate) use manifest::Bindings;
+pub use manifest::Manifest;
+pub use marks::{Approval, Marks, Note};
 pub(crate) use pin::{Pin, Version};
+pub use retention::Retention;
+pub use rollback::{Considered, NotTaken, RollbackTarget};
+pub use routing::{GraphRouting, Routing, RoutingChange};
 pub(crate) use snapshot::{ResolveError, Selector, Snapshot};
 pub use state::{VersionInfo, VersionStatus};

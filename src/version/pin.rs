@@ -1,39 +1,51 @@
 //! A version and the guard that keeps it alive for a run.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
 use super::gate::{Gate, GateView, Unpinned};
-use crate::clock::Timestamp;
+use super::manifest::Manifest;
 use crate::graph::Plan;
 use crate::id::VersionNumber;
 
 /// An immutable compiled graph with a number.
 #[derive(Debug)]
 pub(crate) struct Version {
-    number: VersionNumber,
+    manifest: Arc<Manifest>,
     plan: Arc<Plan>,
-    created_at: Timestamp,
     gate: Gate,
     drained: Notify,
+    is_revoked: AtomicBool,
+    succeeded: AtomicU64,
 }
 
 impl Version {
-    pub(crate) fn new(number: VersionNumber, plan: Arc<Plan>, created_at: Timestamp) -> Self {
-        Self { number, plan, created_at, gate: Gate::new(), drained: Notify::new() }
+    pub(crate) fn new(manifest: Arc<Manifest>, plan: Arc<Plan>) -> Self {
+        let gate = Gate::new();
+        // Nothing routes to it yet, so the last run that was started on it explicitly is noticed.
+        gate.begin_drain();
+        Self {
+            manifest,
+            plan,
+            gate,
+            drained: Notify::new(),
+            is_revoked: AtomicBool::new(false),
+            succeeded: AtomicU64::new(0),
+        }
     }
 
-    pub(crate) const fn number(&self) -> VersionNumber {
-        self.number
+    pub(crate) fn number(&self) -> VersionNumber {
+        self.manifest.number
+    }
+
+    pub(crate) const fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
     }
 
     pub(crate) const fn plan(&self) -> &Arc<Plan> {
         &self.plan
-    }
-
-    pub(crate) const fn created_at(&self) -> Timestamp {
-        self.created_at
     }
 
     pub(crate) const fn gate(&self) -> &Gate {
@@ -44,6 +56,29 @@ impl Version {
         self.gate.view()
     }
 
+    /// A run on it ended well.
+    pub(crate) fn count_success(&self) {
+        // A statistic: nothing else is read because of it.
+        self.succeeded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many runs on it ended well.
+    pub(crate) fn succeeded(&self) -> u64 {
+        self.succeeded.load(Ordering::Relaxed)
+    }
+
+    /// Takes no pin any more; the routing has said so before.
+    pub(crate) fn revoke(&self) {
+        // Pairs with the load in `is_revoked`: whoever looks at the runs after this sees every run
+        // whose start did not see the mark.
+        self.is_revoked.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether its runs are to stop.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.is_revoked.load(Ordering::SeqCst)
+    }
+
     /// The version is no longer routed to.
     pub(crate) fn begin_drain(&self) {
         if self.gate.begin_drain() {
@@ -51,7 +86,7 @@ impl Version {
         }
     }
 
-    /// Waits until the version is draining and no run is pinned to it.
+    /// Waits until nothing routes to the version and no run is pinned to it.
     pub(crate) async fn drained(&self) {
         loop {
             let drained = self.drained.notified();
@@ -74,9 +109,10 @@ pub(crate) struct Pin {
 }
 
 impl Pin {
-    /// Pins a version, unless it is retired.
+    /// Pins a version, unless it is retired or revoked.
     pub(crate) fn of(version: &Arc<Version>) -> Option<Self> {
-        version.gate.try_pin().then(|| Self { version: version.clone() })
+        let is_taken = !version.is_revoked() && version.gate.try_pin();
+        is_taken.then(|| Self { version: version.clone() })
     }
 
     pub(crate) const fn version(&self) -> &Arc<Version> {

@@ -4,45 +4,77 @@ use std::sync::Arc;
 
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
+use super::compatibility::CompatibilityReport;
+use super::decision::{Decision, StartRule};
+use super::label::LabelRoute;
+use super::manifest::Manifest;
+use super::marks::Marks;
 use super::pin::Version;
-use crate::id::{GraphName, VersionNumber};
+use crate::id::{GraphName, LabelName, VersionNumber};
 
 /// The routing of all graphs at one revision.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    revision: u64,
-    graphs: HashTrieMapSync<GraphName, Route>,
+    pub(super) revision: u64,
+    pub(super) graphs: HashTrieMapSync<GraphName, Route>,
 }
 
 /// Where the starts of one graph go.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Route {
-    pub active: Option<VersionNumber>,
-    pub versions: RedBlackTreeMapSync<VersionNumber, Arc<Version>>,
+    /// The label that every graph has.
+    pub default: LabelRoute,
+    /// The other labels.
+    pub labels: RedBlackTreeMapSync<LabelName, LabelRoute>,
+    pub versions: RedBlackTreeMapSync<VersionNumber, Entry>,
+    /// What is left of versions that are gone.
+    pub retired: RedBlackTreeMapSync<VersionNumber, (Arc<Manifest>, Marks)>,
+    /// What people judged, by the two versions.
+    pub verdicts: HashTrieMapSync<(VersionNumber, VersionNumber), Arc<CompatibilityReport>>,
     /// The highest number that was given, also to versions that are gone.
     pub head: u64,
-    /// Versions in the order they became active, and whether a rollback left them.
-    pub history: Vec<(VersionNumber, bool)>,
+}
+
+/// A version that is not retired, and what was said about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub version: Arc<Version>,
+    pub marks: Marks,
 }
 
 /// Which version a start asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Selector {
-    Active,
+    /// What a label leads to; with a key, always the same as long as the route is.
+    Label { label: LabelName, key: Option<Arc<str>> },
+    /// This version.
     Version(VersionNumber),
+    /// This version, which the version of the graph around it is bound to.
+    Bound(VersionNumber),
+}
+
+impl Default for Selector {
+    /// What a start gets that asks for nothing.
+    fn default() -> Self {
+        Self::Label { label: LabelName::default(), key: None }
+    }
 }
 
 /// Why a start gets no version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error("the graph was never published")]
     UnknownGraph,
+    #[error("the graph has no label `{0}`")]
+    UnknownLabel(LabelName),
     #[error("the graph has no active version")]
     NoActiveVersion,
     #[error("the graph has no version {0}")]
     UnknownVersion(VersionNumber),
     #[error("version {0} is gone")]
     Gone(VersionNumber),
+    #[error("version {0} is revoked")]
+    Revoked(VersionNumber),
 }
 
 impl Snapshot {
@@ -54,26 +86,125 @@ impl Snapshot {
         self.graphs.get(graph)
     }
 
-    /// The same routing with one graph's changed.
-    pub(crate) fn with(&self, graph: GraphName, route: Route) -> Self {
-        Self { revision: self.revision + 1, graphs: self.graphs.insert(graph, route) }
+    pub(crate) fn graphs(&self) -> impl Iterator<Item = (&GraphName, &Route)> {
+        self.graphs.iter()
     }
 
-    /// The version a start gets.
+    /// The version a start gets, and why; a start without a key takes its turn at a canary.
     pub(crate) fn resolve(
         &self,
         graph: &GraphName,
-        selector: Selector,
-    ) -> Result<Arc<Version>, ResolveError> {
+        selector: &Selector,
+    ) -> Result<(Arc<Version>, Decision), ResolveError> {
+        self.look_up(graph, selector, true)
+    }
+
+    /// What `resolve` would say now; no start loses its turn at a canary.
+    pub(crate) fn peek(
+        &self,
+        graph: &GraphName,
+        selector: &Selector,
+    ) -> Result<(Arc<Version>, Decision), ResolveError> {
+        self.look_up(graph, selector, false)
+    }
+
+    fn look_up(
+        &self,
+        graph: &GraphName,
+        selector: &Selector,
+        draws: bool,
+    ) -> Result<(Arc<Version>, Decision), ResolveError> {
         let route = self.graphs.get(graph).ok_or(ResolveError::UnknownGraph)?;
-        let number = match selector {
-            Selector::Active => route.active.ok_or(ResolveError::NoActiveVersion)?,
-            Selector::Version(number) => number,
+        let (version, rule) = match selector {
+            Selector::Label { label, key } => route.follow(label, key.as_deref(), draws)?,
+            Selector::Version(version) => (*version, StartRule::Explicit),
+            Selector::Bound(version) => (*version, StartRule::Binding),
         };
-        match route.versions.get(&number) {
-            Some(version) => Ok(version.clone()),
-            None if (1..=route.head).contains(&number.0) => Err(ResolveError::Gone(number)),
-            None => Err(ResolveError::UnknownVersion(number)),
+        let found = route.startable(version)?;
+        Ok((found.clone(), Decision { version, rule, revision: self.revision }))
+    }
+
+    /// Whether a start that got this version from `before` may keep it.
+    pub(crate) fn confirms(
+        &self,
+        before: &Self,
+        graph: &GraphName,
+        selector: &Selector,
+        version: VersionNumber,
+    ) -> bool {
+        let (Some(old), Some(new)) = (before.graphs.get(graph), self.graphs.get(graph)) else {
+            return false;
+        };
+        let leads_there = match selector {
+            Selector::Label { label, .. } => {
+                old.label(label).zip(new.label(label)).is_some_and(|(old, new)| old.leads_as(new))
+            }
+            Selector::Version(_) | Selector::Bound(_) => true,
+        };
+        leads_there && new.startable(version).is_ok()
+    }
+}
+
+impl Route {
+    /// A label; the default one is always there.
+    pub(crate) fn label(&self, label: &LabelName) -> Option<&LabelRoute> {
+        match label.is_default() {
+            true => Some(&self.default),
+            false => self.labels.get(label),
+        }
+    }
+
+    /// Every label with its name, the default one first.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (LabelName, &LabelRoute)> {
+        let others = self.labels.iter().map(|(name, label)| (name.clone(), label));
+        std::iter::once((LabelName::default(), &self.default)).chain(others)
+    }
+
+    /// The versions that some label leads to.
+    pub(crate) fn routed(&self) -> impl Iterator<Item = VersionNumber> {
+        let others = self.labels.values().flat_map(LabelRoute::targets);
+        self.default.targets().chain(others)
+    }
+
+    /// What a version is, retired or not.
+    pub(crate) fn manifest(&self, version: VersionNumber) -> Option<&Arc<Manifest>> {
+        let live = self.versions.get(&version).map(|entry| entry.version.manifest());
+        live.or_else(|| self.retired.get(&version).map(|(manifest, _)| manifest))
+    }
+
+    fn follow(
+        &self,
+        label: &LabelName,
+        key: Option<&str>,
+        draws: bool,
+    ) -> Result<(VersionNumber, StartRule), ResolveError> {
+        let route = self.label(label).ok_or_else(|| ResolveError::UnknownLabel(label.clone()))?;
+        let active = route.active.ok_or(ResolveError::NoActiveVersion)?;
+        let label = label.clone();
+        let Some(canary) = &route.canary else {
+            return Ok((active, StartRule::Active { label }));
+        };
+        let bucket = key.map(|key| canary.bucket(key));
+        let is_canary = match bucket {
+            Some(bucket) => canary.has(bucket),
+            None if draws => canary.draw(),
+            None => canary.peek(),
+        };
+        Ok(match is_canary {
+            true => {
+                let weight = canary.weight;
+                (canary.version, StartRule::Canary { label, bucket, weight })
+            }
+            false => (active, StartRule::Active { label }),
+        })
+    }
+
+    fn startable(&self, version: VersionNumber) -> Result<&Arc<Version>, ResolveError> {
+        match self.versions.get(&version) {
+            Some(entry) if entry.marks.revoked.is_some() => Err(ResolveError::Revoked(version)),
+            Some(entry) => Ok(&entry.version),
+            None if (1..=self.head).contains(&version.0) => Err(ResolveError::Gone(version)),
+            None => Err(ResolveError::UnknownVersion(version)),
         }
     }
 }

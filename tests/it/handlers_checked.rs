@@ -153,12 +153,12 @@ async fn a_handler_reads_the_secrets_it_declared_and_no_others() {
 async fn a_publish_that_was_dropped_under_way_has_its_secrets() {
     let runtime = runtime([reader().secrets(["a"])]).await;
     drop(runtime.publish_and_promote(secretive().build()));
-    assert!(runtime.versions("g").is_empty());
+    assert!(runtime.versions("g").list().is_empty());
     {
-        let publish = std::pin::pin!(runtime.publish_and_promote(secretive().build()));
+        let publish = runtime.publish_and_promote(secretive().build()).into_future();
         assert!(publish.now_or_never().is_none());
     }
-    while runtime.versions("g").is_empty() {
+    while runtime.versions("g").list().is_empty() {
         tokio::task::yield_now().await;
     }
     assert_eq!(read(&runtime).await, "a");

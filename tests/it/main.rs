@@ -11,3 +11,4 @@ mod module_order;
 mod naive;
 mod runs;
 mod storm;
+mod versions;

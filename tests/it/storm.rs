@@ -86,11 +86,12 @@ async fn every_state_carries_its_runs_version() {
 
     // Three branches and a merger in each run of each of the four starters.
     assert_eq!(states.load(Ordering::Relaxed), 4 * (rounds / 4) * 4);
-    let versions = runtime.versions("g");
-    assert_eq!(versions.len() as u64, rounds);
+    let versions = runtime.versions("g").list();
+    // Beyond 200, retention gives up versions that no run is on.
+    assert!((rounds.min(200)..210).contains(&(versions.len() as u64)), "{}", versions.len());
     assert!(versions.iter().all(|version| version.live == 0));
     for version in &versions[..versions.len() - 1] {
-        runtime.retire("g", version.number).await.unwrap();
+        runtime.versions("g").retire(version.number).await.unwrap();
     }
-    assert_eq!(runtime.versions("g").len(), 1);
+    assert_eq!(runtime.versions("g").list().len(), 1);
 }

@@ -44,7 +44,7 @@ async fn publish(case: &Value, document: Document) -> Result<std::sync::Arc<Plan
         let _ = runtime.register(handler);
     }
     match runtime.publish(document).await {
-        Ok(published) => Ok(runtime.plan(name, published.version).unwrap()),
+        Ok(published) => Ok(runtime.versions(name).plan(published.version).unwrap()),
         Err(PublishError::Invalid { problems, .. }) => Err(problems),
         Err(error) => panic!("{error}"),
     }

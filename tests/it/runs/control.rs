@@ -195,7 +195,7 @@ async fn a_retry_on_a_retired_version_is_refused() {
     let (runtime, run) = failed(NodeSpec::new("odd_fails").input("n", 1)).await;
     let before = run.outcome().await;
     runtime.publish_and_promote(chain("g").build()).await.unwrap();
-    runtime.retire("g", VersionNumber(1)).await.unwrap();
+    runtime.versions("g").retire(1).await.unwrap();
     let gone = RetryError::VersionGone { graph: "g".into(), version: VersionNumber(1) };
     assert_eq!(run.retry_failed("again").await, Err(gone.clone()));
     assert_eq!(run.retry(before.failures[0].state, "again").await, Err(gone));

@@ -211,7 +211,7 @@ async fn a_manual_retry_opens_the_next_episode() {
     assert!(outcome.skipped.is_empty());
     assert_eq!(run.retry_failed("again").await, Err(RetryError::Duplicate("again".into())));
     assert_eq!(run.retry_failed("more").await, Err(RetryError::NothingToRetry));
-    assert!(runtime.versions("g").iter().all(|version| version.live == 0));
+    assert!(runtime.versions("g").list().iter().all(|version| version.live == 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -329,7 +329,7 @@ async fn a_child_run_follows_its_parent() {
     while runtime.live_runs() > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!(runtime.versions("child").iter().all(|version| version.live == 0));
+    assert!(runtime.versions("child").list().iter().all(|version| version.live == 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -347,7 +347,7 @@ async fn nothing_leaks() {
             run.await;
         }
     }
-    assert!(runtime.versions("g").iter().all(|version| version.live == 0));
+    assert!(runtime.versions("g").list().iter().all(|version| version.live == 0));
     assert_eq!(runtime.live_runs(), 0);
     let _ = runtime.shutdown(Duration::from_secs(5)).await;
     let quiet = async {

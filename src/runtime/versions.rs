@@ -1,0 +1,339 @@
+//! The versions of one graph: what there is, and commands on them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::command::{Accepted, Command, RolledBack};
+use super::{Inner, StartError};
+use crate::graph::{Compatibility, GraphDiff, Plan};
+use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::run::Run;
+use crate::version::{
+    Approval, Change, CompatibilityReport, Decision, LabelChange, LabelPolicy, LabelView, Manifest,
+    RollbackTarget, Selector, Snapshot, VersionChange, VersionError, VersionInfo, Weight,
+};
+
+/// The versions of one graph, seen from one of its labels.
+///
+/// It is a handle: each call looks at the routing of that moment, and starts never wait for it.
+/// Commands on routes are about its label, which is `default` unless [`label`](Self::label) chose
+/// another.
+#[derive(Clone)]
+pub struct Versions {
+    inner: Arc<Inner>,
+    graph: GraphName,
+    label: LabelName,
+}
+
+impl Versions {
+    pub(super) fn new(inner: Arc<Inner>, graph: GraphName) -> Self {
+        Self { inner, graph, label: LabelName::default() }
+    }
+
+    /// The same versions, seen from another label; promoting to one that is not there makes it.
+    #[must_use]
+    pub fn label(&self, label: impl Into<LabelName>) -> Self {
+        Self { label: label.into(), ..self.clone() }
+    }
+
+    /// The versions that are not retired, oldest first, with exact counts of live runs.
+    #[must_use]
+    pub fn list(&self) -> Vec<VersionInfo> {
+        let (snapshot, now) = (self.snapshot(), self.inner.clock.now());
+        let Some(route) = snapshot.route(&self.graph) else { return Vec::new() };
+        route.versions.values().map(|entry| VersionInfo::of(entry, route, now)).collect()
+    }
+
+    /// One version, retired or not; `None` if it was never published.
+    #[must_use]
+    pub fn get(&self, version: impl Into<VersionNumber>) -> Option<VersionInfo> {
+        let now = self.inner.clock.now();
+        VersionInfo::find(self.snapshot().route(&self.graph)?, version.into(), now)
+    }
+
+    /// A page of manifests, latest first: at most `limit`, of versions before `before`.
+    ///
+    /// It has the retired ones too. The number of the last one on a page is where the next begins.
+    #[must_use]
+    pub fn history(&self, before: Option<VersionNumber>, limit: usize) -> Vec<Arc<Manifest>> {
+        let snapshot = self.snapshot();
+        let Some(route) = snapshot.route(&self.graph) else { return Vec::new() };
+        let before = before.map_or(route.head, |before| before.0.saturating_sub(1).min(route.head));
+        let numbers = (1..=before).rev().take(limit).map(VersionNumber);
+        numbers.filter_map(|number| route.manifest(number).cloned()).collect()
+    }
+
+    /// The labels, and where each of them leads.
+    #[must_use]
+    pub fn labels(&self) -> BTreeMap<LabelName, LabelView> {
+        let snapshot = self.snapshot();
+        let Some(route) = snapshot.route(&self.graph) else { return BTreeMap::new() };
+        route.labels().map(|(name, label)| (name, label.view())).collect()
+    }
+
+    /// The versions that wait for an approval, oldest first.
+    #[must_use]
+    pub fn pending(&self) -> Vec<VersionInfo> {
+        let mut versions = self.list();
+        versions.retain(|version| version.marks.approval == Approval::Pending);
+        versions
+    }
+
+    /// The compiled graph of a version that is not retired.
+    #[must_use]
+    pub fn plan(&self, version: impl Into<VersionNumber>) -> Option<Arc<Plan>> {
+        let snapshot = self.snapshot();
+        let entry = snapshot.route(&self.graph)?.versions.get(&version.into())?;
+        Some(entry.version.plan().clone())
+    }
+
+    /// The runs that are pinned to a version and have not ended, in no order.
+    ///
+    /// A run that is being started or ended at this moment may be missing; the count in
+    /// [`VersionInfo::live`] is exact.
+    #[must_use]
+    pub fn runs(&self, version: impl Into<VersionNumber>) -> Vec<Run> {
+        self.inner.live_runs_of(&self.graph, version.into())
+    }
+
+    /// What differs between two versions, retired or not.
+    ///
+    /// # Errors
+    ///
+    /// If one of them was never published.
+    pub fn diff(
+        &self,
+        from: impl Into<VersionNumber>,
+        to: impl Into<VersionNumber>,
+    ) -> Result<GraphDiff, VersionError> {
+        let (from, to) = (self.manifest(from.into())?, self.manifest(to.into())?);
+        Ok(GraphDiff::between(&from.outline, &to.outline))
+    }
+
+    /// How far one version can stand in for another, and how many runs are where it cannot.
+    ///
+    /// What a person judged stands before what is derived.
+    ///
+    /// # Errors
+    ///
+    /// If one of them was never published.
+    pub fn assess(
+        &self,
+        from: impl Into<VersionNumber>,
+        to: impl Into<VersionNumber>,
+    ) -> Result<CompatibilityReport, VersionError> {
+        let (from, to) = (from.into(), to.into());
+        self.manifest(from)?;
+        self.manifest(to)?;
+        let snapshot = self.snapshot();
+        let report = snapshot.route(&self.graph).and_then(|route| route.report(from, to));
+        let mut report = Arc::unwrap_or_clone(report.expect("both versions were published"));
+        for run in self.runs(from) {
+            let view = run.status();
+            let nodes = report.rationale.iter().filter_map(|finding| finding.node.as_deref());
+            let nodes: std::collections::BTreeSet<_> = nodes.collect();
+            for node in nodes {
+                let states = view.nodes.get(node);
+                if states.is_some_and(|states| states.keys().any(|status| !status.is_terminal())) {
+                    *report.impact.entry(node.to_owned()).or_default() += 1;
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    /// What a start of this label would get now, and why.
+    ///
+    /// With a key it is what every start with that key gets as long as the route is the same.
+    /// Without one it is what the next start gets that has none.
+    ///
+    /// # Errors
+    ///
+    /// What the start would be refused for: an unknown graph or label, no active version, or a
+    /// revoked one.
+    pub fn explain(&self, key: Option<&str>) -> Result<Decision, StartError> {
+        let selector = Selector::Label { label: self.label.clone(), key: key.map(Arc::from) };
+        let found = self.snapshot().peek(&self.graph, &selector);
+        let found = found.map_err(|error| StartError::of(self.graph.clone(), error));
+        found.map(|(_, decision)| decision)
+    }
+
+    /// Waits until no label leads to a version and no run is pinned to it.
+    ///
+    /// A version that a label leads to is waited for until another one takes its place and its own
+    /// runs have ended.
+    ///
+    /// # Errors
+    ///
+    /// If the graph or the version is unknown or gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropping it forgets the wait.
+    pub async fn drained(&self, version: impl Into<VersionNumber>) -> Result<(), VersionError> {
+        let version = version.into();
+        let entry = {
+            let snapshot = self.snapshot();
+            let route = snapshot.route(&self.graph);
+            let route = route.ok_or_else(|| VersionError::UnknownGraph(self.graph.clone()))?;
+            route.versions.get(&version).map(|entry| entry.version.clone())
+        };
+        let Some(found) = entry else {
+            self.manifest(version)?;
+            return Err(VersionError::VersionGone { graph: self.graph.clone(), version });
+        };
+        found.drained().await;
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.inner.registry.snapshot()
+    }
+
+    fn manifest(&self, version: VersionNumber) -> Result<Arc<Manifest>, VersionError> {
+        let (snapshot, graph) = (self.snapshot(), self.graph.clone());
+        let Some(route) = snapshot.route(&graph) else {
+            return Err(VersionError::UnknownGraph(graph));
+        };
+        let manifest = route.manifest(version).cloned();
+        manifest.ok_or(VersionError::UnknownVersion { graph, version })
+    }
+}
+
+/// Commands on the label.
+impl Versions {
+    /// Makes a version the one that new runs of the label start on; a canary beside it is cleared.
+    ///
+    /// Refused for a version that is gone, revoked, reverted, rejected or active already, and if the
+    /// label's policy stands against it.
+    pub fn promote(&self, version: impl Into<VersionNumber>) -> Command {
+        self.on_label(LabelChange::Promote(version.into()))
+    }
+
+    /// Sends new runs of the label back to an earlier version; runs in flight finish on theirs.
+    ///
+    /// Versions that an earlier rollback left are passed over. While a canary stands beside the
+    /// active version, `LastProven` and `Previous` take back the canary, which counts as reverted;
+    /// the active version stays.
+    pub fn rollback(&self, target: RollbackTarget) -> Command<RolledBack> {
+        let change = LabelChange::Rollback { target, force: false };
+        Command::rolled_back(&self.inner, self.label_change(change))
+    }
+
+    /// Gives a version a share of the label's starts, beside the active version.
+    ///
+    /// A start with a key always gets the same of the two; a key that has the canary keeps it while
+    /// its share grows. Of the starts without a key the share goes to the canary, within one. With a
+    /// share of none it is reached only by starts that name it.
+    pub fn set_canary(&self, version: impl Into<VersionNumber>, weight: Weight) -> Command {
+        self.on_label(LabelChange::SetCanary(version.into(), weight))
+    }
+
+    /// Ends the label's canary; its runs finish on their version.
+    pub fn clear_canary(&self) -> Command {
+        self.on_label(LabelChange::ClearCanary)
+    }
+
+    /// Sets what the label asks of a version that is promoted or made a canary.
+    pub fn set_policy(&self, policy: LabelPolicy) -> Command {
+        self.on_label(LabelChange::SetPolicy(policy))
+    }
+
+    /// Removes the label; the default one stays.
+    pub fn remove_label(&self) -> Command {
+        self.on_label(LabelChange::Remove)
+    }
+
+    fn on_label(&self, change: LabelChange) -> Command {
+        Command::accepted(&self.inner, self.label_change(change))
+    }
+
+    fn label_change(&self, change: LabelChange) -> Change {
+        Change::OnLabel { graph: self.graph.clone(), label: self.label.clone(), change }
+    }
+}
+
+/// Commands on versions, whatever the label.
+impl Versions {
+    /// Gives up a version for good: its handlers are dropped, its manifest stays.
+    ///
+    /// Refused while a label leads to it, it is held, a run is pinned to it, or a version of another
+    /// graph runs it.
+    pub fn retire(&self, version: impl Into<VersionNumber>) -> Command {
+        self.on_version(version.into(), VersionChange::Retire)
+    }
+
+    /// Stops a version at once: nothing starts on it any more, its runs are cancelled.
+    ///
+    /// Where it is a canary, it no longer is. Where it is active, starts are refused until another
+    /// version is promoted.
+    pub fn revoke(&self, version: impl Into<VersionNumber>) -> Command {
+        self.on_version(version.into(), VersionChange::Revoke)
+    }
+
+    /// Keeps a version from being retired.
+    pub fn hold(&self, version: impl Into<VersionNumber>) -> Command {
+        self.on_version(version.into(), VersionChange::Hold)
+    }
+
+    /// Lets a version be retired that was held.
+    pub fn release_hold(&self, version: impl Into<VersionNumber>) -> Command {
+        self.on_version(version.into(), VersionChange::ReleaseHold)
+    }
+
+    /// Gives a version a tag, such as `stable`.
+    pub fn tag(&self, version: impl Into<VersionNumber>, tag: impl Into<Arc<str>>) -> Command {
+        self.on_version(version.into(), VersionChange::Tag(tag.into()))
+    }
+
+    /// Takes a tag from a version.
+    pub fn untag(&self, version: impl Into<VersionNumber>, tag: impl Into<Arc<str>>) -> Command {
+        self.on_version(version.into(), VersionChange::Untag(tag.into()))
+    }
+
+    /// Approves a version, for every label that asks for it.
+    pub fn approve(&self, version: impl Into<VersionNumber>) -> Command {
+        self.on_version(version.into(), VersionChange::Approve)
+    }
+
+    /// Refuses to approve a version: no label takes it, until it is approved after all.
+    pub fn reject(&self, version: impl Into<VersionNumber>) -> Command {
+        self.on_version(version.into(), VersionChange::Reject)
+    }
+
+    /// Lets a version that was reverted take a route again.
+    pub fn clear_reverted(&self, version: impl Into<VersionNumber>) -> Command {
+        self.on_version(version.into(), VersionChange::ClearReverted)
+    }
+
+    /// Says how far one version can stand in for another, for callers; it stands before what is
+    /// derived.
+    pub fn judge(
+        &self,
+        from: impl Into<VersionNumber>,
+        to: impl Into<VersionNumber>,
+        level: Compatibility,
+    ) -> Command {
+        let (graph, from, to) = (self.graph.clone(), from.into(), to.into());
+        Command::accepted(&self.inner, Change::Judge { graph, from, to, level })
+    }
+
+    /// Retires what [`Retention`](crate::version::Retention) gives up; publishing does the same.
+    pub fn collect(&self) -> Command {
+        Command::accepted(&self.inner, Change::Collect { graph: self.graph.clone() })
+    }
+
+    fn on_version(&self, version: VersionNumber, change: VersionChange) -> Command<Accepted> {
+        let graph = self.graph.clone();
+        Command::accepted(&self.inner, Change::OnVersion { graph, version, change })
+    }
+}
+
+impl std::fmt::Debug for Versions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Versions")
+            .field("graph", &self.graph)
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}

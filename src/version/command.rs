@@ -1,0 +1,187 @@
+//! What can be asked of the routing, and what it answers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::label::{LabelPolicy, Weight};
+use super::manifest::Bindings;
+use super::rollback::RollbackTarget;
+use crate::graph::{Compatibility, Plan};
+use crate::id::{GraphName, LabelName, VersionNumber};
+
+/// A command, who gave it, and what it is only carried out under.
+#[derive(Clone, Debug)]
+pub(crate) struct Command {
+    pub change: Change,
+    pub terms: Terms,
+}
+
+/// Who gives a command, and what it is only carried out under.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
+    pub by: Option<Arc<str>>,
+    pub reason: Option<Arc<str>>,
+    /// The same id again gives the recorded result.
+    pub request_id: Option<Arc<str>>,
+    /// The revision the command is meant for.
+    pub if_revision: Option<u64>,
+}
+
+/// What a command changes.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Publish(Box<NewVersion>),
+    OnLabel {
+        graph: GraphName,
+        label: LabelName,
+        change: LabelChange,
+    },
+    OnVersion {
+        graph: GraphName,
+        version: VersionNumber,
+        change: VersionChange,
+    },
+    Judge {
+        graph: GraphName,
+        from: VersionNumber,
+        to: VersionNumber,
+        level: Compatibility,
+    },
+    Release(Vec<(GraphName, LabelName, VersionNumber)>),
+    /// Retire what retention gives up.
+    Collect {
+        graph: GraphName,
+    },
+}
+
+/// A version that is to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct NewVersion {
+    pub plan: Arc<Plan>,
+    pub bindings: Bindings,
+    pub note: Option<Arc<str>>,
+    pub tags: Vec<Arc<str>>,
+    /// The number that the latest version must have; 0 if there must be none.
+    pub if_head: Option<VersionNumber>,
+    /// The hash that the definition must have.
+    pub if_hash: Option<[u8; 32]>,
+    pub promote: bool,
+}
+
+/// What is done with a label.
+#[derive(Clone, Debug)]
+pub(crate) enum LabelChange {
+    Promote(VersionNumber),
+    Rollback {
+        target: RollbackTarget,
+        /// Takes the oldest version if the target leads to none.
+        force: bool,
+    },
+    SetCanary(VersionNumber, Weight),
+    ClearCanary,
+    SetPolicy(LabelPolicy),
+    Remove,
+}
+
+/// What is done with a version.
+#[derive(Clone, Debug)]
+pub(crate) enum VersionChange {
+    Retire,
+    Revoke,
+    Hold,
+    ReleaseHold,
+    Tag(Arc<str>),
+    Untag(Arc<str>),
+    Approve,
+    Reject,
+    ClearReverted,
+}
+
+/// What a command did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// The revision of the routing after it.
+    pub revision: u64,
+    /// The version it was about: that a label leads to now, that was made or changed.
+    pub version: Option<VersionNumber>,
+    /// Whether a version was made.
+    pub created: bool,
+    /// The version that a label led to before.
+    pub left: Option<VersionNumber>,
+}
+
+impl Change {
+    /// The graphs it is about.
+    pub(crate) fn graphs(&self) -> Vec<GraphName> {
+        match self {
+            Self::Publish(new) => vec![new.plan.name().clone()],
+            Self::OnLabel { graph, .. }
+            | Self::OnVersion { graph, .. }
+            | Self::Judge { graph, .. }
+            | Self::Collect { graph } => vec![graph.clone()],
+            Self::Release(promotions) => {
+                let mut graphs: Vec<_> =
+                    promotions.iter().map(|(graph, ..)| graph.clone()).collect();
+                graphs.sort_unstable();
+                graphs.dedup();
+                graphs
+            }
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publish(new) => {
+                let promote = if new.promote { " and promote" } else { "" };
+                write!(f, "publish{promote} {}", new.plan.name())
+            }
+            Self::OnLabel { graph, label, change } => write!(f, "{change} on {graph}:{label}"),
+            Self::OnVersion { graph, version, change } => {
+                write!(f, "{change} version {version} of {graph}")
+            }
+            Self::Judge { graph, from, to, level } => {
+                write!(f, "judge {from} -> {to} of {graph} to be {level}")
+            }
+            Self::Release(promotions) => {
+                f.write_str("release")?;
+                let mut all = promotions.iter();
+                all.try_for_each(|(graph, label, version)| write!(f, " {graph}:{label}={version}"))
+            }
+            Self::Collect { graph } => write!(f, "collect {graph}"),
+        }
+    }
+}
+
+impl fmt::Display for LabelChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Promote(version) => write!(f, "promote {version}"),
+            Self::Rollback { target, force } => {
+                let force = if *force { ", by force" } else { "" };
+                write!(f, "rollback to {target:?}{force}")
+            }
+            Self::SetCanary(version, weight) => write!(f, "set canary {version} at {weight}"),
+            Self::ClearCanary => f.write_str("clear canary"),
+            Self::SetPolicy(policy) => write!(f, "set {policy:?}"),
+            Self::Remove => f.write_str("remove label"),
+        }
+    }
+}
+
+impl fmt::Display for VersionChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retire => f.write_str("retire"),
+            Self::Revoke => f.write_str("revoke"),
+            Self::Hold => f.write_str("hold"),
+            Self::ReleaseHold => f.write_str("release the hold of"),
+            Self::Tag(tag) => write!(f, "tag as `{tag}`"),
+            Self::Untag(tag) => write!(f, "untag as `{tag}`"),
+            Self::Approve => f.write_str("approve"),
+            Self::Reject => f.write_str("reject"),
+            Self::ClearReverted => f.write_str("clear the revert of"),
+        }
+    }
+}

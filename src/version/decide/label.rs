@@ -1,0 +1,266 @@
+//! What is done with labels: promotions, rollbacks, canaries, policies.
+
+use std::sync::Arc;
+
+use super::super::command::{Done, LabelChange};
+use super::super::compatibility::CompatibilityReport;
+use super::super::error::VersionError;
+use super::super::label::{Canary, LabelPolicy, LabelRoute, Weight};
+use super::super::marks::Approval;
+use super::super::rollback::{self, Considered, RollbackTarget};
+use super::super::snapshot::Route;
+use super::super::turn::Turn;
+use crate::graph::Compatibility;
+use crate::id::{GraphName, LabelName, VersionNumber};
+
+pub(super) fn decide(
+    turn: &mut Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+    change: &LabelChange,
+) -> Result<Done, VersionError> {
+    match change {
+        LabelChange::Promote(version) => promote(turn, graph, label, *version),
+        LabelChange::Rollback { target, force } => rollback(turn, graph, label, target, *force),
+        LabelChange::SetCanary(version, weight) => {
+            set_canary(turn, graph, label, *version, *weight)
+        }
+        LabelChange::ClearCanary => clear_canary(turn, graph, label),
+        LabelChange::SetPolicy(policy) => set_policy(turn, graph, label, *policy),
+        LabelChange::Remove => remove(turn, graph, label),
+    }
+}
+
+/// Makes a version the active one of a label; a label that is not there is made.
+pub(super) fn promote(
+    turn: &mut Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+    version: VersionNumber,
+) -> Result<Done, VersionError> {
+    let route = routable(turn, graph, label, version)?;
+    if route.active == Some(version) {
+        let (graph, label) = (graph.clone(), label.clone());
+        return Err(VersionError::AlreadyActive { graph, label, version });
+    }
+    check_policy(turn, graph, label, &route, version)?;
+    Ok(activate(turn, graph, label, route, version))
+}
+
+fn rollback(
+    turn: &mut Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+    target: &RollbackTarget,
+    force: bool,
+) -> Result<Done, VersionError> {
+    let mut route = known(turn, graph, label)?;
+    if let (Some(canary), RollbackTarget::LastProven | RollbackTarget::Previous) =
+        (&route.canary, target)
+    {
+        // It never became active, so there is nothing to go back to: it is taken back itself.
+        let (candidate, active) = (canary.version, route.active);
+        route.canary = None;
+        turn.set_label(graph, label, Some(route));
+        let note = turn.note.clone();
+        turn.mark(graph, candidate, |marks| marks.reverted = Some(note));
+        return Ok(Done { version: active, left: Some(candidate), ..Done::default() });
+    }
+    let version = match target {
+        RollbackTarget::Exact(version) => {
+            routable(turn, graph, label, *version)?;
+            if route.active == Some(*version) {
+                let (graph, label, version) = (graph.clone(), label.clone(), *version);
+                return Err(VersionError::AlreadyActive { graph, label, version });
+            }
+            *version
+        }
+        target => {
+            let whole = turn.route(graph)?;
+            let found = rollback::find(whole, &route, target, turn.note.at);
+            let forced = || rollback::oldest(whole, &route).filter(|_| force);
+            found.or_else(|considered| forced().ok_or_else(|| none(graph, label, considered)))?
+        }
+    };
+    route.leave();
+    Ok(activate(turn, graph, label, route, version))
+}
+
+fn none(graph: &GraphName, label: &LabelName, considered: Vec<Considered>) -> VersionError {
+    let (graph, label) = (graph.clone(), label.clone());
+    VersionError::NoRollbackTarget { graph, label, considered }
+}
+
+fn set_canary(
+    turn: &mut Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+    version: VersionNumber,
+    weight: Weight,
+) -> Result<Done, VersionError> {
+    let mut route = routable(turn, graph, label, version)?;
+    let (name, place) = (graph.clone(), label.clone());
+    match route.active {
+        None => return Err(VersionError::NoActiveVersion { graph: name, label: place }),
+        Some(active) if active == version => {
+            return Err(VersionError::AlreadyActive { graph: name, label: place, version });
+        }
+        Some(_) => {}
+    }
+    check_policy(turn, graph, label, &route, version)?;
+    let known = route.canary.as_ref().filter(|canary| canary.version == version);
+    route.canary = Some(match known {
+        Some(canary) => canary.with_weight(weight),
+        None => Canary::new(graph, label, version, weight),
+    });
+    turn.set_label(graph, label, Some(route));
+    Ok(Done { version: Some(version), ..Done::default() })
+}
+
+fn clear_canary(
+    turn: &mut Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+) -> Result<Done, VersionError> {
+    let mut route = known(turn, graph, label)?;
+    let Some(canary) = route.canary.take() else {
+        return Err(VersionError::NoCanary { graph: graph.clone(), label: label.clone() });
+    };
+    let version = route.active;
+    turn.set_label(graph, label, Some(route));
+    Ok(Done { version, left: Some(canary.version), ..Done::default() })
+}
+
+fn set_policy(
+    turn: &mut Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+    policy: LabelPolicy,
+) -> Result<Done, VersionError> {
+    let mut route = named(turn, graph, label)?;
+    let version = route.active;
+    route.policy = policy;
+    turn.set_label(graph, label, Some(route));
+    Ok(Done { version, ..Done::default() })
+}
+
+fn remove(turn: &mut Turn<'_>, graph: &GraphName, label: &LabelName) -> Result<Done, VersionError> {
+    let route = known(turn, graph, label)?;
+    if label.is_default() {
+        return Err(VersionError::DefaultLabel { graph: graph.clone() });
+    }
+    turn.set_label(graph, label, None);
+    leave_active(turn, graph, &route);
+    Ok(Done { left: route.active, ..Done::default() })
+}
+
+/// Lets a label lead to a version from now on.
+fn activate(
+    turn: &mut Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+    mut route: LabelRoute,
+    version: VersionNumber,
+) -> Done {
+    let left = route.active;
+    leave_active(turn, graph, &route);
+    route.activate(version, turn.note.at);
+    turn.set_label(graph, label, Some(route));
+    Done { version: Some(version), left, ..Done::default() }
+}
+
+/// Remembers how long the version that a label led to was active.
+fn leave_active(turn: &mut Turn<'_>, graph: &GraphName, route: &LabelRoute) {
+    let time = turn.note.at.since(route.since);
+    if let Some(left) = route.active {
+        turn.mark(graph, left, |marks| marks.active_for = marks.active_for.max(time));
+    }
+}
+
+/// A label of a graph, made if it is not there.
+fn named(
+    turn: &Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+) -> Result<LabelRoute, VersionError> {
+    let route = turn.route(graph)?;
+    if label.as_str().is_empty() {
+        return Err(VersionError::BlankLabel { graph: graph.clone() });
+    }
+    Ok(route.label(label).cloned().unwrap_or_default())
+}
+
+/// A label that is there.
+fn known(
+    turn: &Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+) -> Result<LabelRoute, VersionError> {
+    let route = turn.route(graph)?.label(label).cloned();
+    let (graph, label) = (graph.clone(), label.clone());
+    route.ok_or(VersionError::UnknownLabel { graph, label })
+}
+
+/// A label, if it may lead to that version.
+fn routable(
+    turn: &Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+    version: VersionNumber,
+) -> Result<LabelRoute, VersionError> {
+    let route = named(turn, graph, label)?;
+    let marks = &turn.entry(graph, version)?.marks;
+    let graph = graph.clone();
+    if let Some(note) = marks.revoked.clone() {
+        return Err(VersionError::Revoked { graph, version, note });
+    }
+    if let Some(note) = marks.reverted.clone() {
+        return Err(VersionError::Reverted { graph, version, note });
+    }
+    Ok(route)
+}
+
+fn check_policy(
+    turn: &Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+    route: &LabelRoute,
+    version: VersionNumber,
+) -> Result<(), VersionError> {
+    let entry = turn.entry(graph, version)?;
+    let (graph, label) = (graph.clone(), label.clone());
+    if let Approval::Rejected(note) = &entry.marks.approval {
+        let note = note.clone();
+        return Err(VersionError::Rejected { graph, version, note });
+    }
+    let Some(report) = asked(turn.route(&graph)?, route, version) else { return Ok(()) };
+    if route.policy.reject_breaking && report.callers == Compatibility::Breaking {
+        return Err(VersionError::BreakingRejected { graph, label, report });
+    }
+    let is_asked = route.policy.require_approval.is_some_and(|level| report.callers >= level);
+    match entry.marks.approval {
+        Approval::Approved(_) => Ok(()),
+        _ if !is_asked => Ok(()),
+        _ => Err(VersionError::ApprovalRequired { graph, label, report }),
+    }
+}
+
+/// The report that a label's policy is decided by, if it has one.
+fn asked(
+    route: &Route,
+    label: &LabelRoute,
+    version: VersionNumber,
+) -> Option<Arc<CompatibilityReport>> {
+    // Without a policy nothing is compared: a promotion costs what the swap does.
+    let is_asked = label.policy != LabelPolicy::default();
+    label.active.filter(|_| is_asked).and_then(|active| route.report(active, version))
+}
+
+/// Whether some label of a graph asks for an approval of a version.
+pub(super) fn needs_approval(route: &Route, version: VersionNumber) -> bool {
+    route.labels().any(|(_, label)| {
+        let level = label.policy.require_approval;
+        let report = level.and_then(|_| asked(route, label, version));
+        report.zip(level).is_some_and(|(report, level)| report.callers >= level)
+    })
+}

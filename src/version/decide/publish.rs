@@ -1,0 +1,142 @@
+//! How a compiled graph becomes a version, and what makes room for it.
+
+use std::sync::Arc;
+
+use super::super::command::{Done, NewVersion};
+use super::super::compatibility::CompatibilityReport;
+use super::super::error::{Blocker, Blocking, VersionError};
+use super::super::manifest::Manifest;
+use super::super::marks::{Approval, Marks};
+use super::super::pin::Version;
+use super::super::retention::route_users;
+use super::super::snapshot::{Route, Snapshot};
+use super::super::turn::Turn;
+use super::label;
+use crate::id::{GraphName, LabelName, VersionNumber};
+
+pub(super) fn publish(turn: &mut Turn<'_>, new: &NewVersion) -> Result<Done, VersionError> {
+    let graph = new.plan.name().clone();
+    let route = turn.draft().route(&graph).cloned().unwrap_or_default();
+    check_expectations(&graph, &route, new)?;
+    let known = route.versions.values().map(|entry| &entry.version);
+    let mut known = known.filter(|version| version.plan().hash == new.plan.hash);
+    let known = known.find(|_| new.plan.hash.is_some()).map(|version| version.number());
+    let version = match known {
+        Some(version) => version,
+        None => create(turn, &graph, &route, new)?,
+    };
+    let mut done = Done { version: Some(version), ..Done::default() };
+    if new.promote && route.default.active != Some(version) {
+        done = label::promote(turn, &graph, &LabelName::default(), version)?;
+    }
+    done.created = known.is_none();
+    if done.created {
+        collect(turn, &graph);
+    }
+    Ok(done)
+}
+
+/// Retires the versions that retention gives up.
+pub(super) fn collect(turn: &mut Turn<'_>, graph: &GraphName) {
+    for version in turn.retention.gives_up(turn.draft(), graph, turn.note.at) {
+        // Starts that still see the old routing would find the gate closed, and have to wait.
+        if !turn.was_routed(graph, version) {
+            // A start may have pinned it a moment ago: it is looked at again next time.
+            let _ = turn.retire(graph, version);
+        }
+    }
+}
+
+fn check_expectations(
+    graph: &GraphName,
+    route: &Route,
+    new: &NewVersion,
+) -> Result<(), VersionError> {
+    let head = VersionNumber(route.head);
+    if let Some(expected) = new.if_head.filter(|expected| *expected != head) {
+        return Err(VersionError::HeadMoved { graph: graph.clone(), expected, found: head });
+    }
+    match new.if_hash {
+        Some(expected) if new.plan.hash != Some(expected) => {
+            Err(VersionError::HashDiffers { graph: graph.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn create(
+    turn: &mut Turn<'_>,
+    graph: &GraphName,
+    route: &Route,
+    new: &NewVersion,
+) -> Result<VersionNumber, VersionError> {
+    for (child, version) in new.bindings.iter() {
+        let marks = &turn.entry(child, *version)?.marks;
+        if let Some(note) = marks.revoked.clone() {
+            let (graph, version) = (child.clone(), *version);
+            return Err(VersionError::Revoked { graph, version, note });
+        }
+    }
+    check_room(turn, graph, route)?;
+    let manifest = manifest(turn, graph, route, new);
+    let number = manifest.number;
+    let marks = Marks { tags: Arc::new(new.tags.iter().cloned().collect()), ..Marks::default() };
+    turn.publish(graph, Version::new(Arc::new(manifest), new.plan.clone()), marks);
+    if turn.draft().route(graph).is_some_and(|route| label::needs_approval(route, number)) {
+        turn.mark(graph, number, |marks| marks.approval = Approval::Pending);
+    }
+    Ok(number)
+}
+
+fn manifest(turn: &Turn<'_>, graph: &GraphName, route: &Route, new: &NewVersion) -> Manifest {
+    let latest = route.versions.keys().next_back().copied();
+    let parent = route.default.active.or(latest);
+    let parent = parent.and_then(|parent| route.manifest(parent));
+    let number = VersionNumber(route.head + 1);
+    let compatibility = parent.map(|parent| {
+        let pair = (parent.number, number);
+        Arc::new(CompatibilityReport::between(pair, &parent.outline, &new.plan.outline))
+    });
+    Manifest {
+        graph: graph.clone(),
+        number,
+        hash: new.plan.hash,
+        parent: parent.map(|parent| parent.number),
+        depth: parent.map_or(0, |parent| parent.depth + 1),
+        author: turn.note.by.clone(),
+        note: new.note.clone(),
+        created_at: turn.note.at,
+        tags: new.tags.clone().into(),
+        compatibility,
+        bindings: new.bindings.clone(),
+        outline: new.plan.outline.clone(),
+    }
+}
+
+/// A graph that is full takes a version only if retention will give one up.
+fn check_room(turn: &Turn<'_>, graph: &GraphName, route: &Route) -> Result<(), VersionError> {
+    let retention = turn.retention;
+    let is_full = retention.is_full(route);
+    if !is_full || !retention.gives_up(turn.draft(), graph, turn.note.at).is_empty() {
+        return Ok(());
+    }
+    let (graph, limit) = (graph.clone(), retention.hard_limit);
+    let blocked = route.versions.keys().map(|version| blocker(turn.draft(), &graph, *version));
+    let blocked = blocked.collect();
+    Err(VersionError::TooManyVersions { graph, limit, blocked })
+}
+
+fn blocker(snapshot: &Snapshot, graph: &GraphName, version: VersionNumber) -> Blocker {
+    let why = snapshot.route(graph).and_then(|route| {
+        let entry = route.versions.get(&version)?;
+        let live = entry.version.view().live;
+        Some(match route_users(snapshot, graph, version).next() {
+            _ if route.routed().any(|one| one == version) => Blocking::Routed,
+            _ if live > 0 => Blocking::Live(live),
+            _ if entry.marks.held.is_some() => Blocking::Held,
+            Some((graph, version)) => Blocking::ReferencedBy(graph, version),
+            None => Blocking::Kept,
+        })
+    });
+    Blocker { version, why: why.unwrap_or(Blocking::Kept) }
+}

@@ -1,0 +1,48 @@
+//! What a version is, for ever: the record that outlives its handlers.
+
+use std::sync::Arc;
+
+use super::compatibility::CompatibilityReport;
+use crate::clock::Timestamp;
+use crate::graph::{Document, Outline};
+use crate::id::{GraphName, VersionNumber};
+
+/// The versions of other graphs that a version's nodes run.
+pub(crate) type Bindings = Arc<[(GraphName, VersionNumber)]>;
+
+/// What a version is; it never changes, and it outlives the version's retirement.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Manifest {
+    /// The graph.
+    pub graph: GraphName,
+    /// The number inside the graph.
+    pub number: VersionNumber,
+    /// The hash of its definition; `None` if a handler is opaque.
+    pub hash: Option<[u8; 32]>,
+    /// The version it followed: the active one when it was published, else the latest.
+    pub parent: Option<VersionNumber>,
+    /// How many versions it descends from, by their parents.
+    pub depth: u64,
+    /// Who published it, if that was said.
+    pub author: Option<Arc<str>>,
+    /// What was said about it.
+    pub note: Option<Arc<str>>,
+    /// When it was published.
+    pub created_at: Timestamp,
+    /// The tags it was published with.
+    pub tags: Arc<[Arc<str>]>,
+    /// How it differs from its parent for callers and runs; `None` for the first version.
+    pub compatibility: Option<Arc<CompatibilityReport>>,
+    /// The versions of other graphs that its nodes run.
+    pub bindings: Arc<[(GraphName, VersionNumber)]>,
+    pub(crate) outline: Arc<Outline>,
+}
+
+impl Manifest {
+    /// The definition, normalised, without the values of secrets.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        self.outline.document()
+    }
+}

@@ -1,0 +1,65 @@
+//! What was said about a version after it was published: approvals, holds, reverts, tags.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// Who gave a command, why and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Note {
+    /// Who gave it, if that was said.
+    pub by: Option<Arc<str>>,
+    /// Why, if that was said.
+    pub reason: Option<Arc<str>>,
+    /// When it was carried out, on the runtime's clock.
+    pub at: Timestamp,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "by {}", self.by.as_deref().unwrap_or("nobody named"))?;
+        match &self.reason {
+            Some(reason) => write!(f, ", because: {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a version may take a route that asks for approval.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Approval {
+    /// Nobody has asked for it.
+    #[default]
+    Unasked,
+    /// It waits in the queue.
+    Pending,
+    /// It was given.
+    Approved(Arc<Note>),
+    /// It was refused.
+    Rejected(Arc<Note>),
+}
+
+/// What was said about a version after it was published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Marks {
+    /// Whether it was approved.
+    pub approval: Approval,
+    /// It was taken back, and takes no route until the mark is cleared.
+    pub reverted: Option<Arc<Note>>,
+    /// It must not retire.
+    pub held: Option<Arc<Note>>,
+    /// Nothing starts on it any more.
+    pub revoked: Option<Arc<Note>>,
+    /// Names for it, such as `stable`.
+    pub tags: Arc<BTreeSet<Arc<str>>>,
+    /// When it last lost its last route; `None` if it never had one or has not lost it yet.
+    pub unrouted_at: Option<Timestamp>,
+    /// The longest time for which a label had it as its active version, that of today left out.
+    pub active_for: Duration,
+}

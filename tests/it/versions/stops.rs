@@ -1,0 +1,98 @@
+//! Runs in flight when a version is left or revoked, and the wait until it is drained.
+
+use hotgraph::{
+    InFlight, RollbackTarget, RunStatus, StartError, Value, VersionError, VersionNumber, Weight,
+};
+
+use super::{active, held, numbered, promoted, refused, runtime};
+
+#[tokio::test(start_paused = true)]
+async fn runs_of_a_version_that_is_left_finish_pause_or_are_cancelled() {
+    let policies = [
+        (InFlight::Finish, RunStatus::Running),
+        (InFlight::Pause, RunStatus::Paused),
+        (InFlight::Cancel, RunStatus::Cancelled),
+    ];
+    for (in_flight, expected) in policies {
+        let runtime = runtime().await;
+        promoted(&runtime, 2).await;
+        let (left, other) = (held(&runtime, 2).await, held(&runtime, 1).await);
+        let rollback = runtime.versions("g").rollback(RollbackTarget::Previous);
+        rollback.in_flight(in_flight).await.unwrap();
+        if in_flight == InFlight::Cancel {
+            assert_eq!(left.outcome().await.status, expected);
+        }
+        assert_eq!(left.status().status, expected);
+        assert_eq!(other.status().status, RunStatus::Running, "it is on another version");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_version_takes_no_start_and_its_runs_stop() {
+    let runtime = runtime().await;
+    let versions = runtime.versions("g");
+    promoted(&runtime, 2).await;
+    let run = held(&runtime, 2).await;
+    versions.revoke(2).by("ann").await.unwrap();
+    assert_eq!(run.await.status, RunStatus::Cancelled);
+    let revoked = StartError::VersionRevoked { graph: "g".into(), version: VersionNumber(2) };
+    assert_eq!(runtime.start("g", Value::Null).await.unwrap_err(), revoked);
+    let named = runtime.start("g", Value::Null).version(VersionNumber(2));
+    assert_eq!(named.await.unwrap_err(), revoked);
+    let again = refused(&runtime, versions.revoke(2)).await;
+    assert!(matches!(again, VersionError::IllegalTransition { .. }), "{again}");
+    versions.rollback(RollbackTarget::Previous).await.unwrap();
+    assert_eq!(active(&runtime), 1);
+    let back = refused(&runtime, versions.promote(2)).await;
+    assert!(matches!(back, VersionError::Revoked { .. }), "{back}");
+}
+
+#[tokio::test]
+async fn a_revoked_canary_is_one_no_longer() {
+    let runtime = runtime().await;
+    let versions = runtime.versions("g");
+    promoted(&runtime, 1).await;
+    runtime.publish(numbered(2)).await.unwrap();
+    versions.set_canary(2, Weight::percent(100)).await.unwrap();
+    assert_eq!(active(&runtime), 2);
+    versions.revoke(2).await.unwrap();
+    assert_eq!(active(&runtime), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_version_takes_no_manual_retry() {
+    let runtime = runtime().await;
+    promoted(&runtime, 1).await;
+    let run = runtime.start("g", Value::Null).await.unwrap();
+    run.outcome().await;
+    runtime.versions("g").revoke(1).await.unwrap();
+    let state = run.states()[0].id;
+    assert!(run.retry(state, "again").await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_is_awaited_and_says_which_runs_are_in_the_way() {
+    let runtime = runtime().await;
+    let versions = runtime.versions("g");
+    promoted(&runtime, 1).await;
+    let run = held(&runtime, 1).await;
+    let waiting = versions.clone();
+    let drained = tokio::spawn(async move { waiting.drained(1).await });
+    tokio::task::yield_now().await;
+    runtime.publish_and_promote(numbered(2)).await.unwrap();
+    assert_eq!(versions.runs(1).iter().map(hotgraph::Run::id).collect::<Vec<_>>(), [run.id()]);
+    assert!(!drained.is_finished());
+    run.cancel();
+    drained.await.unwrap().unwrap();
+    assert!(versions.runs(1).is_empty());
+    // A version that was never routed drains too.
+    runtime.publish(numbered(3)).await.unwrap();
+    let run = held(&runtime, 3).await;
+    run.cancel();
+    versions.drained(3).await.unwrap();
+    versions.retire(3).await.unwrap();
+    let gone = versions.drained(3).await.unwrap_err();
+    assert!(matches!(gone, VersionError::VersionGone { .. }), "{gone}");
+    let unknown = versions.drained(9).await.unwrap_err();
+    assert!(matches!(unknown, VersionError::UnknownVersion { .. }), "{unknown}");
+}
