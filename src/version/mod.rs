@@ -17,6 +17,8 @@ mod label;
 mod lineage;
 mod manifest;
 mod marks;
+#[cfg(test)]
+mod model_tests;
 mod pin;
 mod retention;
 mod rollback;

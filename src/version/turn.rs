@@ -80,7 +80,7 @@ impl<'a> Turn<'a> {
         self.mark(graph, number, |it| *it = marks);
     }
 
-    /// Puts a label in the place of the one of that name.
+    /// Puts a label in the place of the one of that name; one that leads the same is no change.
     pub(super) fn set_label(
         &mut self,
         graph: &GraphName,
@@ -88,6 +88,10 @@ impl<'a> Turn<'a> {
         route: Option<LabelRoute>,
     ) {
         let view = route.as_ref().map(LabelRoute::view);
+        let before = self.draft.route(graph).and_then(|route| route.label(label));
+        if before.map(LabelRoute::view) == view {
+            return;
+        }
         let change = RoutingChange::Label { graph: graph.clone(), label: label.clone(), view };
         self.change(graph, |graph| match route {
             Some(route) if label.is_default() => graph.default = route,

@@ -1,0 +1,323 @@
+//! Random commands against a plain model: both say the same, and the invariants hold after each.
+
+mod model;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::graph::{Compatibility, Plan};
+use crate::id::{GraphName, LabelName, VersionNumber};
+use model::{MOST, Model};
+
+/// A step of a random history.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Publish content; content 0 is opaque.
+    Publish {
+        content: u8,
+        promote: bool,
+    },
+    Promote(usize, u64),
+    /// Promote two versions, one on each label.
+    Release(u64, u64),
+    Rollback(usize, Target, bool),
+    Canary(usize, u64, u16),
+    ClearCanary(usize),
+    Policy(usize, bool, Option<usize>),
+    Remove(usize),
+    Judge(u64, u64, usize),
+    /// Hold, tag, approve, clear a revert or revoke; or the contrary, where there is one.
+    Mark(u64, u8, bool),
+    Retire(u64),
+    /// A run starts on a label or, if it is given, on a version, and goes on.
+    Start {
+        label: usize,
+        version: Option<u64>,
+        key: bool,
+    },
+    /// The oldest run ends, well or not.
+    End(bool),
+    /// So many seconds pass.
+    Tick(u64),
+}
+
+/// A target of a rollback.
+#[derive(Clone, Copy, Debug)]
+pub enum Target {
+    LastProven,
+    Previous,
+    Tagged,
+    Exact(u64),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let (label, version) = (0..2_usize, 0..10_u64);
+    let target = prop_oneof![
+        Just(Target::LastProven),
+        Just(Target::Previous),
+        Just(Target::Tagged),
+        version.clone().prop_map(Target::Exact),
+    ];
+    let labelled = (label.clone(), version.clone());
+    prop_oneof![
+        4 => (0..5_u8, any::<bool>()).prop_map(|(content, promote)| Op::Publish { content, promote }),
+        4 => labelled.clone().prop_map(|(label, v)| Op::Promote(label, v)),
+        1 => (version.clone(), version.clone()).prop_map(|(a, b)| Op::Release(a, b)),
+        3 => (label.clone(), target, any::<bool>()).prop_map(|(l, t, f)| Op::Rollback(l, t, f)),
+        2 => (labelled, 0..=10_000_u16).prop_map(|((l, v), w)| Op::Canary(l, v, w)),
+        1 => label.clone().prop_map(Op::ClearCanary),
+        1 => (label.clone(), any::<bool>(), proptest::option::of(0..4_usize))
+            .prop_map(|(l, r, a)| Op::Policy(l, r, a)),
+        1 => label.clone().prop_map(Op::Remove),
+        1 => (version.clone(), version.clone(), 0..4_usize).prop_map(|(a, b, l)| Op::Judge(a, b, l)),
+        3 => (version.clone(), 0..5_u8, any::<bool>()).prop_map(|(v, m, s)| Op::Mark(v, m, s)),
+        2 => version.clone().prop_map(Op::Retire),
+        4 => (label, proptest::option::of(version), any::<bool>())
+            .prop_map(|(label, version, key)| Op::Start { label, version, key }),
+        2 => any::<bool>().prop_map(Op::End),
+        2 => (0..90_u64).prop_map(Op::Tick),
+    ]
+}
+
+const LEVELS: [Compatibility; 4] = [
+    Compatibility::Compatible,
+    Compatibility::MinorChange,
+    Compatibility::Unknown,
+    Compatibility::Breaking,
+];
+
+fn graph() -> GraphName {
+    "g".into()
+}
+
+fn label(label: usize) -> LabelName {
+    if label == 0 { LabelName::default() } else { "beta".into() }
+}
+
+fn change(op: &Op) -> Change {
+    let number = VersionNumber;
+    let on_label = |l: usize, change| Change::OnLabel { graph: graph(), label: label(l), change };
+    match *op {
+        Op::Publish { content, promote } => {
+            let plan = Arc::new(Plan::empty("g", (content > 0).then_some([content; 32])));
+            let (note, tags, if_head, if_hash) = (None, Vec::new(), None, None);
+            let bindings = Arc::from([]);
+            let new = NewVersion { plan, bindings, note, tags, if_head, if_hash, promote };
+            Change::Publish(Box::new(new))
+        }
+        Op::Promote(l, v) => on_label(l, LabelChange::Promote(number(v))),
+        Op::Release(a, b) => {
+            Change::Release(vec![(graph(), label(0), number(a)), (graph(), label(1), number(b))])
+        }
+        Op::Rollback(l, target, force) => {
+            let target = match target {
+                Target::LastProven => RollbackTarget::LastProven,
+                Target::Previous => RollbackTarget::Previous,
+                Target::Tagged => RollbackTarget::Tagged("stable".into()),
+                Target::Exact(v) => RollbackTarget::Exact(number(v)),
+            };
+            on_label(l, LabelChange::Rollback { target, force })
+        }
+        Op::Canary(l, v, weight) => {
+            on_label(l, LabelChange::SetCanary(number(v), Weight::basis_points(weight)))
+        }
+        Op::ClearCanary(l) => on_label(l, LabelChange::ClearCanary),
+        Op::Policy(l, reject_breaking, asks) => {
+            let require_approval = asks.map(|level| LEVELS[level]);
+            on_label(l, LabelChange::SetPolicy(LabelPolicy { reject_breaking, require_approval }))
+        }
+        Op::Remove(l) => on_label(l, LabelChange::Remove),
+        Op::Judge(from, to, level) => {
+            let (from, to, level) = (number(from), number(to), LEVELS[level]);
+            Change::Judge { graph: graph(), from, to, level }
+        }
+        Op::Mark(v, mark, set) => {
+            let change = match (mark, set) {
+                (0, true) => VersionChange::Hold,
+                (0, false) => VersionChange::ReleaseHold,
+                (1, true) => VersionChange::Tag("stable".into()),
+                (1, false) => VersionChange::Untag("stable".into()),
+                (2, true) => VersionChange::Approve,
+                (2, false) => VersionChange::Reject,
+                (3, _) => VersionChange::ClearReverted,
+                _ => VersionChange::Revoke,
+            };
+            Change::OnVersion { graph: graph(), version: number(v), change }
+        }
+        Op::Retire(v) => {
+            let change = VersionChange::Retire;
+            Change::OnVersion { graph: graph(), version: number(v), change }
+        }
+        Op::Start { .. } | Op::End(_) | Op::Tick(_) => unreachable!("these are no commands"),
+    }
+}
+
+/// What the commands have made, and the runs that go on.
+struct World {
+    lineages: Lineages,
+    audit: AuditLog,
+    /// What starts see.
+    seen: Arc<Snapshot>,
+    runs: Vec<Pin>,
+    manifests: Vec<Arc<Manifest>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let retention = Retention::default().keep_last(usize::MAX).hard_limit(MOST);
+        let (lineages, audit) = (Lineages::new(retention), AuditLog::default());
+        Self { lineages, audit, seen: Arc::default(), runs: Vec::new(), manifests: Vec::new() }
+    }
+
+    fn execute(&mut self, change: Change, now: u64) -> Result<Done, VersionError> {
+        let command = Command { change, terms: Terms::default() };
+        let seen = &mut self.seen;
+        let swap = |snapshot| *seen = snapshot;
+        self.lineages.apply(&command, Timestamp(now), &mut self.audit, swap)
+    }
+
+    /// Starts a run, and says which version it must be of, as the model has it.
+    fn start(&mut self, model: &mut Model, l: usize, version: Option<u64>, key: bool) {
+        let key = key.then(|| format!("key {}", self.runs.len()).into());
+        let selector = match version {
+            Some(version) => Selector::Version(VersionNumber(version)),
+            None => Selector::Label { label: label(l), key },
+        };
+        let found = self.seen.resolve(&graph(), &selector);
+        let routed = model.labels.get(&l).filter(|label| label.active.is_some());
+        let expected: Vec<u64> = match (version, routed) {
+            (Some(version), _) => vec![version],
+            (None, Some(label)) => {
+                label.active.into_iter().chain(label.canary.map(|canary| canary.0)).collect()
+            }
+            (None, None) => Vec::new(),
+        };
+        match found {
+            Ok((found, decision)) => {
+                let number = found.number().0;
+                assert_eq!(decision.version.0, number);
+                assert!(expected.contains(&number), "{number} of {expected:?}");
+                let own = model.versions.get_mut(&number).expect("I9: it can be started");
+                assert!(!own.revoked, "I9: what is revoked takes no start");
+                own.live += 1;
+                self.runs.push(Pin::of(&found).expect("I7: what can be started is not retired"));
+            }
+            Err(_) => {
+                let startable = |v: &u64| model.versions.get(v).is_some_and(|own| !own.revoked);
+                assert!(!expected.iter().any(startable) || expected.len() > 1, "{expected:?}");
+            }
+        }
+    }
+
+    fn end(&mut self, model: &mut Model, is_success: bool) {
+        if self.runs.is_empty() {
+            return;
+        }
+        let ended = self.runs.remove(0);
+        let own = model.versions.get_mut(&ended.version().number().0).expect("it is pinned");
+        own.live -= 1;
+        own.succeeded |= is_success;
+        if is_success {
+            ended.version().count_success();
+        }
+    }
+
+    fn check(&mut self, model: &Model) {
+        let snapshot = self.seen.clone();
+        assert_eq!(snapshot.revision(), model.revision, "I10: the revision counts changes");
+        assert_eq!(self.audit.fold(), Routing::of(&snapshot), "I23: the audit adds up");
+        let Some(route) = snapshot.route(&graph()) else { return assert_eq!(model.head, 0) };
+        let numbers: Vec<_> = route.versions.keys().map(|number| number.0).collect();
+        assert_eq!(numbers, model.versions.keys().copied().collect::<Vec<_>>(), "I2");
+        assert!(route.retired.keys().map(|number| number.0).eq(model.retired.iter().copied()));
+        self.check_manifests(route);
+        for (version, entry) in &route.versions {
+            check_version(model, route, *version, entry);
+        }
+        for (name, found) in route.labels() {
+            let expected = &model.labels[&usize::from(!name.is_default())];
+            let canary =
+                found.canary.as_ref().map(|canary| (canary.version.0, canary.weight.get()));
+            assert_eq!((found.active.map(|v| v.0), canary), (expected.active, expected.canary));
+            assert_eq!(found.since.0, expected.since);
+        }
+    }
+
+    /// I1: a manifest never changes, and numbers are never used again.
+    fn check_manifests(&mut self, route: &super::snapshot::Route) {
+        for number in 1..=route.head {
+            let manifest = route.manifest(VersionNumber(number)).expect("manifests stay");
+            let place = usize::try_from(number - 1).unwrap();
+            match self.manifests.get(place) {
+                Some(known) => assert!(Arc::ptr_eq(known, manifest), "I1"),
+                None => self.manifests.push(manifest.clone()),
+            }
+        }
+    }
+}
+
+fn check_version(
+    model: &Model,
+    route: &super::snapshot::Route,
+    version: VersionNumber,
+    entry: &super::snapshot::Entry,
+) {
+    let (expected, marks, view) = (&model.versions[&version.0], &entry.marks, entry.version.view());
+    assert!(!view.retired, "I7");
+    assert_eq!(view.live, expected.live, "I8: pins are the live runs");
+    assert_eq!(view.draining, !model.routed().contains(&version.0), "I15: the unrouted drain");
+    assert_eq!(marks.reverted.is_some(), expected.reverted);
+    assert_eq!(marks.held.is_some(), expected.held);
+    assert_eq!(marks.revoked.is_some(), expected.revoked);
+    assert_eq!(entry.version.is_revoked(), expected.revoked);
+    assert_eq!(!marks.tags.is_empty(), expected.tagged);
+    assert_eq!(marks.active_for, Duration::from_micros(expected.active_for));
+    let approved = match marks.approval {
+        Approval::Approved(_) => Some(true),
+        Approval::Rejected(_) => Some(false),
+        _ => None,
+    };
+    assert_eq!(approved, expected.approved);
+    assert_eq!(marks.approval == Approval::Pending, expected.pending);
+    assert_eq!(entry.is_proven(route, Timestamp(model.now)), model.proven(version.0));
+}
+
+/// The name of an error's variant.
+fn name(error: &VersionError) -> String {
+    let text = format!("{error:?}");
+    text.split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_owned()
+}
+
+fn config() -> ProptestConfig {
+    let cases = if std::env::var_os("HOTGRAPH_SOAK").is_some() { 10_000 } else { 500 };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn commands_do_what_a_plain_model_says(ops in proptest::collection::vec(op(), 50)) {
+        let (mut world, mut model) = (World::new(), Model::default());
+        for op in ops {
+            match op {
+                Op::Start { label, version, key } => world.start(&mut model, label, version, key),
+                Op::End(is_success) => world.end(&mut model, is_success),
+                Op::Tick(seconds) => model.now += seconds * 1_000_000,
+                op => {
+                    let (expected, before) = (model.apply(&op), model.revision);
+                    let found = world.execute(change(&op), model.now);
+                    prop_assert!(model.revision >= before);
+                    let found = found.map(|done| done.version.map(|version| version.0));
+                    let expected = expected.map_err(str::to_owned);
+                    prop_assert_eq!(found.map_err(|error| name(&error)), expected, "{:?}", op);
+                }
+            }
+            world.check(&model);
+        }
+    }
+}
