@@ -55,16 +55,18 @@ pub use graph::{
 
 mod version;
 pub use version::{
-    Approval, AuditQuery, AuditRecord, Blocker, Blocking, Changed, CompatibilityReport, Considered,
-    Decision, GraphRouting, LabelPolicy, LabelView, Manifest, Marks, NotTaken, Note, Retention,
-    RollbackTarget, Routing, RoutingChange, StartRule, VersionError, VersionInfo, VersionStatus,
-    Weight,
+    Approval, AuditQuery, AuditRecord, Blocker, Blocking, Changed, Comparison, CompatibilityReport,
+    Considered, Decision, Ends, Evidence, GraphRouting, HealthGate, Judging, LabelPolicy,
+    LabelView, Manifest, Marks, NotTaken, Note, Retention, RollbackTarget, RolloutEnd,
+    RolloutError, RolloutPhase, RolloutPlan, Routing, RoutingChange, RunEnd, RunGate, Sample,
+    StartRule, Step, Verdict, VersionError, VersionInfo, VersionStatus, Weight,
 };
 
 mod event;
 pub use event::{Event, EventKind, EventStream, Lagged};
 
 mod registry;
+pub use registry::{Rollout, RolloutCommand, RolloutStatus};
 
 mod run;
 pub use run::{
@@ -74,8 +76,8 @@ pub use run::{
 
 mod runtime;
 pub use runtime::{
-    Accepted, BuildError, Command, InFlight, Publish, PublishError, Published, RolledBack, Runtime,
-    RuntimeBuilder, ShutdownReport, Start, StartError, Versions,
+    Accepted, BeginRollout, BuildError, Command, InFlight, Publish, PublishError, Published,
+    RolledBack, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError, Versions,
 };
 
 #[cfg(doctest)]

@@ -6,10 +6,13 @@
 mod actor;
 mod handle;
 mod message;
+mod rollout;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use handle::Registry;
+pub use rollout::{Rollout, RolloutCommand, RolloutStatus};
+pub(crate) use rollout::{RolloutRequest, Rollouts};
 
 /// Why a start gets no version.
 pub(crate) type StartRefusal = crate::version::ResolveError;

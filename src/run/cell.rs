@@ -27,6 +27,8 @@ pub(crate) struct RunCell {
     pub version: Arc<Version>,
     /// How the run came to its version.
     pub decision: Decision,
+    /// When it started, if anybody wants to know how long it takes.
+    pub began: Option<Timestamp>,
     pub settings: RunSettings,
     /// The input of the root node.
     pub input: Value,

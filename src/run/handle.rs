@@ -15,6 +15,7 @@ use super::machine::{RetryWhat, Stop};
 use super::message::RunMessage;
 use super::outcome::{Outcome, RunView, StateView};
 use super::status::RunStatus;
+use crate::clock::Timestamp;
 use crate::event::EventStream;
 use crate::id::{GraphName, RunId, StateId, VersionNumber};
 use crate::version::{Decision, Pin};
@@ -73,6 +74,11 @@ impl Run {
     #[must_use]
     pub fn decision(&self) -> &Decision {
         &self.cell.decision
+    }
+
+    /// When it started, if anybody wanted to know then.
+    pub(crate) fn began(&self) -> Option<Timestamp> {
+        self.cell.began
     }
 
     /// How the run stands, with counts of states by node and status.

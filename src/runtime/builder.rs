@@ -129,6 +129,7 @@ impl RuntimeBuilder {
         let inner = Arc::new_cyclic(|myself| Inner {
             catalog,
             registry,
+            rollouts: Arc::default(),
             clock,
             bus: Arc::default(),
             chance: Mutex::new(Rng::seeded(seed)),

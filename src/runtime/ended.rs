@@ -85,7 +85,12 @@ impl EndedRuns {
 impl Inner {
     /// Keeps a run that has ended, and lets go of what is beyond the limits.
     pub(super) fn keep_ended(&self, run: RunId, key: Option<(GraphName, String)>) {
-        let records = self.runs.get(&run).map_or(0, |run| run.records());
+        let records = self.runs.get(&run).map_or(0, |run| {
+            if !self.rollouts.is_idle() {
+                self.tell_rollouts(&run);
+            }
+            run.records()
+        });
         let latest = Ended { run, key, records };
         let beyond = self.ended.lock().add(latest, self.settings.keep_ended);
         for run in beyond.bare {

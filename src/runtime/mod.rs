@@ -10,6 +10,7 @@ mod error;
 mod input;
 mod lease;
 mod publish;
+mod rollout;
 mod start;
 mod subgraph;
 mod versions;
@@ -18,6 +19,7 @@ pub use builder::RuntimeBuilder;
 pub use command::{Accepted, Command, InFlight, RolledBack};
 pub use error::{BuildError, PublishError, StartError};
 pub use publish::{Publish, Published};
+pub use rollout::BeginRollout;
 pub use start::Start;
 pub use versions::Versions;
 
@@ -38,7 +40,7 @@ use crate::clock::{Clock, Rng};
 use crate::event::{EventStream, RuntimeBus};
 use crate::id::{GraphName, LabelName, RunId, RunIdHasher, VersionNumber};
 use crate::node::{Catalog, CatalogError, Handler};
-use crate::registry::Registry;
+use crate::registry::{Registry, Rollouts};
 use crate::run::{Run, StateRetention};
 use crate::value::Value;
 use crate::version::{AuditQuery, AuditRecord, Change, Retention, Routing};
@@ -53,6 +55,7 @@ pub struct Runtime {
 struct Inner {
     catalog: Catalog,
     registry: Registry,
+    rollouts: Arc<Rollouts>,
     clock: Arc<dyn Clock>,
     bus: Arc<RuntimeBus>,
     chance: Mutex<Rng>,
@@ -201,6 +204,7 @@ impl Runtime {
             }
         }
         report.cancelled.sort_unstable();
+        inner.rollouts.stop();
         inner.registry.stop().await;
         report
     }

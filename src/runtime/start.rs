@@ -212,6 +212,7 @@ impl Start {
             bus,
             version,
             decision,
+            began: (!inner.rollouts.is_idle()).then(|| inner.clock.now()),
             settings,
             input,
             machine: Mutex::new(machine),

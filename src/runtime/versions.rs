@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::command::{Accepted, Command, RolledBack};
+use super::rollout::BeginRollout;
 use super::{Inner, StartError};
 use crate::graph::{Compatibility, GraphDiff, Plan};
 use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::registry::Rollout;
 use crate::run::Run;
 use crate::version::{
     Approval, Change, CompatibilityReport, Decision, LabelChange, LabelPolicy, LabelView, Manifest,
-    RollbackTarget, Selector, Snapshot, VersionChange, VersionError, VersionInfo, Weight,
+    RollbackTarget, RolloutPlan, Selector, Snapshot, VersionChange, VersionError, VersionInfo,
+    Weight,
 };
 
 /// The versions of one graph, seen from one of its labels.
@@ -197,6 +200,30 @@ impl Versions {
         };
         let manifest = route.manifest(version).cloned();
         manifest.ok_or(VersionError::UnknownVersion { graph, version })
+    }
+}
+
+/// Rollouts of the label.
+impl Versions {
+    /// Makes a version the active one of the label in steps, as its health allows.
+    ///
+    /// A label has one rollout at a time. It lets go of the label if somebody else changes it.
+    pub fn rollout(&self, version: impl Into<VersionNumber>, plan: RolloutPlan) -> BeginRollout {
+        BeginRollout::new(self, version.into(), plan)
+    }
+
+    /// The latest rollout of the label, also if it has ended; `None` if there was none.
+    #[must_use]
+    pub fn latest_rollout(&self) -> Option<Rollout> {
+        self.inner.rollouts.get(&self.place())
+    }
+
+    pub(super) fn place(&self) -> (GraphName, LabelName) {
+        (self.graph.clone(), self.label.clone())
+    }
+
+    pub(super) const fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 }
 

@@ -77,6 +77,8 @@ pub(crate) enum LabelChange {
         /// Takes the oldest version if the target leads to none.
         force: bool,
     },
+    /// Takes back a version that a rollout gave the label, as its canary or its active version.
+    Revert(VersionNumber),
     SetCanary(VersionNumber, Weight),
     ClearCanary,
     SetPolicy(LabelPolicy),
@@ -162,6 +164,7 @@ impl fmt::Display for LabelChange {
                 let force = if *force { ", by force" } else { "" };
                 write!(f, "rollback to {target:?}{force}")
             }
+            Self::Revert(version) => write!(f, "revert {version}"),
             Self::SetCanary(version, weight) => write!(f, "set canary {version} at {weight}"),
             Self::ClearCanary => f.write_str("clear canary"),
             Self::SetPolicy(policy) => write!(f, "set {policy:?}"),

@@ -22,6 +22,7 @@ mod model_tests;
 mod pin;
 mod retention;
 mod rollback;
+mod rollout;
 mod routing;
 mod snapshot;
 mod state;
@@ -41,6 +42,11 @@ pub use marks::{Approval, Marks, Note};
 pub(crate) use pin::{Pin, Version};
 pub use retention::Retention;
 pub use rollback::{Considered, NotTaken, RollbackTarget};
+pub use rollout::{
+    Comparison, Ends, Evidence, HealthGate, Judging, RolloutEnd, RolloutError, RolloutPhase,
+    RolloutPlan, RunEnd, RunGate, Sample, Step, Verdict,
+};
+pub(crate) use rollout::{Move, RolloutMachine};
 pub use routing::{GraphRouting, Routing, RoutingChange};
 pub(crate) use snapshot::{ResolveError, Selector, Snapshot};
 pub use state::{VersionInfo, VersionStatus};

@@ -82,6 +82,16 @@ impl Snapshot {
         self.revision
     }
 
+    /// The active version of a label.
+    pub(crate) fn active(&self, graph: &GraphName, label: &LabelName) -> Option<VersionNumber> {
+        self.route(graph)?.label(label)?.active
+    }
+
+    /// The canary of a label.
+    pub(crate) fn canary(&self, graph: &GraphName, label: &LabelName) -> Option<VersionNumber> {
+        self.route(graph)?.label(label)?.canary.as_ref().map(|canary| canary.version)
+    }
+
     pub(crate) fn route(&self, graph: &GraphName) -> Option<&Route> {
         self.graphs.get(graph)
     }

@@ -9,6 +9,7 @@ mod hashing;
 mod million;
 mod module_order;
 mod naive;
+mod rollouts;
 mod runs;
 mod storm;
 mod versions;

@@ -22,6 +22,7 @@ pub(super) fn decide(
     match change {
         LabelChange::Promote(version) => promote(turn, graph, label, *version),
         LabelChange::Rollback { target, force } => rollback(turn, graph, label, target, *force),
+        LabelChange::Revert(version) => revert(turn, graph, label, *version),
         LabelChange::SetCanary(version, weight) => {
             set_canary(turn, graph, label, *version, *weight)
         }
@@ -59,12 +60,8 @@ fn rollback(
         (&route.canary, target)
     {
         // It never became active, so there is nothing to go back to: it is taken back itself.
-        let (candidate, active) = (canary.version, route.active);
-        route.canary = None;
-        turn.set_label(graph, label, Some(route));
-        let note = turn.note.clone();
-        turn.mark(graph, candidate, |marks| marks.reverted = Some(note));
-        return Ok(Done { version: active, left: Some(candidate), ..Done::default() });
+        let candidate = canary.version;
+        return Ok(revert_canary(turn, graph, label, route, candidate));
     }
     let version = match target {
         RollbackTarget::Exact(version) => {
@@ -84,6 +81,45 @@ fn rollback(
     };
     route.leave();
     Ok(activate(turn, graph, label, route, version))
+}
+
+fn revert(
+    turn: &mut Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+    version: VersionNumber,
+) -> Result<Done, VersionError> {
+    let mut route = known(turn, graph, label)?;
+    if route.canary.as_ref().is_some_and(|canary| canary.version == version) {
+        return Ok(revert_canary(turn, graph, label, route, version));
+    }
+    if route.active != Some(version) {
+        let (graph, command) = (graph.clone(), "revert".to_owned());
+        let state = "not what the label leads to";
+        return Err(VersionError::IllegalTransition { graph, version, command, state });
+    }
+    let found = rollback::find(turn.route(graph)?, &route, &RollbackTarget::Previous, turn.note.at);
+    let target = found.map_err(|considered| none(graph, label, considered))?;
+    route.leave();
+    let done = activate(turn, graph, label, route, target);
+    let note = turn.note.clone();
+    turn.mark(graph, version, |marks| marks.reverted = Some(note));
+    Ok(done)
+}
+
+fn revert_canary(
+    turn: &mut Turn<'_>,
+    graph: &GraphName,
+    label: &LabelName,
+    mut route: LabelRoute,
+    canary: VersionNumber,
+) -> Done {
+    let active = route.active;
+    route.canary = None;
+    turn.set_label(graph, label, Some(route));
+    let note = turn.note.clone();
+    turn.mark(graph, canary, |marks| marks.reverted = Some(note));
+    Done { version: active, left: Some(canary), ..Done::default() }
 }
 
 fn none(graph: &GraphName, label: &LabelName, considered: Vec<Considered>) -> VersionError {

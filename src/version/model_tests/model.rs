@@ -261,7 +261,10 @@ impl Model {
         let own = self.version(v)?;
         let change = |flag: &mut bool| match *flag == set {
             true => Err("IllegalTransition"),
-            false => Ok(*flag = set),
+            false => {
+                *flag = set;
+                Ok(())
+            }
         };
         match mark {
             0 => change(&mut own.held)?,

@@ -1,0 +1,244 @@
+//! The actor of one rollout: asks the gates again and again, and carries out what the machine wants.
+//!
+//! Invariants:
+//! 1. It touches the label only while that stands as the rollout left it.
+//! 2. What it wants is done, or refused, before it reads its next message: an abort that comes
+//!    meanwhile finds the rollout where that left it, and undoes it.
+//! 3. Gates are asked on a task of their own, so that one which hangs holds back no command.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::directory::{Place, Rollouts, status};
+use super::judge::judge;
+use super::message::{Order, OrderKind, RolloutMessage, RolloutStatus};
+use crate::clock::Clock;
+use crate::id::VersionNumber;
+use crate::registry::Registry;
+use crate::version::{
+    Change, Command, Evidence, LabelChange, Move, RolloutEnd, RolloutError, RolloutMachine,
+    RolloutPhase, RolloutPlan, Terms, Verdict, VersionError,
+};
+
+/// The actor of a rollout.
+pub(super) struct RolloutActor;
+
+/// What a rollout starts with: its first step is done.
+pub(super) struct RolloutArguments {
+    pub place: Place,
+    pub version: VersionNumber,
+    pub plan: Arc<RolloutPlan>,
+    pub machine: RolloutMachine,
+    pub evidence: Arc<Mutex<Evidence>>,
+    pub registry: Registry,
+    pub clock: Arc<dyn Clock>,
+    /// Gone when the runtime is: then the rollout ends, too.
+    pub directory: Weak<Rollouts>,
+    pub tell: watch::Sender<RolloutStatus>,
+    /// Who began it: in whose name it moves the label by itself.
+    pub by: Option<Arc<str>>,
+}
+
+/// The state of a rollout's actor.
+pub(super) struct RolloutState {
+    given: RolloutArguments,
+    /// The wait for the next question, or the question itself.
+    tasks: JoinSet<()>,
+}
+
+impl Actor for RolloutActor {
+    type Msg = RolloutMessage;
+    type State = RolloutState;
+    type Arguments = RolloutArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        given: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        let mut state = RolloutState { given, tasks: JoinSet::new() };
+        state.wait(&myself);
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        // Tasks that are over only told this actor something.
+        while state.tasks.try_join_next().is_some() {}
+        match message {
+            RolloutMessage::Due => state.ask(&myself),
+            RolloutMessage::Judged(verdict) => {
+                state.judged(verdict).await;
+                state.wait(&myself);
+            }
+            RolloutMessage::Order(order, reply) => {
+                let answer = state.order(order).await;
+                state.settle(false);
+                // Whoever gave the order may have gone; it is carried out all the same.
+                let _ = reply.send(answer);
+            }
+        }
+        if state.given.machine.is_ended() {
+            myself.stop(None);
+        }
+        Ok(())
+    }
+}
+
+impl RolloutState {
+    fn wait(&mut self, myself: &ActorRef<RolloutMessage>) {
+        let (sleep, myself) = (self.given.clock.sleep(self.given.plan.interval()), myself.clone());
+        self.tasks.spawn(async move {
+            sleep.await;
+            // A rollout that has ended has nothing to ask.
+            let _ = myself.cast(RolloutMessage::Due);
+        });
+    }
+
+    fn ask(&mut self, myself: &ActorRef<RolloutMessage>) {
+        let mut evidence = self.given.evidence.lock();
+        evidence.at(self.given.clock.now());
+        let evidence = evidence.clone();
+        let (plan, clock) = (self.given.plan.clone(), self.given.clock.clone());
+        let myself = myself.clone();
+        self.tasks.spawn(async move {
+            let verdict = judge(&plan, &evidence, &*clock).await;
+            // As above.
+            let _ = myself.cast(RolloutMessage::Judged(verdict));
+        });
+    }
+
+    async fn judged(&mut self, verdict: Verdict) {
+        if self.given.directory.strong_count() == 0 {
+            self.let_go(RolloutEnd::Superseded("the runtime is gone".into()));
+        } else if let Some(wanted) = self.tick(verdict) {
+            let reason = match &wanted {
+                Move::TakeBack(why) | Move::RollBack(why) => why.clone(),
+                Move::Share(..) | Move::Promote => "every gate passes".into(),
+            };
+            let terms =
+                Terms { by: self.given.by.clone(), reason: Some(reason), ..Terms::default() };
+            // Told to whoever looks at the rollout; what follows is decided where it is refused.
+            let _ = self.carry_out(wanted, terms).await;
+        }
+        self.settle(true);
+    }
+
+    /// What the rollout wants now, unless the label is no longer its own.
+    fn tick(&mut self, verdict: Verdict) -> Option<Move> {
+        if !self.is_own() {
+            let why = "the label was changed by somebody else";
+            self.let_go(RolloutEnd::Superseded(why.into()));
+            return None;
+        }
+        let (now, ended) = (self.given.clock.now(), self.ended());
+        self.given.machine.tick(now, verdict, ended)
+    }
+
+    async fn order(&mut self, order: Order) -> Result<(), RolloutError> {
+        let now = self.given.clock.now();
+        let Order { kind, by, reason } = order;
+        let machine = &mut self.given.machine;
+        let wanted = match kind {
+            OrderKind::Pause => return machine.pause(now),
+            OrderKind::Resume => return machine.resume(now),
+            OrderKind::Confirm => return machine.confirm(),
+            OrderKind::Skip => machine.skip(now)?,
+            OrderKind::Abort => {
+                Some(machine.abort(reason.clone().unwrap_or_else(|| "it was aborted".into()))?)
+            }
+            OrderKind::Promote => {
+                let has_candidate = self.is_own();
+                Some(self.given.machine.promote(has_candidate)?)
+            }
+        };
+        let terms = Terms { by, reason, ..Terms::default() };
+        match wanted {
+            Some(wanted) => self.carry_out(wanted, terms).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Moves the label as the machine wants it.
+    async fn carry_out(&mut self, wanted: Move, terms: Terms) -> Result<(), RolloutError> {
+        let (graph, label) = self.given.place.clone();
+        let version = self.given.version;
+        let change = match &wanted {
+            Move::Share(_, weight) => LabelChange::SetCanary(version, *weight),
+            Move::Promote => LabelChange::Promote(version),
+            Move::TakeBack(_) | Move::RollBack(_) => LabelChange::Revert(version),
+        };
+        let change = Change::OnLabel { graph, label, change };
+        match self.given.registry.execute(Command { change, terms }).await {
+            Ok(_) => {
+                let (now, ended) = (self.given.clock.now(), self.ended());
+                self.given.machine.done(wanted, now, ended);
+                Ok(())
+            }
+            Err(refused) => {
+                self.refused(&wanted, &refused);
+                Err(refused.into())
+            }
+        }
+    }
+
+    fn refused(&mut self, wanted: &Move, refused: &VersionError) {
+        let why = refused.to_string().into();
+        match (wanted, refused) {
+            (Move::Promote, VersionError::Stopped) => {
+                self.let_go(RolloutEnd::Superseded(why));
+            }
+            (Move::Promote, _) => self.given.machine.refused(),
+            (Move::RollBack(_), VersionError::NoRollbackTarget { .. }) => {
+                self.let_go(RolloutEnd::Stranded(why));
+            }
+            _ => self.let_go(RolloutEnd::Superseded(why)),
+        }
+    }
+
+    fn let_go(&mut self, end: RolloutEnd) {
+        self.given.machine.let_go(end);
+    }
+
+    /// Whether the label stands as the rollout left it.
+    fn is_own(&self) -> bool {
+        let (graph, label) = &self.given.place;
+        let snapshot = self.given.registry.snapshot();
+        let version = Some(self.given.version);
+        match self.given.machine.phase() {
+            RolloutPhase::Baking => snapshot.active(graph, label) == version,
+            RolloutPhase::Step(_) | RolloutPhase::AwaitingPromotion => {
+                snapshot.canary(graph, label) == version
+            }
+            RolloutPhase::Ended(_) => false,
+        }
+    }
+
+    /// How many runs of the candidate have ended since the rollout began.
+    fn ended(&self) -> u64 {
+        self.given.evidence.lock().candidate().ends().ended
+    }
+
+    /// Tells how the rollout stands; the directory first, so that the label is free for the next.
+    fn settle(&mut self, by_itself: bool) {
+        let status = status(&self.given.place, self.given.version, &self.given.machine);
+        if let Some(end) = status.end()
+            && let Some(directory) = self.given.directory.upgrade()
+        {
+            directory.close(&self.given.place, self.given.clock.now(), end, by_itself);
+        }
+        self.given.tell.send_if_modified(|told| {
+            let is_new = *told != status;
+            *told = status;
+            is_new
+        });
+    }
+}

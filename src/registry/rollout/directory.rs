@@ -1,0 +1,217 @@
+//! The rollouts under way, one a label, and the ends of runs that they judge by.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use parking_lot::Mutex;
+use ractor::Actor;
+use tokio::sync::watch;
+
+use super::actor::{RolloutActor, RolloutArguments};
+use super::handle::Rollout;
+use super::message::RolloutStatus;
+use crate::clock::{Clock, Timestamp};
+use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::registry::Registry;
+use crate::version::{
+    Change, Command, Evidence, LabelChange, Move, RolloutEnd, RolloutError, RolloutMachine,
+    RolloutPhase, RolloutPlan, RunEnd, Terms, VersionError,
+};
+
+/// How long a label is left alone after it went back by itself.
+const COOL_DOWN: Duration = Duration::from_secs(60);
+
+/// A label of a graph.
+pub(crate) type Place = (GraphName, LabelName);
+
+/// What a rollout is asked for with.
+pub(crate) struct RolloutRequest {
+    pub place: Place,
+    pub version: VersionNumber,
+    pub plan: RolloutPlan,
+    pub by: Option<Arc<str>>,
+    pub reason: Option<Arc<str>>,
+    /// Whether a rollout under way is aborted first.
+    pub supersede: bool,
+}
+
+/// The rollouts of a runtime.
+#[derive(Default)]
+pub(crate) struct Rollouts {
+    places: DashMap<Place, Known>,
+    /// How many are under way: read by every run that ends.
+    live: AtomicUsize,
+    /// Held while one begins, so that a label has one.
+    beginning: tokio::sync::Mutex<()>,
+}
+
+/// What is known of a label's latest rollout.
+struct Known {
+    rollout: Rollout,
+    watched: Option<Watched>,
+    /// When the label may be rolled out again, if it went back by itself.
+    cool_at: Option<Timestamp>,
+}
+
+/// The runs that a rollout judges by: those whose version was decided since it began.
+#[derive(Clone)]
+struct Watched {
+    since: u64,
+    evidence: Arc<Mutex<Evidence>>,
+}
+
+impl Rollouts {
+    /// Whether no rollout is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.live.load(Ordering::Relaxed) == 0
+    }
+
+    /// The latest rollout of a label.
+    pub(crate) fn get(&self, place: &Place) -> Option<Rollout> {
+        self.places.get(place).map(|known| known.rollout.clone())
+    }
+
+    /// A run that started at a revision of the routing has ended.
+    pub(crate) fn ended(
+        &self,
+        graph: &GraphName,
+        version: VersionNumber,
+        revision: u64,
+        end: RunEnd,
+    ) {
+        for known in self.places.iter().filter(|known| known.key().0 == *graph) {
+            let watched = known.watched.as_ref().filter(|watched| revision >= watched.since);
+            if let Some(watched) = watched {
+                watched.evidence.lock().ended(version, end);
+            }
+        }
+    }
+
+    /// Begins a rollout: its first step is done when this returns.
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        registry: &Registry,
+        clock: &Arc<dyn Clock>,
+        request: RolloutRequest,
+    ) -> Result<Rollout, RolloutError> {
+        let _one_at_a_time = self.beginning.lock().await;
+        self.make_room(clock.now(), &request).await?;
+        let RolloutRequest { place, version, plan, by, reason, .. } = request;
+        let (graph, label) = place.clone();
+        let plan = Arc::new(plan);
+        let (mut machine, first) = RolloutMachine::begin(plan.clone(), clock.now());
+        let Move::Share(_, weight) = first else { unreachable!("a rollout begins with a share") };
+        let terms = Terms { by: by.clone(), reason, ..Terms::default() };
+        let change = LabelChange::SetCanary(version, weight);
+        let change = Change::OnLabel { graph: graph.clone(), label: label.clone(), change };
+        let done = registry.execute(Command { change, terms }).await?;
+        let now = clock.now();
+        machine.done(first, now, 0);
+        let active = registry.snapshot().active(&graph, &label);
+        let active = active.ok_or(VersionError::NoActiveVersion { graph, label })?;
+        let evidence = Arc::new(Mutex::new(Evidence::of(version, active, now)));
+        let watched = Watched { since: done.revision, evidence: evidence.clone() };
+        let status = status(&place, version, &machine);
+        let (tell, told) = watch::channel(status);
+        let arguments = RolloutArguments {
+            place: place.clone(),
+            version,
+            plan,
+            machine,
+            evidence,
+            registry: registry.clone(),
+            clock: clock.clone(),
+            directory: Arc::downgrade(self),
+            tell,
+            by,
+        };
+        let spawned = Actor::spawn(None, RolloutActor, arguments).await;
+        let (actor, _) = spawned.map_err(|_| VersionError::Stopped)?;
+        let rollout = Rollout::new(actor, told);
+        let known = Known { rollout: rollout.clone(), watched: Some(watched), cool_at: None };
+        self.live.fetch_add(1, Ordering::Relaxed);
+        self.places.insert(place, known);
+        Ok(rollout)
+    }
+
+    /// Makes sure that the label has no rollout under way and has cooled down.
+    async fn make_room(
+        &self,
+        now: Timestamp,
+        request: &RolloutRequest,
+    ) -> Result<(), RolloutError> {
+        let (graph, label) = request.place.clone();
+        let Some((rollout, is_live, cool_at)) = self
+            .places
+            .get(&request.place)
+            .map(|known| (known.rollout.clone(), known.watched.is_some(), known.cool_at))
+        else {
+            return Ok(());
+        };
+        if let Some(until) = cool_at.filter(|until| now < *until) {
+            return Err(RolloutError::CoolingDown { graph, label, until });
+        }
+        if !is_live {
+            return Ok(());
+        }
+        if !request.supersede {
+            let version = rollout.status().version;
+            return Err(RolloutError::RolloutInProgress { graph, label, version });
+        }
+        let mut abort = rollout.abort().reason("another rollout takes its place");
+        if let Some(by) = &request.by {
+            abort = abort.by(by.clone());
+        }
+        match abort.await {
+            Ok(()) | Err(RolloutError::Ended { .. }) => Ok(()),
+            Err(refused) => Err(refused),
+        }
+    }
+
+    /// Ends every rollout where it stands: the runtime shuts down.
+    pub(crate) fn stop(&self) {
+        self.places.iter().for_each(|known| known.rollout.stop());
+    }
+
+    /// A rollout has ended; its label cools down if it went back by itself.
+    pub(super) fn close(&self, place: &Place, now: Timestamp, end: &RolloutEnd, by_itself: bool) {
+        if let Entry::Occupied(mut known) = self.places.entry(place.clone()) {
+            let known = known.get_mut();
+            if known.watched.take().is_some() {
+                self.live.fetch_sub(1, Ordering::Relaxed);
+            }
+            let is_back = by_itself && matches!(end, RolloutEnd::RolledBack(_));
+            known.cool_at = is_back.then(|| now.after(COOL_DOWN));
+        }
+    }
+}
+
+/// How a rollout stands.
+pub(super) fn status(
+    (graph, label): &Place,
+    version: VersionNumber,
+    machine: &RolloutMachine,
+) -> RolloutStatus {
+    RolloutStatus {
+        graph: graph.clone(),
+        label: label.clone(),
+        version,
+        phase: machine.phase().clone(),
+        is_paused: machine.is_paused(),
+        verdict: machine.verdict().clone(),
+    }
+}
+
+impl RolloutStatus {
+    /// How it ended, if it has.
+    #[must_use]
+    pub const fn end(&self) -> Option<&RolloutEnd> {
+        match &self.phase {
+            RolloutPhase::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The handle of a rollout: how it stands, and commands on it.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use ractor::ActorRef;
+use tokio::sync::{oneshot, watch};
+
+use super::message::{Order, OrderKind, RolloutMessage, RolloutStatus};
+use crate::version::{RolloutEnd, RolloutError, RolloutPhase};
+
+/// A rollout of a version. Dropping the handle changes nothing.
+#[derive(Clone)]
+pub struct Rollout {
+    actor: ActorRef<RolloutMessage>,
+    status: watch::Receiver<RolloutStatus>,
+}
+
+impl Rollout {
+    pub(super) const fn new(
+        actor: ActorRef<RolloutMessage>,
+        status: watch::Receiver<RolloutStatus>,
+    ) -> Self {
+        Self { actor, status }
+    }
+
+    pub(super) fn stop(&self) {
+        self.actor.stop(None);
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn status(&self) -> RolloutStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Waits until it stands as wanted, or has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropping it forgets the wait.
+    pub async fn until(&self, mut is_wanted: impl FnMut(&RolloutStatus) -> bool) -> RolloutStatus {
+        let mut status = self.status.clone();
+        let is_ended = |status: &RolloutStatus| matches!(status.phase, RolloutPhase::Ended(_));
+        match status.wait_for(|status| is_wanted(status) || is_ended(status)).await {
+            Ok(found) => found.clone(),
+            // Its actor is gone, and has said all that there is to say.
+            Err(_) => self.status(),
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropping it forgets the wait.
+    pub async fn ended(&self) -> RolloutEnd {
+        match self.until(|_| false).await.phase {
+            RolloutPhase::Ended(end) => end,
+            _ => RolloutEnd::Superseded("the runtime was shut down".into()),
+        }
+    }
+
+    /// Promotes the version by hand.
+    ///
+    /// Refused, in this order, if the rollout awaits no promotion, its version is gone, or not every
+    /// gate passes.
+    pub fn promote(&self) -> RolloutCommand {
+        self.order(OrderKind::Promote)
+    }
+
+    /// Takes the version back, or its promotion while it bakes.
+    pub fn abort(&self) -> RolloutCommand {
+        self.order(OrderKind::Abort)
+    }
+
+    /// Holds the rollout where it is; a gate that fails still takes the version back, and its
+    /// deadline and the time it bakes go on.
+    pub fn pause(&self) -> RolloutCommand {
+        self.order(OrderKind::Pause)
+    }
+
+    /// Goes on; the time of the pause does not count for the step.
+    pub fn resume(&self) -> RolloutCommand {
+        self.order(OrderKind::Resume)
+    }
+
+    /// Goes on to the next step, whatever this one waits for.
+    pub fn skip(&self) -> RolloutCommand {
+        self.order(OrderKind::Skip)
+    }
+
+    /// Makes a promotion stay that has to be confirmed.
+    pub fn confirm(&self) -> RolloutCommand {
+        self.order(OrderKind::Confirm)
+    }
+
+    fn order(&self, kind: OrderKind) -> RolloutCommand {
+        let order = Order { kind, by: None, reason: None };
+        RolloutCommand { rollout: self.clone(), order }
+    }
+}
+
+impl std::fmt::Debug for Rollout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Rollout").field(&*self.status.borrow()).finish()
+    }
+}
+
+/// A command on a rollout; awaiting it carries it out.
+///
+/// # Errors
+///
+/// [`RolloutError`] if it is refused: then nothing has changed.
+///
+/// # Cancel safety
+///
+/// Dropped before it is polled, it does nothing; dropped later, it is carried out all the same.
+#[must_use = "a command does nothing until it is awaited"]
+#[derive(Debug)]
+pub struct RolloutCommand {
+    rollout: Rollout,
+    order: Order,
+}
+
+impl RolloutCommand {
+    /// Says who gives the command.
+    pub fn by(mut self, by: impl Into<Arc<str>>) -> Self {
+        self.order.by = Some(by.into());
+        self
+    }
+
+    /// Says why.
+    pub fn reason(mut self, reason: impl Into<Arc<str>>) -> Self {
+        self.order.reason = Some(reason.into());
+        self
+    }
+
+    async fn carry_out(self) -> Result<(), RolloutError> {
+        let Self { rollout, order } = self;
+        let (reply, answer) = oneshot::channel();
+        // An actor that is gone has ended the rollout, which the missing answer says.
+        let _ = rollout.actor.cast(RolloutMessage::Order(order, reply));
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(RolloutError::Ended { end: rollout.ended().await }),
+        }
+    }
+}
+
+impl IntoFuture for RolloutCommand {
+    type Output = Result<(), RolloutError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.carry_out())
+    }
+}

@@ -1,0 +1,55 @@
+//! What a rollout's actor is told, and what it tells.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::version::{RolloutError, RolloutPhase, Verdict};
+
+/// A message to a rollout's actor.
+#[derive(Debug)]
+pub(crate) enum RolloutMessage {
+    /// It is time to ask the gates.
+    Due,
+    /// What they said.
+    Judged(Verdict),
+    /// Carry out an order and say whether it was.
+    Order(Order, oneshot::Sender<Result<(), RolloutError>>),
+}
+
+/// What a rollout can be told to do, by whom and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub kind: OrderKind,
+    pub by: Option<Arc<str>>,
+    pub reason: Option<Arc<str>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrderKind {
+    Promote,
+    Abort,
+    Pause,
+    Resume,
+    Skip,
+    Confirm,
+}
+
+/// How a rollout stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RolloutStatus {
+    /// The graph.
+    pub graph: GraphName,
+    /// The label.
+    pub label: LabelName,
+    /// The version that is rolled out.
+    pub version: VersionNumber,
+    /// How far it is.
+    pub phase: RolloutPhase,
+    /// Whether it is paused.
+    pub is_paused: bool,
+    /// The gravest of the latest verdicts.
+    pub verdict: Verdict,
+}

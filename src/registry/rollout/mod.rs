@@ -1,0 +1,14 @@
+//! Rollouts under way: an actor each, which asks the gates and moves the label.
+//!
+//! It uses the registry's commands like anybody else. Runs that end are counted by the directory,
+//! which costs a run nothing while no rollout is under way.
+
+mod actor;
+mod directory;
+mod handle;
+mod judge;
+mod message;
+
+pub(crate) use directory::{RolloutRequest, Rollouts};
+pub use handle::{Rollout, RolloutCommand};
+pub use message::RolloutStatus;

@@ -1,0 +1,90 @@
+//! Beginning rollouts, and telling them of the runs that end.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::Inner;
+use super::versions::Versions;
+use crate::id::VersionNumber;
+use crate::registry::{Rollout, RolloutRequest};
+use crate::run::{Run, RunStatus};
+use crate::version::{RolloutError, RolloutPlan, RunEnd};
+
+/// A rollout that is about to begin; awaiting it begins it and gives its handle.
+///
+/// # Errors
+///
+/// [`RolloutError`] if the label has a rollout under way or cools down, or if the version cannot be
+/// its canary: nothing has changed then.
+///
+/// # Cancel safety
+///
+/// Dropped before it is polled, it does nothing; dropped later, the rollout may have begun.
+#[must_use = "the rollout begins when this is awaited"]
+pub struct BeginRollout {
+    inner: Arc<Inner>,
+    request: RolloutRequest,
+}
+
+impl BeginRollout {
+    pub(super) fn new(versions: &Versions, version: VersionNumber, plan: RolloutPlan) -> Self {
+        let (by, reason) = (None, None);
+        let place = versions.place();
+        let request = RolloutRequest { place, version, plan, by, reason, supersede: false };
+        Self { inner: versions.inner().clone(), request }
+    }
+
+    /// Says who begins it: it moves the label in this name.
+    pub fn by(mut self, by: impl Into<Arc<str>>) -> Self {
+        self.request.by = Some(by.into());
+        self
+    }
+
+    /// Says why.
+    pub fn reason(mut self, reason: impl Into<Arc<str>>) -> Self {
+        self.request.reason = Some(reason.into());
+        self
+    }
+
+    /// Aborts a rollout of the label that is under way, instead of being refused.
+    pub const fn supersede(mut self) -> Self {
+        self.request.supersede = true;
+        self
+    }
+}
+
+impl IntoFuture for BeginRollout {
+    type Output = Result<Rollout, RolloutError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { inner, request } = self;
+        Box::pin(async move { inner.rollouts.begin(&inner.registry, &inner.clock, request).await })
+    }
+}
+
+impl std::fmt::Debug for BeginRollout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BeginRollout")
+            .field("version", &self.request.version)
+            .field("plan", &self.request.plan)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Tells the rollouts how a run ended, if they judge by it.
+    pub(super) fn tell_rollouts(&self, run: &Run) {
+        let failed = match run.status().status {
+            RunStatus::Success => false,
+            RunStatus::Failed | RunStatus::TimedOut => true,
+            RunStatus::Running | RunStatus::Paused | RunStatus::Cancelled => return,
+        };
+        // A run that began before the rollout has no time, and is not counted.
+        let Some(began) = run.began() else { return };
+        let now = self.clock.now();
+        let end = RunEnd::new(now, now.since(began), failed);
+        self.rollouts.ended(run.graph(), run.version(), run.decision().revision, end);
+    }
+}

@@ -1,0 +1,84 @@
+//! Whether a candidate fails more often than the active version: a test that may be looked at always.
+//!
+//! It is a bet. The ends of runs come in blocks that hold some of both versions, and each block
+//! gives the difference `d` of the shares that failed. Whoever stakes the part `b` of a capital on
+//! the candidate being worse has it multiplied by `1 + b * d`. While the candidate is no worse, the
+//! capital is not expected to grow, so by Ville's inequality it ever exceeds `1 / alpha` with a
+//! probability of at most `alpha`, however often it is looked at (Ramdas, Grünwald, Vovk and Shafer,
+//! "Game-theoretic statistics and safe anytime-valid inference", 2023).
+
+/// The parts of the capital that are staked: the capital starts evenly spread over them.
+///
+/// Small stakes grow best on small differences, large ones on large differences.
+const STAKES: [f64; 6] = [0.1, 0.25, 0.4, 0.55, 0.75, 0.95];
+
+/// Runs that ended, and how many of them as a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// All that ended as `SUCCESS`, `FAILED` or `TIMED_OUT`.
+    pub ended: u64,
+    /// Those that did not end as `SUCCESS`.
+    pub failed: u64,
+}
+
+impl Ends {
+    /// Counts one more.
+    pub const fn count(&mut self, failed: bool) {
+        self.ended += 1;
+        self.failed += failed as u64;
+    }
+
+    /// The share that failed, 0 to 1; `None` as long as nothing has ended.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 runs the share is as good")]
+    pub fn failure_rate(&self) -> Option<f64> {
+        (self.ended > 0).then(|| self.failed as f64 / self.ended as f64)
+    }
+}
+
+/// The evidence so far that a candidate fails more often than the active version.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The block that is open.
+    candidate: Ends,
+    active: Ends,
+    /// The logarithm of what each stake has made of its share of the capital.
+    capital: [f64; STAKES.len()],
+}
+
+impl Default for Comparison {
+    fn default() -> Self {
+        Self { candidate: Ends::default(), active: Ends::default(), capital: [0.0; STAKES.len()] }
+    }
+}
+
+impl Comparison {
+    /// A run of the candidate ended.
+    pub fn candidate(&mut self, failed: bool) {
+        self.candidate.count(failed);
+        self.close_block();
+    }
+
+    /// A run of the active version ended.
+    pub fn active(&mut self, failed: bool) {
+        self.active.count(failed);
+        self.close_block();
+    }
+
+    fn close_block(&mut self) {
+        let rates = self.candidate.failure_rate().zip(self.active.failure_rate());
+        let Some((candidate, active)) = rates else { return };
+        for (capital, stake) in self.capital.iter_mut().zip(STAKES) {
+            *capital += (stake * (candidate - active)).ln_1p();
+        }
+        (self.candidate, self.active) = (Ends::default(), Ends::default());
+    }
+
+    /// How strong the evidence is that the candidate is worse: 1 at first, and above `1 / alpha` ever
+    /// with a probability of at most `alpha` while it is no worse.
+    #[must_use]
+    pub fn evidence(&self) -> f64 {
+        let stakes = self.capital.len() as f64;
+        self.capital.iter().map(|capital| capital.exp()).sum::<f64>() / stakes
+    }
+}

@@ -1,0 +1,22 @@
+//! Rollouts: a version becomes active in steps that its health decides on. Pure but for probes.
+//!
+//! A [`RolloutPlan`] says what is to happen; the machine takes time, verdicts and commands and says
+//! what is to be done to the routing. Gates judge by [`Evidence`]: the ends of runs that started
+//! since the rollout began.
+
+mod comparison;
+mod error;
+mod evidence;
+mod gate;
+mod machine;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+pub use comparison::{Comparison, Ends};
+pub use error::RolloutError;
+pub use evidence::{Evidence, RunEnd, Sample};
+pub use gate::{HealthGate, Judging, RunGate, Verdict};
+pub(crate) use machine::{Move, RolloutMachine};
+pub use machine::{RolloutEnd, RolloutPhase};
+pub use plan::{RolloutPlan, Step};
