@@ -259,12 +259,9 @@ impl Model {
 
     fn mark(&mut self, v: u64, mark: u8, set: bool) -> Result<(), &'static str> {
         let own = self.version(v)?;
-        let change = |flag: &mut bool| match *flag == set {
+        let change = |flag: &mut bool| match std::mem::replace(flag, set) == set {
             true => Err("IllegalTransition"),
-            false => {
-                *flag = set;
-                Ok(())
-            }
+            false => Ok(()),
         };
         match mark {
             0 => change(&mut own.held)?,
