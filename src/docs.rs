@@ -11,3 +11,6 @@ mod limits {}
 
 #[doc = include_str!("../docs/semantics.md")]
 mod semantics {}
+
+#[doc = include_str!("../docs/versioning.md")]
+mod versioning {}

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::document::{Document, NodeDocument};
-use super::outline::Outline;
+use super::outline::{Outline, OutlineNode};
 use super::render::Mark;
 use crate::value::{Value, to_value};
 
@@ -38,7 +38,8 @@ pub enum NodeDiff {
 #[non_exhaustive]
 pub struct FieldDiff {
     /// The field as it is written in a document, such as `inputs.n`; `handler` stands for the
-    /// fingerprint of the code.
+    /// code of a handler of the same name: its declared version or the version that a sub-graph is
+    /// bound to, and its fingerprint.
     pub field: String,
     /// What the earlier graph says; null if nothing.
     pub before: Value,
@@ -55,12 +56,13 @@ impl GraphDiff {
                 Some(after) => {
                     let mut fields =
                         fields(&value(from.written(before)), &value(to.written(after)));
-                    if before.fingerprint != after.fingerprint {
-                        let text = |of| Value::from(format!("{of:?}")[..12].to_owned());
+                    let names = ["node_name", "namespace", "graph"];
+                    let is_named = fields.iter().any(|field| names.contains(&&*field.field));
+                    if before.fingerprint != after.fingerprint && !is_named {
                         fields.push(FieldDiff {
                             field: "handler".to_owned(),
-                            before: text(before.fingerprint),
-                            after: text(after.fingerprint),
+                            before: code(before),
+                            after: code(after),
                         });
                     }
                     NodeDiff::Changed(fields)
@@ -120,6 +122,12 @@ impl fmt::Display for FieldDiff {
         let Self { field, before, after } = self;
         write!(f, "{field}: {} -> {}", before.to_json(), after.to_json())
     }
+}
+
+/// A handler of the same name: its declared version, and the beginning of its fingerprint.
+fn code(node: &OutlineNode) -> Value {
+    let fingerprint = format!("{:?}", node.fingerprint);
+    format!("{} ({})", node.declared, &fingerprint[..8]).into()
 }
 
 /// The fields of a document beside its nodes and its name, defaults included.

@@ -23,6 +23,8 @@ pub(super) struct OutlineNode {
     /// Its place in the document.
     place: usize,
     pub fingerprint: HandlerFingerprint,
+    /// The declared version of the handler, or the version that a sub-graph is bound to.
+    pub declared: Arc<str>,
     pub inputs: Schema,
     pub outputs: Schema,
     /// Whether its outputs are the run's.
@@ -42,6 +44,7 @@ impl Outline {
             let outline = OutlineNode {
                 place,
                 fingerprint: node.handler.fingerprint(),
+                declared: node.handler.declared().clone(),
                 inputs: node.handler.inputs().clone(),
                 outputs: node.handler.outputs().clone(),
                 is_result: node.is_result,

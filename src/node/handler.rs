@@ -299,6 +299,11 @@ impl Handler {
         &self.secrets
     }
 
+    /// The declared version; that of a sub-graph's handler names the version it is bound to.
+    pub(crate) const fn declared(&self) -> &Arc<str> {
+        &self.version
+    }
+
     /// The fingerprint: namespace, name, declared version, arity and schemas.
     #[must_use]
     pub fn fingerprint(&self) -> HandlerFingerprint {

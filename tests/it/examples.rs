@@ -57,6 +57,24 @@ fn exosphere_template_runs_unchanged() {
     check("exosphere_template", "SUCCESS: [\"A\", \"B\", \"C\"]");
 }
 
+#[test]
+fn approval_waits_and_prints_the_diff() {
+    let expected = "v1 -> v2: BREAKING for callers, BREAKING for runs\n    \
+                    BREAKING for callers: the output of `total`: the field `cents` is gone\n    \
+                    MINOR_CHANGE for callers: the output of `total`: the field `euros` is new\n    \
+                    BREAKING for runs: node `total`: its output: the field `cents` is gone\n    \
+                    MINOR_CHANGE for runs: node `total`: its output: the field `euros` is new\n\
+                    v2 waits:\n~ node `total`\n    node_name: \"cents\" -> \"euros\"\n\n\
+                    v2, active on `default` (revision 5)";
+    check("approval", expected);
+}
+
+#[test]
+fn release_swaps_two_graphs_together() {
+    let expected = "revision 5: old:hello -> hello\nrevision 6: new:hello -> hello";
+    check("release", expected);
+}
+
 /// A folder of its own below the build output, removed when the test ends.
 struct Folder(PathBuf);
 

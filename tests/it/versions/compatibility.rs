@@ -173,7 +173,7 @@ async fn a_diff_tells_fields_and_draws_nodes() {
     assert_eq!(diff.nodes["new"], NodeDiff::Added);
     let NodeDiff::Changed(fields) = &diff.nodes["ask"] else { panic!("{diff:?}") };
     let named: Vec<_> = fields.iter().map(|field| field.field.as_str()).collect();
-    assert_eq!(named, ["inputs.q", "next_nodes", "node_name", "handler"]);
+    assert_eq!(named, ["inputs.q", "next_nodes", "node_name"]);
     let text = diff.to_string();
     for line in ["- node `old`", "+ node `new`", "    inputs.q: \"?\" -> \"!\""] {
         assert!(text.contains(line), "{text}");
@@ -185,6 +185,19 @@ async fn a_diff_tells_fields_and_draws_nodes() {
     }
     assert_eq!(drawing.matches("-->").count(), 2, "the edge to a removed node too: {drawing}");
     assert!(versions.diff(2, 2).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_diff_tells_that_a_handler_or_a_binding_is_another() {
+    let runtime = runtime().await;
+    let parent = Document::builder("p").node(NodeSpec::new("sub").subgraph("g")).build();
+    for n in 1..=2 {
+        runtime.publish_and_promote(numbered(n)).await.unwrap();
+        runtime.publish(&parent).await.unwrap();
+    }
+    let diff = runtime.versions("p").diff(1, 2).unwrap().to_string();
+    assert!(diff.contains("handler: \"default/g@v1 (") && diff.contains("@v2 ("), "{diff}");
+    assert_eq!(runtime.versions("p").assess(1, 2).unwrap().callers, Unknown);
 }
 
 #[tokio::test]
