@@ -75,6 +75,24 @@ fn release_swaps_two_graphs_together() {
     check("release", expected);
 }
 
+#[test]
+fn blue_green_promotes_by_hand_and_drains() {
+    let expected = "staged:   v1, active on `default` (revision 3)\n\
+                    promoted: v2, active on `default` (revision 4)\n\
+                    draining: 1 live on v1\n\
+                    drained:  {\"render\": {\"color\":\"blue\"}}";
+    check("blue_green", expected);
+}
+
+#[test]
+fn canary_is_taken_back_by_itself_and_loses_no_run() {
+    let output = run("canary", &[]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.starts_with("Aborted(\"not worse: "), "{said}");
+    assert!(said.contains("lost: 0, new starts get v1"), "{said}");
+}
+
 /// A folder of its own below the build output, removed when the test ends.
 struct Folder(PathBuf);
 
