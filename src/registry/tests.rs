@@ -9,7 +9,7 @@ use crate::graph::Plan;
 use crate::id::{GraphName, LabelName, VersionNumber};
 use crate::version::{
     Change, Command, Done, LabelChange, NewVersion, Pin, Retention, RollbackTarget, Selector,
-    Terms, VersionChange, VersionError,
+    Terms, VersionChange, VersionError, Weight,
 };
 
 const GRAPH: &str = "g";
@@ -73,29 +73,116 @@ struct Recorded {
 enum Kind {
     /// A start got this version.
     Start(u64),
-    /// This version was made active, by a promotion or a rollback.
-    Promote(u64),
-    /// It was refused: this version was active already.
-    Refused(u64),
+    /// A start that named this version got it, or was told that it is gone.
+    Named(u64, bool),
+    /// This version was made active, by a promotion or a rollback, or was refused.
+    Promote(u64, Answer),
+    /// All starts were given to this version as a canary, or it was refused.
+    Canary(u64, Answer),
+    /// There is no canary any more; or there was none.
+    Clear(Answer),
+    /// This version was retired, or was refused.
+    Retire(u64, Answer),
+}
+
+/// What a command was told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Answer {
+    Done,
+    /// It is the active one.
+    Active,
+    Gone,
+    /// A label leads to it.
+    Routed,
+    /// Starts hold it.
+    InUse,
+    NoCanary,
+}
+
+impl From<Result<Done, VersionError>> for Answer {
+    fn from(answer: Result<Done, VersionError>) -> Self {
+        match answer {
+            Ok(_) => Self::Done,
+            Err(VersionError::AlreadyActive { .. }) => Self::Active,
+            Err(VersionError::VersionGone { .. }) => Self::Gone,
+            Err(VersionError::StillRouted { .. }) => Self::Routed,
+            Err(VersionError::InUse { .. }) => Self::InUse,
+            Err(VersionError::NoCanary { .. }) => Self::NoCanary,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Where starts go, one operation after the other.
+#[derive(Clone, Copy, Debug)]
+struct Register {
+    active: u64,
+    canary: Option<u64>,
+    /// The versions that are gone, as bits.
+    gone: u64,
+}
+
+impl Register {
+    const FIRST: Self = Self { active: 1, canary: None, gone: 0 };
+
+    /// The register after an operation, if it can have gone that way.
+    fn after(self, kind: Kind) -> Option<Self> {
+        let is_gone = |version: u64| self.gone >> version & 1 == 1;
+        let (expected, answer, next) = match kind {
+            Kind::Start(version) => {
+                return (version == self.canary.unwrap_or(self.active)).then_some(self);
+            }
+            Kind::Named(version, found) => return (found != is_gone(version)).then_some(self),
+            Kind::Promote(version, answer) => {
+                let next = Self { active: version, canary: None, ..self };
+                (self.refusal(version), answer, next)
+            }
+            Kind::Canary(version, answer) => {
+                (self.refusal(version), answer, Self { canary: Some(version), ..self })
+            }
+            Kind::Clear(answer) => {
+                let expected = self.canary.map_or(Answer::NoCanary, |_| Answer::Done);
+                (expected, answer, Self { canary: None, ..self })
+            }
+            Kind::Retire(version, answer) => {
+                let is_routed = self.active == version || self.canary == Some(version);
+                let expected = match (is_gone(version), is_routed, answer) {
+                    (true, ..) => Answer::Gone,
+                    (_, true, _) => Answer::Routed,
+                    // A start may hold it at that moment.
+                    (.., Answer::InUse) => Answer::InUse,
+                    _ => Answer::Done,
+                };
+                (expected, answer, Self { gone: self.gone | 1 << version, ..self })
+            }
+        };
+        let next = if expected == Answer::Done { next } else { self };
+        (expected == answer).then_some(next)
+    }
+
+    fn refusal(self, version: u64) -> Answer {
+        match self.gone >> version & 1 == 1 {
+            true => Answer::Gone,
+            false if self.active == version => Answer::Active,
+            false => Answer::Done,
+        }
+    }
 }
 
 /// Whether some order of the operations, true to their moments, is one of a plain register.
-fn is_linearizable(history: &[Recorded], active: u64) -> bool {
-    let mut open: Vec<(Vec<usize>, u64)> = vec![((0..history.len()).collect(), active)];
-    while let Some((left, active)) = open.pop() {
+fn is_linearizable(history: &[Recorded]) -> bool {
+    let mut open: Vec<(Vec<usize>, Register)> =
+        vec![((0..history.len()).collect(), Register::FIRST)];
+    while let Some((left, register)) = open.pop() {
         if left.is_empty() {
             return true;
         }
         // Only what began before everything else that is left had ended can come first.
         let first_end = left.iter().map(|at| history[*at].ended).min().unwrap_or(u64::MAX);
         for &at in left.iter().filter(|at| history[**at].began <= first_end) {
-            let next = match history[at].kind {
-                Kind::Start(version) if version == active => active,
-                Kind::Promote(version) if version != active => version,
-                Kind::Refused(version) if version == active => active,
-                _ => continue,
-            };
-            open.push((left.iter().copied().filter(|other| *other != at).collect(), next));
+            if let Some(next) = register.after(history[at].kind) {
+                open.push((left.iter().copied().filter(|other| *other != at).collect(), next));
+            }
         }
     }
     false
@@ -103,23 +190,26 @@ fn is_linearizable(history: &[Recorded], active: u64) -> bool {
 
 async fn operate(registry: &Registry, rng: &mut Rng, clock: &AtomicU64) -> Recorded {
     let version = 1 + rng.up_to(2);
-    let promotes = rng.up_to(2) == 0;
+    let operation = rng.up_to(11);
     let began = clock.fetch_add(1, Ordering::SeqCst);
-    let kind = if promotes {
-        let change = if rng.up_to(1) == 0 { promote(version) } else { roll_back(version) };
-        match execute(registry, change).await {
-            Ok(_) => Kind::Promote(version),
-            Err(VersionError::AlreadyActive { .. }) => Kind::Refused(version),
-            Err(error) => panic!("{error}"),
+    let whole = LabelChange::SetCanary(VersionNumber(version), Weight::percent(100));
+    let kind = match operation {
+        0 => Kind::Promote(version, execute(registry, promote(version)).await.into()),
+        1 => Kind::Promote(version, execute(registry, roll_back(version)).await.into()),
+        2 => Kind::Canary(version, execute(registry, on_label(whole)).await.into()),
+        3 => Kind::Clear(execute(registry, on_label(LabelChange::ClearCanary)).await.into()),
+        4 => Kind::Retire(version, execute(registry, retire(version)).await.into()),
+        5 | 6 => {
+            let selector = Selector::Version(VersionNumber(version));
+            Kind::Named(version, registry.start(&graph(), &selector).is_ok())
         }
-    } else {
-        Kind::Start(start(registry).version().number().0)
+        _ => Kind::Start(start(registry).version().number().0),
     };
     Recorded { began, ended: clock.fetch_add(1, Ordering::SeqCst), kind }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn starts_promotions_and_rollbacks_are_linearizable() {
+async fn starts_and_commands_are_linearizable() {
     let histories = if std::env::var_os("HOTGRAPH_SOAK").is_some() { 2_000 } else { 200 };
     for seed in 0..histories {
         let registry = registry(3).await;
@@ -141,17 +231,22 @@ async fn starts_promotions_and_rollbacks_are_linearizable() {
         for thread in threads {
             history.extend(thread.await.unwrap());
         }
-        assert!(is_linearizable(&history, 1), "seed {seed}: {history:#?}");
+        assert!(is_linearizable(&history), "seed {seed}: {history:#?}");
         registry.stop().await;
     }
 }
 
 #[test]
-fn the_checker_refuses_a_stale_start() {
+fn the_checker_refuses_what_no_order_explains() {
     let at = |began, ended, kind| Recorded { began, ended, kind };
-    let promoted = at(0, 1, Kind::Promote(2));
-    assert!(!is_linearizable(&[promoted, at(2, 3, Kind::Start(1))], 1));
-    assert!(is_linearizable(&[promoted, at(0, 3, Kind::Start(1))], 1));
+    let promoted = at(0, 1, Kind::Promote(2, Answer::Done));
+    assert!(!is_linearizable(&[promoted, at(2, 3, Kind::Start(1))]), "a stale start");
+    assert!(is_linearizable(&[promoted, at(0, 3, Kind::Start(1))]));
+    let canary = at(2, 3, Kind::Canary(3, Answer::Done));
+    assert!(!is_linearizable(&[promoted, canary, at(4, 5, Kind::Start(2))]), "past a canary");
+    let retired = at(2, 3, Kind::Retire(1, Answer::Done));
+    assert!(!is_linearizable(&[promoted, retired, at(4, 5, Kind::Named(1, true))]), "a gone one");
+    assert!(!is_linearizable(&[retired]), "the active one does not retire");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
