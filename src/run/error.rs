@@ -39,6 +39,14 @@ pub enum RetryError {
         /// The version the run is pinned to.
         version: VersionNumber,
     },
+    /// The version is revoked: nothing starts on it any more.
+    #[error("version {version} of `{graph}` is revoked")]
+    VersionRevoked {
+        /// The graph.
+        graph: GraphName,
+        /// The version the run is pinned to.
+        version: VersionNumber,
+    },
     /// The runtime was shut down.
     #[error("the runtime is shutting down")]
     ShuttingDown,

@@ -150,7 +150,7 @@ impl Run {
     /// # Errors
     ///
     /// If the state is unknown or has not ended, the id was used, the run is being stopped or is
-    /// gone, its version is retired, or the runtime is shut down. Nothing has changed then.
+    /// gone, its version is retired or revoked, or the runtime is shut down. Nothing has changed then.
     ///
     /// # Cancel safety
     ///
@@ -173,10 +173,7 @@ impl Run {
             let (reply, answer) = oneshot::channel();
             let _one_at_a_time = self.cell.opening.lock().await;
             if self.is_ended() {
-                let pin = Pin::of(&self.cell.version).ok_or_else(|| RetryError::VersionGone {
-                    graph: self.graph().clone(),
-                    version: self.version(),
-                })?;
+                let pin = Pin::of(&self.cell.version).ok_or_else(|| self.unpinned())?;
                 if self.cell.ground.plan.has_mergers && self.cell.barriers.lock().is_none() {
                     return Err(RetryError::Gone);
                 }
@@ -190,10 +187,26 @@ impl Run {
                 self.tell(RunMessage::Retry(what, id.clone(), reply));
             }
             match answer.await {
-                Ok(answer) => return answer,
+                Ok(answer) => {
+                    // Revoked meanwhile: the run may not have been live when its version's runs
+                    // were cancelled.
+                    if self.cell.version.is_revoked() {
+                        self.cancel();
+                    }
+                    return answer;
+                }
                 // The run ended before it read the request: its next episode takes it.
                 Err(_) => drop(self.outcome().await),
             }
+        }
+    }
+
+    /// Why the run's version takes no pin.
+    fn unpinned(&self) -> RetryError {
+        let (graph, version) = (self.graph().clone(), self.version());
+        match self.cell.version.is_revoked() {
+            true => RetryError::VersionRevoked { graph, version },
+            false => RetryError::VersionGone { graph, version },
         }
     }
 

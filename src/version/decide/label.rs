@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::super::command::{Done, LabelChange};
-use super::super::compatibility::CompatibilityReport;
-use super::super::error::VersionError;
-use super::super::label::{Canary, LabelPolicy, LabelRoute, Weight};
-use super::super::marks::Approval;
-use super::super::rollback::{self, Considered, RollbackTarget};
-use super::super::snapshot::Route;
-use super::super::turn::Turn;
 use crate::graph::Compatibility;
 use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::version::command::{Done, LabelChange};
+use crate::version::compatibility::CompatibilityReport;
+use crate::version::error::VersionError;
+use crate::version::label::{Canary, LabelPolicy, LabelRoute, Weight};
+use crate::version::marks::Approval;
+use crate::version::rollback::{self, Considered, RollbackTarget};
+use crate::version::snapshot::Route;
+use crate::version::turn::Turn;
 
 pub(super) fn decide(
     turn: &mut Turn<'_>,

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::super::command::{Done, NewVersion};
-use super::super::compatibility::CompatibilityReport;
-use super::super::error::{Blocker, Blocking, VersionError};
-use super::super::manifest::Manifest;
-use super::super::marks::{Approval, Marks};
-use super::super::pin::Version;
-use super::super::retention::route_users;
-use super::super::snapshot::{Route, Snapshot};
-use super::super::turn::Turn;
 use super::label;
 use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::version::command::{Done, NewVersion};
+use crate::version::compatibility::CompatibilityReport;
+use crate::version::error::{Blocker, Blocking, VersionError};
+use crate::version::manifest::Manifest;
+use crate::version::marks::{Approval, Marks};
+use crate::version::pin::Version;
+use crate::version::retention::route_users;
+use crate::version::snapshot::{Route, Snapshot};
+use crate::version::turn::Turn;
 
 pub(super) fn publish(turn: &mut Turn<'_>, new: &NewVersion) -> Result<Done, VersionError> {
     let graph = new.plan.name().clone();

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::super::command::{Done, VersionChange};
-use super::super::compatibility::CompatibilityReport;
-use super::super::error::VersionError;
-use super::super::marks::{Approval, Marks};
-use super::super::retention::route_users;
-use super::super::turn::Turn;
 use crate::graph::Compatibility;
 use crate::id::{GraphName, VersionNumber};
+use crate::version::command::{Done, VersionChange};
+use crate::version::compatibility::CompatibilityReport;
+use crate::version::error::VersionError;
+use crate::version::marks::{Approval, Marks};
+use crate::version::retention::route_users;
+use crate::version::turn::Turn;
 
 pub(super) fn decide(
     turn: &mut Turn<'_>,
@@ -91,7 +91,7 @@ fn revoke(turn: &mut Turn<'_>, graph: &GraphName, version: VersionNumber) {
     let note = turn.note.clone();
     turn.mark(graph, version, |marks| marks.revoked = Some(note));
     let Some(route) = turn.draft().route(graph) else { return };
-    let is_canary = |canary: &super::super::label::Canary| canary.version == version;
+    let is_canary = |canary: &crate::version::label::Canary| canary.version == version;
     let canaries = route.labels().filter(|(_, label)| label.canary.as_ref().is_some_and(is_canary));
     let canaries: Vec<_> = canaries.map(|(name, label)| (name, label.clone())).collect();
     for (name, mut label) in canaries {

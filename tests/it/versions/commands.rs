@@ -1,6 +1,6 @@
 //! Publishing, promoting and retiring: statuses, manifests, terms, refusals.
 
-use hotgraph::{PublishError, Value, VersionError, VersionNumber, VersionStatus};
+use hotgraph::{PublishError, StartError, Value, VersionError, VersionNumber, VersionStatus};
 
 use super::{active, graph, held, numbered, promoted, refused, runtime, status};
 
@@ -25,6 +25,30 @@ async fn a_version_goes_from_staged_to_retired() {
     assert_eq!(versions.list().len(), 1);
     let gone = refused(&runtime, versions.promote(1)).await;
     assert_eq!(gone, VersionError::VersionGone { graph: "g".into(), version: VersionNumber(1) });
+}
+
+#[tokio::test]
+async fn a_drained_version_can_be_activated_again() {
+    let runtime = runtime().await;
+    promoted(&runtime, 3).await;
+    assert!(matches!(status(&runtime, 1), VersionStatus::Drained { .. }));
+    runtime.versions("g").promote(1).await.unwrap();
+    assert_eq!(active(&runtime), 1);
+    assert!(runtime.start("g", Value::Null).run().await.unwrap().is_success());
+    assert!(matches!(status(&runtime, 3), VersionStatus::Drained { .. }));
+}
+
+#[tokio::test]
+async fn a_version_that_is_missing_never_becomes_another() {
+    let runtime = runtime().await;
+    promoted(&runtime, 2).await;
+    runtime.versions("g").retire(1).await.unwrap();
+    let start = |version| runtime.start("g", Value::Null).version(VersionNumber(version));
+    let (graph, version) = ("g".into(), VersionNumber(1));
+    assert_eq!(start(1).await.unwrap_err(), StartError::VersionGone { graph, version });
+    let (graph, version) = ("g".into(), VersionNumber(3));
+    assert_eq!(start(3).await.unwrap_err(), StartError::UnknownVersion { graph, version });
+    assert_eq!(runtime.live_runs(), 0);
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! Runs in flight when a version is left or revoked, and the wait until it is drained.
 
 use hotgraph::{
-    InFlight, RollbackTarget, RunStatus, StartError, Value, VersionError, VersionNumber, Weight,
+    InFlight, RetryError, RollbackTarget, RunStatus, StartError, Value, VersionError,
+    VersionNumber, Weight,
 };
 
-use super::{active, held, numbered, promoted, refused, runtime};
+use super::{active, builder, held, numbered, promoted, refused, runtime};
 
 #[tokio::test(start_paused = true)]
 async fn runs_of_a_version_that_is_left_finish_pause_or_are_cancelled() {
@@ -47,6 +48,40 @@ async fn a_revoked_version_takes_no_start_and_its_runs_stop() {
     assert!(matches!(back, VersionError::Revoked { .. }), "{back}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_run_that_started_beside_a_revoke_goes_on() {
+    for _ in 0..20 {
+        let runtime = builder().max_runs(500).build().await.unwrap();
+        promoted(&runtime, 1).await;
+        let starters: Vec<_> = (0..3)
+            .map(|_| {
+                let runtime = runtime.clone();
+                tokio::spawn(async move {
+                    let mut runs = Vec::new();
+                    loop {
+                        match runtime.start("g", Value::Null).delay(super::FOREVER).await {
+                            Ok(run) => runs.push(run),
+                            Err(StartError::VersionRevoked { .. }) => return runs,
+                            Err(StartError::Overloaded { .. }) => tokio::task::yield_now().await,
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                })
+            })
+            .collect();
+        while runtime.live_runs() < 10 {
+            tokio::task::yield_now().await;
+        }
+        runtime.versions("g").revoke(1).await.unwrap();
+        for starter in starters {
+            for run in starter.await.unwrap() {
+                assert_eq!(run.await.status, RunStatus::Cancelled);
+            }
+        }
+        assert_eq!(runtime.versions("g").get(1).unwrap().live, 0);
+    }
+}
+
 #[tokio::test]
 async fn a_revoked_canary_is_one_no_longer() {
     let runtime = runtime().await;
@@ -67,7 +102,8 @@ async fn a_revoked_version_takes_no_manual_retry() {
     run.outcome().await;
     runtime.versions("g").revoke(1).await.unwrap();
     let state = run.states()[0].id;
-    assert!(run.retry(state, "again").await.is_err());
+    let revoked = RetryError::VersionRevoked { graph: "g".into(), version: VersionNumber(1) };
+    assert_eq!(run.retry(state, "again").await, Err(revoked));
 }
 
 #[tokio::test(start_paused = true)]
