@@ -70,13 +70,13 @@ pub use registry::{Rollout, RolloutCommand, RolloutStatus};
 
 mod run;
 pub use run::{
-    FailureReport, Fingerprint, Outcome, OutputError, RetryError, Run, RunStatus, RunView,
-    SkipReason, SkipReport, StateRetention, StateStatus, StateView, UnitingIdentity,
+    FailureReport, Fingerprint, Outcome, OutputError, RetryError, Run, RunPhase, RunStatus,
+    RunView, SkipReason, SkipReport, StateRetention, StateStatus, StateView, UnitingIdentity,
 };
 
 mod runtime;
 pub use runtime::{
-    Accepted, BeginRollout, BuildError, Command, InFlight, Publish, PublishError, Published,
+    Accepted, BeginRollout, BuildError, Command, Drain, InFlight, Publish, PublishError, Published,
     RolledBack, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError, Versions,
 };
 

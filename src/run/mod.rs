@@ -55,7 +55,7 @@ pub use fingerprint::{Fingerprint, UnitingIdentity};
 pub use handle::Run;
 pub(crate) use machine::Machine;
 pub use outcome::{
-    FailureReport, Outcome, OutputError, RunView, SkipReason, SkipReport, StateView,
+    FailureReport, Outcome, OutputError, RunPhase, RunView, SkipReason, SkipReport, StateView,
 };
 pub use retention::StateRetention;
 pub(crate) use scope::{Scope, View};

@@ -145,7 +145,37 @@ pub struct RunView {
     pub nodes: BTreeMap<Arc<str>, BTreeMap<StateStatus, u64>>,
 }
 
+/// What a live run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub enum RunPhase {
+    /// It was accepted, and has no state yet.
+    Queued,
+    /// An attempt is under way, or its outputs are being drawn.
+    Running,
+    /// It is paused.
+    Waiting,
+    /// Each of its live states waits for its time: a start delay, a retry, a requeue.
+    Sleeping,
+}
+
 impl RunView {
+    /// What the run is doing; `None` if it has ended.
+    #[must_use]
+    pub fn phase(&self) -> Option<RunPhase> {
+        match self.status {
+            RunStatus::Paused => Some(RunPhase::Waiting),
+            RunStatus::Running if self.nodes.is_empty() => Some(RunPhase::Queued),
+            RunStatus::Running => {
+                let under_way = self.count(StateStatus::Queued) + self.count(StateStatus::Executed);
+                let is_asleep = under_way == 0 && self.count(StateStatus::Created) > 0;
+                Some(if is_asleep { RunPhase::Sleeping } else { RunPhase::Running })
+            }
+            _ => None,
+        }
+    }
+
     /// How many states have that status.
     #[must_use]
     pub fn count(&self, status: StateStatus) -> u64 {

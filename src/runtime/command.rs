@@ -167,7 +167,7 @@ impl Inner {
         runs.map(|run| run.clone()).collect()
     }
 
-    fn stop_runs(&self, graph: &GraphName, version: VersionNumber, in_flight: InFlight) {
+    pub(super) fn stop_runs(&self, graph: &GraphName, version: VersionNumber, in_flight: InFlight) {
         let runs = match in_flight {
             InFlight::Finish => return,
             InFlight::Pause | InFlight::Cancel => self.live_runs_of(graph, version),

@@ -5,6 +5,7 @@
 
 mod builder;
 mod command;
+mod drain;
 mod ended;
 mod error;
 mod input;
@@ -17,6 +18,7 @@ mod versions;
 
 pub use builder::RuntimeBuilder;
 pub use command::{Accepted, Command, InFlight, RolledBack};
+pub use drain::Drain;
 pub use error::{BuildError, PublishError, StartError};
 pub use publish::{Publish, Published};
 pub use rollout::BeginRollout;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::command::{Accepted, Command, RolledBack};
+use super::drain::Drain;
 use super::rollout::BeginRollout;
 use super::{Inner, StartError};
 use crate::graph::{Compatibility, GraphDiff, Plan};
-use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 use crate::registry::Rollout;
-use crate::run::Run;
+use crate::run::{Run, RunPhase};
 use crate::version::{
     Approval, Change, CompatibilityReport, Decision, LabelChange, LabelPolicy, LabelView, Manifest,
     RollbackTarget, RolloutPlan, Selector, Snapshot, VersionChange, VersionError, VersionInfo,
@@ -165,35 +166,46 @@ impl Versions {
     ///
     /// A version that a label leads to is waited for until another one takes its place and its own
     /// runs have ended.
-    ///
-    /// # Errors
-    ///
-    /// If the graph or the version is unknown or gone.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: dropping it forgets the wait.
-    pub async fn drained(&self, version: impl Into<VersionNumber>) -> Result<(), VersionError> {
-        let version = version.into();
-        let entry = {
-            let snapshot = self.snapshot();
-            let route = snapshot.route(&self.graph);
-            let route = route.ok_or_else(|| VersionError::UnknownGraph(self.graph.clone()))?;
-            route.versions.get(&version).map(|entry| entry.version.clone())
-        };
-        let Some(found) = entry else {
-            self.manifest(version)?;
-            return Err(VersionError::VersionGone { graph: self.graph.clone(), version });
-        };
-        found.drained().await;
-        Ok(())
+    pub fn drained(&self, version: impl Into<VersionNumber>) -> Drain {
+        Drain::new(self.clone(), version.into())
     }
 
-    fn snapshot(&self) -> Arc<Snapshot> {
+    /// How many live runs of a version are in which phase.
+    ///
+    /// Each run is asked at another moment; a run that is being started or ended may be missing.
+    #[must_use]
+    pub fn phases(&self, version: impl Into<VersionNumber>) -> BTreeMap<RunPhase, u64> {
+        let mut phases = BTreeMap::new();
+        for phase in self.runs(version).iter().filter_map(|run| run.status().phase()) {
+            *phases.entry(phase).or_default() += 1;
+        }
+        phases
+    }
+
+    /// A page of the runs that keep a version from being drained, in the order of their ids: at most
+    /// `limit`, of those behind `after`.
+    ///
+    /// A run that is being started or ended at this moment may be missing; the count in
+    /// [`VersionInfo::live`] is exact.
+    #[must_use]
+    pub fn blockers(
+        &self,
+        version: impl Into<VersionNumber>,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Vec<Run> {
+        let mut runs = self.runs(version);
+        runs.retain(|run| after.is_none_or(|after| run.id() > after));
+        runs.sort_unstable_by_key(Run::id);
+        runs.truncate(limit);
+        runs
+    }
+
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         self.inner.registry.snapshot()
     }
 
-    fn manifest(&self, version: VersionNumber) -> Result<Arc<Manifest>, VersionError> {
+    pub(super) fn manifest(&self, version: VersionNumber) -> Result<Arc<Manifest>, VersionError> {
         let (snapshot, graph) = (self.snapshot(), self.graph.clone());
         let Some(route) = snapshot.route(&graph) else {
             return Err(VersionError::UnknownGraph(graph));
@@ -216,6 +228,10 @@ impl Versions {
     #[must_use]
     pub fn latest_rollout(&self) -> Option<Rollout> {
         self.inner.rollouts.get(&self.place())
+    }
+
+    pub(super) const fn graph(&self) -> &GraphName {
+        &self.graph
     }
 
     pub(super) fn place(&self) -> (GraphName, LabelName) {

@@ -5,6 +5,7 @@ mod canary;
 mod commands;
 mod compatibility;
 mod depending;
+mod drains;
 mod labels;
 mod policy;
 mod retention;
@@ -51,6 +52,11 @@ fn numbered(n: u64) -> Document {
 
 fn graph(name: &str, n: u64) -> GraphBuilder {
     Document::builder(name).node(NodeSpec::new("pass").input("n", n))
+}
+
+/// A graph whose node does not return.
+fn holding(n: u64) -> GraphBuilder {
+    Document::builder("g").node(NodeSpec::new("hold").input("n", n))
 }
 
 /// Publishes so many versions of `g`, and promotes each.

@@ -1,0 +1,113 @@
+//! Waiting until a version is drained, and what happens to the runs in the way when time is up.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::InFlight;
+use super::versions::Versions;
+use crate::id::{LabelName, VersionNumber};
+use crate::version::{Version, VersionError};
+
+/// A wait for a version to drain; awaiting it ends when no label leads to it and no run is pinned
+/// to it.
+///
+/// # Errors
+///
+/// If the graph or the version is unknown or gone. With a deadline:
+/// [`StillRouted`](VersionError::StillRouted) if a label leads to the version when time is up, and
+/// [`InUse`](VersionError::InUse) if its runs are not to be cancelled then.
+///
+/// # Cancel safety
+///
+/// Cancel safe: dropping it forgets the wait, and what was to happen when time is up.
+#[must_use = "nothing is waited for until this is awaited"]
+pub struct Drain {
+    versions: Versions,
+    version: VersionNumber,
+    deadline: Option<(Duration, InFlight)>,
+}
+
+impl Drain {
+    pub(super) const fn new(versions: Versions, version: VersionNumber) -> Self {
+        Self { versions, version, deadline: None }
+    }
+
+    /// Waits no longer than this, and says what happens then to the runs in the way.
+    ///
+    /// With [`InFlight::Cancel`] the wait goes on until they have ended. With the others it ends in
+    /// an error that says how many there are. Nothing happens to runs of a version that a label leads
+    /// to.
+    pub const fn within(mut self, time: Duration, then: InFlight) -> Self {
+        self.deadline = Some((time, then));
+        self
+    }
+
+    async fn wait(self) -> Result<(), VersionError> {
+        let found = self.find()?;
+        let Some((time, then)) = self.deadline else {
+            found.drained().await;
+            return Ok(());
+        };
+        tokio::select! {
+            biased;
+            () = found.drained() => return Ok(()),
+            () = self.versions.inner().clock.sleep(time) => {}
+        }
+        let (graph, version) = (self.versions.graph().clone(), self.version);
+        let labels = self.labels();
+        if !labels.is_empty() {
+            return Err(VersionError::StillRouted { graph, version, labels });
+        }
+        self.versions.inner().stop_runs(&graph, version, then);
+        if then == InFlight::Cancel {
+            found.drained().await;
+            return Ok(());
+        }
+        match found.view().live {
+            0 => Ok(()),
+            live => Err(VersionError::InUse { graph, version, live, referenced_by: Vec::new() }),
+        }
+    }
+
+    fn find(&self) -> Result<Arc<Version>, VersionError> {
+        let (snapshot, graph) = (self.versions.snapshot(), self.versions.graph().clone());
+        let route = snapshot.route(&graph);
+        let route = route.ok_or_else(|| VersionError::UnknownGraph(graph.clone()))?;
+        match route.versions.get(&self.version) {
+            Some(entry) => Ok(entry.version.clone()),
+            None => {
+                self.versions.manifest(self.version)?;
+                Err(VersionError::VersionGone { graph, version: self.version })
+            }
+        }
+    }
+
+    /// The labels that lead to the version.
+    fn labels(&self) -> Vec<LabelName> {
+        let snapshot = self.versions.snapshot();
+        let Some(route) = snapshot.route(self.versions.graph()) else { return Vec::new() };
+        let leads = |version| version == self.version;
+        let labels = route.labels().filter(|(_, label)| label.targets().any(leads));
+        labels.map(|(name, _)| name).collect()
+    }
+}
+
+impl IntoFuture for Drain {
+    type Output = Result<(), VersionError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.wait())
+    }
+}
+
+impl std::fmt::Debug for Drain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Drain")
+            .field("version", &self.version)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}

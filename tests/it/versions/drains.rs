@@ -1,0 +1,98 @@
+//! The wait for a version to drain, with a deadline, and what stands in its way.
+
+use std::time::Duration;
+
+use hotgraph::{InFlight, RunPhase, RunStatus, Value, VersionError, VersionNumber};
+
+use super::{held, numbered, promoted, runtime, timed};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test(start_paused = true)]
+async fn runs_in_the_way_are_cancelled_when_time_is_up() {
+    let runtime = runtime().await;
+    promoted(&runtime, 2).await;
+    let run = held(&runtime, 1).await;
+    let began = tokio::time::Instant::now();
+    runtime.versions("g").drained(1).within(MINUTE, InFlight::Cancel).await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 60);
+    assert_eq!(run.await.status, RunStatus::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_in_the_way_are_kept_or_paused_and_the_wait_says_so() {
+    for (then, expected) in
+        [(InFlight::Finish, RunStatus::Running), (InFlight::Pause, RunStatus::Paused)]
+    {
+        let runtime = runtime().await;
+        promoted(&runtime, 2).await;
+        let run = held(&runtime, 1).await;
+        let late = runtime.versions("g").drained(1).within(MINUTE, then).await;
+        assert!(matches!(late, Err(VersionError::InUse { live: 1, .. })), "{late:?}");
+        assert_eq!(run.status().status, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_of_a_version_that_is_active_again_are_left_alone() {
+    let runtime = runtime().await;
+    promoted(&runtime, 2).await;
+    let (run, versions) = (held(&runtime, 1).await, runtime.versions("g"));
+    let wait = versions.drained(1).within(MINUTE, InFlight::Cancel);
+    let (late, ()) = tokio::join!(wait, async {
+        tokio::time::sleep(MINUTE / 2).await;
+        versions.promote(1).await.unwrap();
+    });
+    assert!(matches!(late, Err(VersionError::StillRouted { .. })), "{late:?}");
+    assert_eq!(run.status().status, RunStatus::Running);
+    let unknown = versions.drained(9).await;
+    assert!(matches!(unknown, Err(VersionError::UnknownVersion { .. })), "{unknown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn blockers_come_by_the_page() {
+    let runtime = runtime().await;
+    promoted(&runtime, 2).await;
+    for _ in 0..5 {
+        let _ = held(&runtime, 1).await;
+    }
+    let other = held(&runtime, 2).await;
+    let versions = runtime.versions("g");
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = versions.blockers(1, after, 2);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id());
+        seen.extend(page.iter().map(hotgraph::Run::id));
+    }
+    assert_eq!(seen.len(), 5);
+    assert!(seen.is_sorted() && !seen.contains(&other.id()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn phases_are_counted_by_version() {
+    let (runtime, clock) = timed().await;
+    promoted(&runtime, 1).await;
+    let hold = |n| super::holding(n).build();
+    runtime.publish_and_promote(hold(2)).await.unwrap();
+    let sleeping = held(&runtime, 1).await;
+    let paused = runtime.start("g", Value::Null).await.unwrap();
+    let running = runtime.start("g", Value::Null).await.unwrap();
+    paused.pause();
+    for run in [&sleeping, &paused, &running] {
+        // Until its lane has told what it does.
+        while run.status().phase() == Some(RunPhase::Queued) {
+            tokio::time::sleep(MINUTE).await;
+        }
+    }
+    let versions = runtime.versions("g");
+    assert_eq!(versions.phases(1), [(RunPhase::Sleeping, 1)].into());
+    assert_eq!(versions.phases(2), [(RunPhase::Running, 1), (RunPhase::Waiting, 1)].into());
+    assert_eq!(running.version(), VersionNumber(2));
+    running.cancel();
+    assert_eq!(running.outcome().await.status, RunStatus::Cancelled);
+    assert_eq!(running.status().phase(), None);
+    clock.advance(MINUTE);
+    runtime.publish(numbered(7)).await.unwrap();
+    assert!(versions.phases(3).is_empty());
+}
