@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there and then")]
 
 mod behaviour_cases;
+mod defects;
 mod examples;
 mod fixtures;
 mod handlers_checked;

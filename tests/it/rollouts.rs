@@ -22,7 +22,7 @@ struct Job {
 }
 
 /// A runtime with one version for each share of jobs that fail; the first one is active.
-async fn runtime(bad: &[u64]) -> Runtime {
+pub(crate) async fn runtime(bad: &[u64]) -> Runtime {
     let work = |job: Job| async move {
         // Spread over the items, and the same for the same item.
         let place = job.item.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
@@ -41,16 +41,16 @@ async fn runtime(bad: &[u64]) -> Runtime {
     runtime
 }
 
-fn active(runtime: &Runtime) -> u64 {
+pub(crate) fn active(runtime: &Runtime) -> u64 {
     runtime.versions("g").labels()[&"default".into()].active.unwrap().0
 }
 
-fn is_reverted(runtime: &Runtime, version: u64) -> bool {
+pub(crate) fn is_reverted(runtime: &Runtime, version: u64) -> bool {
     runtime.versions("g").get(version).unwrap().marks.reverted.is_some()
 }
 
 /// Starts so many runs, 100 a second, and waits for each; how many ran on version 2.
-async fn load(runtime: &Runtime, runs: u64) -> u64 {
+pub(crate) async fn load(runtime: &Runtime, runs: u64) -> u64 {
     let mut on_candidate = 0;
     for item in 0..runs {
         let run = runtime.start("g", Value::object([("item", item)])).await.unwrap();
@@ -62,7 +62,7 @@ async fn load(runtime: &Runtime, runs: u64) -> u64 {
     on_candidate
 }
 
-async fn begin(runtime: &Runtime, plan: RolloutPlan) -> Rollout {
+pub(crate) async fn begin(runtime: &Runtime, plan: RolloutPlan) -> Rollout {
     runtime.versions("g").rollout(2, plan.check_every(SECOND / 10)).by("ann").await.unwrap()
 }
 

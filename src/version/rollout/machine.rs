@@ -1,7 +1,7 @@
 //! A rollout as a plain state machine: time, health and commands in, moves on the routing out.
 //!
 //! Invariants:
-//! 1. The share grows, and the version is promoted, only after a verdict of `Pass`.
+//! 1. The share grows, the version is promoted and the rollout completes only after a `Pass`.
 //! 2. A move is proposed and then reported as done: a refused one leaves the rollout where it was.
 //! 3. A rollout that has ended proposes nothing and takes no command.
 
@@ -124,7 +124,7 @@ impl RolloutMachine {
             return Some(self.back(why.clone()));
         }
         if self.is_overdue(now) {
-            return Some(self.back("it was not promoted before its deadline".into()));
+            return Some(self.back("it did not end before its deadline".into()));
         }
         if self.phase == RolloutPhase::Baking {
             return self.bake(now);
@@ -234,8 +234,7 @@ impl RolloutMachine {
     }
 
     fn is_overdue(&self, now: Timestamp) -> bool {
-        self.phase != RolloutPhase::Baking
-            && self.plan.deadline.is_some_and(|deadline| now.since(self.began) >= deadline)
+        self.plan.deadline.is_some_and(|deadline| now.since(self.began) >= deadline)
     }
 
     /// How long the phase has lasted, pauses left out.
@@ -277,7 +276,7 @@ impl RolloutMachine {
                 (lasted >= limit).then(|| Move::RollBack("it was not confirmed in time".into()))
             }
             _ => {
-                if lasted >= self.plan.bake {
+                if lasted >= self.plan.bake && self.healthy_since.is_some() {
                     self.enter(RolloutPhase::Ended(RolloutEnd::Completed), now);
                 }
                 None

@@ -101,13 +101,15 @@ impl RolloutPlan {
         self.gate(Probe::new(name.into(), probe))
     }
 
-    /// Sets how long it keeps watching after the promotion; 60 s unless set.
+    /// Sets how long it keeps watching after the promotion, at least: it completes when every gate
+    /// passes then. 60 s unless set.
     pub const fn bake(mut self, time: Duration) -> Self {
         self.bake = time;
         self
     }
 
-    /// Takes the version back if it is not promoted within this time; never, unless set.
+    /// Takes the version back, promoted or not, if the rollout does not complete within this time;
+    /// never, unless set.
     pub const fn deadline(mut self, time: Duration) -> Self {
         self.deadline = Some(time);
         self
