@@ -118,10 +118,7 @@ fn inputs(from: &Outline, to: &Outline, findings: &mut Findings) {
             findings.callers(Compatibility::Breaking, format!("the input `{name}` is gone"));
             continue;
         }
-        let change = match (before.inputs.field(name), after.inputs.field(name)) {
-            (Some(before), Some(after)) if widens(before, after) => Change::Widened,
-            _ => field_change(&before.inputs, &after.inputs, name),
-        };
+        let change = input_change(&before.inputs, &after.inputs, name);
         let input = format!("the input `{name}`");
         change.tell(&input, &mut |level, text| findings.callers(level, text));
     }
@@ -203,7 +200,7 @@ fn nodes(from: &Outline, to: &Outline, findings: &mut Findings) {
             }
         }
         for field in before.inputs.names() {
-            let change = field_change(&before.inputs, &after.inputs, field);
+            let change = input_change(&before.inputs, &after.inputs, field);
             change.tell(&format!("its input `{field}`"), &mut tell);
         }
         edges(from.written(before), to.written(after), &mut tell);
@@ -272,6 +269,14 @@ fn field_change(before: &Schema, after: &Schema, name: &str) -> Change {
         }
         _ if declared(before) != declared(after) => Change::Inside,
         _ => Change::Same,
+    }
+}
+
+/// What became of a field that is taken: it may take more than it did.
+fn input_change(before: &Schema, after: &Schema, name: &str) -> Change {
+    match (before.field(name), after.field(name)) {
+        (Some(before), Some(after)) if widens(before, after) => Change::Widened,
+        _ => field_change(before, after, name),
     }
 }
 
