@@ -11,6 +11,7 @@ mod policy;
 mod retention;
 mod rollback;
 mod stops;
+mod storm;
 
 use std::time::Duration;
 
