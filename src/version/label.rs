@@ -53,6 +53,9 @@ pub struct LabelPolicy {
     pub reject_breaking: bool,
     /// Asks for an approval from this level on, for callers; never, if it is `None`.
     pub require_approval: Option<Compatibility>,
+    /// Leaves it to a person to roll back a version that is BREAKING for callers; else its rollout
+    /// does so by itself when it turns bad, like with any other.
+    pub keep_breaking: bool,
 }
 
 impl LabelPolicy {
@@ -60,6 +63,13 @@ impl LabelPolicy {
     #[must_use]
     pub const fn reject_breaking(mut self) -> Self {
         self.reject_breaking = true;
+        self
+    }
+
+    /// Leaves it to a person to roll back a version that is BREAKING for callers of the one before.
+    #[must_use]
+    pub const fn keep_breaking(mut self) -> Self {
+        self.keep_breaking = true;
         self
     }
 

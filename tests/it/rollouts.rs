@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hotgraph::{
-    Document, Evidence, Handler, HealthGate, Judging, NodeError, NodeSpec, RetryPolicy, Rollout,
-    RolloutEnd, RolloutError, RolloutPhase, RolloutPlan, RunGate, Runtime, Step, Value, Verdict,
-    VersionError, VersionNumber, VersionStatus, Weight,
+    Compatibility, Document, Evidence, Handler, HealthGate, Judging, LabelPolicy, NodeError,
+    NodeSpec, RetryPolicy, Rollout, RolloutEnd, RolloutError, RolloutPhase, RolloutPlan, RunGate,
+    Runtime, Step, Value, Verdict, VersionError, VersionNumber, VersionStatus, Weight,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,33 @@ async fn a_promotion_that_turns_bad_goes_back_once_and_cools_down() {
     assert!(matches!(early, Err(RolloutError::CoolingDown { .. })), "{early:?}");
     tokio::time::sleep(60 * SECOND).await;
     assert!(versions.rollout(3, plan).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaking_version_goes_back_by_itself_unless_the_label_keeps_it() {
+    for keeps in [false, true] {
+        let runtime = runtime(&[0, 100]).await;
+        let versions = runtime.versions("g");
+        versions.judge(1, 2, Compatibility::Breaking).await.unwrap();
+        if keeps {
+            versions.set_policy(LabelPolicy::default().keep_breaking()).await.unwrap();
+        }
+        let is_bad = Arc::new(AtomicBool::new(false));
+        let probed = is_bad.clone();
+        let plan = RolloutPlan::blue_green().promote_after(Duration::ZERO).probe("up", move || {
+            let is_bad = probed.load(Ordering::Relaxed);
+            async move { if is_bad { Verdict::fail("bad") } else { Verdict::Pass } }
+        });
+        let rollout = begin(&runtime, plan).await;
+        rollout.until(|status| status.phase == RolloutPhase::Baking).await;
+        is_bad.store(true, Ordering::Relaxed);
+        let end = rollout.ended().await;
+        assert_eq!(matches!(end, RolloutEnd::Stranded(_)), keeps, "{end:?}");
+        assert_eq!(
+            (active(&runtime), is_reverted(&runtime, 2)),
+            if keeps { (2, false) } else { (1, true) }
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,6 +17,7 @@ use super::directory::{Place, Rollouts, status};
 use super::judge::judge;
 use super::message::{Order, OrderKind, RolloutMessage, RolloutStatus};
 use crate::clock::Clock;
+use crate::graph::Compatibility;
 use crate::id::VersionNumber;
 use crate::registry::Registry;
 use crate::version::{
@@ -120,6 +121,11 @@ impl RolloutState {
         if self.given.directory.strong_count() == 0 {
             self.let_go(RolloutEnd::Superseded("the runtime is gone".into()));
         } else if let Some(wanted) = self.tick(verdict) {
+            if matches!(wanted, Move::RollBack(_)) && self.is_kept() {
+                let why = "the version is BREAKING, and the label keeps such versions";
+                self.let_go(RolloutEnd::Stranded(why.into()));
+                return self.settle(true);
+            }
             let reason = match &wanted {
                 Move::TakeBack(why) | Move::RollBack(why) => why.clone(),
                 Move::Share(..) | Move::Promote => "every gate passes".into(),
@@ -220,6 +226,17 @@ impl RolloutState {
             }
             RolloutPhase::Ended(_) => false,
         }
+    }
+
+    /// Whether the label leaves it to a person to take the promotion back.
+    fn is_kept(&self) -> bool {
+        let (graph, label) = &self.given.place;
+        let before = self.given.evidence.lock().active_version();
+        let snapshot = self.given.registry.snapshot();
+        let Some(route) = snapshot.route(graph) else { return false };
+        let keeps = route.label(label).is_some_and(|label| label.policy.keep_breaking);
+        let report = route.report(before, self.given.version).filter(|_| keeps);
+        report.is_some_and(|report| report.callers == Compatibility::Breaking)
     }
 
     /// How many runs of the candidate have ended since the rollout began.

@@ -129,7 +129,14 @@ fn change(op: &Op) -> Change {
         Op::ClearCanary(l) => on_label(l, LabelChange::ClearCanary),
         Op::Policy(l, reject_breaking, asks) => {
             let require_approval = asks.map(|level| LEVELS[level]);
-            on_label(l, LabelChange::SetPolicy(LabelPolicy { reject_breaking, require_approval }))
+            on_label(
+                l,
+                LabelChange::SetPolicy(LabelPolicy {
+                    reject_breaking,
+                    require_approval,
+                    ..LabelPolicy::default()
+                }),
+            )
         }
         Op::Remove(l) => on_label(l, LabelChange::Remove),
         Op::Judge(from, to, level) => {

@@ -112,6 +112,12 @@ impl Evidence {
         self.versions.candidate
     }
 
+    /// The version that was active when the rollout began.
+    #[must_use]
+    pub const fn active_version(&self) -> VersionNumber {
+        self.versions.active
+    }
+
     /// Runs of the candidate.
     #[must_use]
     pub const fn candidate(&self) -> &Sample {

@@ -40,7 +40,8 @@ pub enum RolloutEnd {
     RolledBack(Arc<str>),
     /// Somebody changed the label meanwhile; the rollout let go of it.
     Superseded(Arc<str>),
-    /// The promotion was to be taken back, and there is no version to go back to.
+    /// The promotion was to be taken back, and there is no version to go back to, or the label leaves
+    /// that to a person.
     Stranded(Arc<str>),
 }
 
