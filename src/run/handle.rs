@@ -237,9 +237,9 @@ impl Run {
         self.cell.machine.lock().keep_failures();
     }
 
-    /// How many state records the run keeps.
-    pub(crate) fn records(&self) -> usize {
-        self.cell.machine.lock().records()
+    /// How many state records the run keeps, and how many outputs, failures and skips.
+    pub(crate) fn keeps(&self) -> (usize, usize) {
+        self.cell.machine.lock().keeps()
     }
 
     #[cfg(test)]

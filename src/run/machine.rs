@@ -271,9 +271,10 @@ impl Machine {
         }
     }
 
-    /// The most state records that are kept.
-    pub(crate) fn records(&self) -> usize {
-        self.records.at_most()
+    /// The most state records that are kept, and how many outputs, failures and skips.
+    pub(crate) fn keeps(&self) -> (usize, usize) {
+        let reports = self.outputs.len() + self.failures.len() + self.skipped.len();
+        (self.records.at_most(), reports)
     }
 
     /// The status: terminal once the run has ended.

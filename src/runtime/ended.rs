@@ -11,6 +11,12 @@ use crate::id::{GraphName, RunId};
 /// make each run write to memory that is far away.
 const ENDED_RECORDS: usize = 20_000;
 
+/// How many outputs, failures and skips the outcomes of ended runs may have together.
+///
+/// Beyond it the oldest runs are forgotten, whatever their number. At some hundred bytes each they
+/// take about 20 MB without their values.
+const ENDED_REPORTS: usize = 200_000;
+
 /// The runs that ended and are still known, oldest first.
 #[derive(Default)]
 pub(super) struct EndedRuns {
@@ -18,13 +24,17 @@ pub(super) struct EndedRuns {
     /// How many of them, from the oldest on, keep no states but those that went wrong.
     bare: usize,
     records: usize,
+    reports: usize,
 }
 
-/// A run that ended, the name it can be started by again, and how many state records it keeps.
+/// A run that ended, the name it can be started by again, and how much it keeps.
 struct Ended {
     run: RunId,
     key: Option<(GraphName, String)>,
+    /// State records.
     records: usize,
+    /// Outputs, failures and skips.
+    reports: usize,
 }
 
 /// What is beyond the limits after a run has ended.
@@ -42,6 +52,7 @@ impl EndedRuns {
             && let Some(ended) = self.runs.remove(place)
         {
             self.records -= ended.records;
+            self.reports -= ended.reports;
             self.bare -= usize::from(place < self.bare);
         }
     }
@@ -49,9 +60,11 @@ impl EndedRuns {
     /// One more has ended, and `keep` of them stay known.
     fn add(&mut self, latest: Ended, keep: usize) -> Beyond {
         self.records += latest.records;
+        self.reports += latest.reports;
         self.runs.push_back(latest);
         let mut beyond = Beyond { bare: Vec::new(), forgotten: Vec::new() };
-        while self.runs.len() > keep
+        // The latest run stays, however much it keeps.
+        while (self.runs.len() > keep || self.runs.len() > 1 && self.reports > ENDED_REPORTS)
             && let Some(oldest) = self.pop()
         {
             beyond.forgotten.push(oldest);
@@ -68,6 +81,7 @@ impl EndedRuns {
     fn pop(&mut self) -> Option<Ended> {
         let oldest = self.runs.pop_front()?;
         self.records -= oldest.records;
+        self.reports -= oldest.reports;
         self.bare = self.bare.saturating_sub(1);
         Some(oldest)
     }
@@ -85,13 +99,13 @@ impl EndedRuns {
 impl Inner {
     /// Keeps a run that has ended, and lets go of what is beyond the limits.
     pub(super) fn keep_ended(&self, run: RunId, key: Option<(GraphName, String)>) {
-        let records = self.runs.get(&run).map_or(0, |run| {
+        let (records, reports) = self.runs.get(&run).map_or((0, 0), |run| {
             if !self.rollouts.is_idle() {
                 self.tell_rollouts(&run);
             }
-            run.records()
+            run.keeps()
         });
-        let latest = Ended { run, key, records };
+        let latest = Ended { run, key, records, reports };
         let beyond = self.ended.lock().add(latest, self.settings.keep_ended);
         for run in beyond.bare {
             // Out of the map before it is dropped: what a state holds may take its time.

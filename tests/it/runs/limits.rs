@@ -202,6 +202,23 @@ async fn a_start_delay_follows_the_runtimes_clock() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ended_runs_whose_outcomes_are_long_are_forgotten_sooner() {
+    let runtime = runtime().build().await.unwrap();
+    let wide = Document::builder("wide")
+        .node(NodeSpec::new("list").input("n", 60_000).next("pass"))
+        .node(NodeSpec::new("pass").input("n", "${{list.outputs.n}}"));
+    runtime.publish_and_promote(wide.build()).await.unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..5 {
+        let run = runtime.start("wide", Value::Null).await.unwrap();
+        assert!(run.outcome().await.is_success());
+        runs.push(run.id());
+    }
+    let known: Vec<_> = runs.iter().map(|run| runtime.run(*run).is_some()).collect();
+    assert_eq!(known, [false, false, true, true, true]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_oldest_ended_runs_keep_of_their_states_only_what_went_wrong() {
     let runtime = runtime().build().await.unwrap();
     let oldest = start(&runtime, joined("odd_fails", |m| m)).await;
