@@ -79,7 +79,8 @@ impl<T> Command<T> {
         self
     }
 
-    /// Names the command: one of the same name again gives the recorded result, refusals included.
+    /// Names the command: the same one of that name again does nothing and gives the recorded
+    /// result, refusals included; another one of that name is refused.
     ///
     /// The latest 10,000 names are remembered.
     pub fn request_id(mut self, id: impl Into<Arc<str>>) -> Self {
@@ -105,6 +106,8 @@ impl<T> Command<T> {
         let done = inner.registry.execute(version::Command { change, terms }).await?;
         if let Some((graph, version, in_flight)) = stops
             && let Some(version) = version.or(done.left)
+            // Since it was done, a version that was left may have been promoted again on purpose.
+            && (!done.is_repeat || done.left.is_none())
         {
             inner.stop_runs(&graph, version, in_flight);
         }
@@ -128,6 +131,8 @@ impl Command<RolledBack> {
     }
 
     /// Says what happens to the runs of the version that is left; they finish unless told.
+    ///
+    /// Runs that came by another label, which still leads to that version, go on in any case.
     pub const fn in_flight(mut self, in_flight: InFlight) -> Self {
         self.in_flight = in_flight;
         self
@@ -167,13 +172,18 @@ impl Inner {
         runs.map(|run| run.clone()).collect()
     }
 
+    /// Stops the runs of a version, but for those that came by a label that still leads to it.
     pub(super) fn stop_runs(&self, graph: &GraphName, version: VersionNumber, in_flight: InFlight) {
-        let runs = match in_flight {
-            InFlight::Finish => return,
-            InFlight::Pause | InFlight::Cancel => self.live_runs_of(graph, version),
-        };
-        for run in runs {
-            if in_flight == InFlight::Pause { run.pause() } else { run.cancel() }
+        if in_flight == InFlight::Finish {
+            return;
+        }
+        let snapshot = self.registry.snapshot();
+        for run in self.live_runs_of(graph, version) {
+            match in_flight {
+                _ if snapshot.would_decide(graph, run.decision()) => {}
+                InFlight::Pause => run.pause(),
+                InFlight::Finish | InFlight::Cancel => run.cancel(),
+            }
         }
     }
 }

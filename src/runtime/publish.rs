@@ -80,8 +80,8 @@ impl Publish {
         self
     }
 
-    /// Names the publish: the same name again gives the recorded result, refusals of the registry
-    /// included.
+    /// Names the publish: the same graph under that name again gives the recorded result, refusals
+    /// of the registry included; another command of that name is refused.
     pub fn request_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.terms.request_id = Some(id.into());
         self

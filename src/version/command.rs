@@ -110,9 +110,19 @@ pub(crate) struct Done {
     pub created: bool,
     /// The version that a label led to before.
     pub left: Option<VersionNumber>,
+    /// Whether it was done before, and this is what was recorded.
+    pub is_repeat: bool,
 }
 
 impl Change {
+    /// What tells it from other commands: the same for a repeat of it.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Publish(new) => format!("{self} {:?}", new.plan.hash()),
+            _ => self.to_string(),
+        }
+    }
+
     /// The graphs it is about.
     pub(crate) fn graphs(&self) -> Vec<GraphName> {
         match self {

@@ -196,6 +196,12 @@ pub enum VersionError {
         /// The latest change.
         last: Option<Box<Changed>>,
     },
+    /// The request id belongs to another command.
+    #[error("the request id `{request_id}` belongs to another command")]
+    RequestIdTaken {
+        /// The request id.
+        request_id: Arc<str>,
+    },
     /// Somebody else published first.
     #[error("the latest version of graph `{graph}` is {found}, not {expected}")]
     HeadMoved {

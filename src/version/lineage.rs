@@ -22,9 +22,17 @@ const REQUESTS: usize = 10_000;
 pub(crate) struct Lineages {
     snapshot: Arc<Snapshot>,
     retention: Retention,
-    answered: HashMap<Arc<str>, Result<Done, VersionError>>,
+    answered: HashMap<Arc<str>, Answered>,
     /// The request ids, oldest first.
     requests: VecDeque<Arc<str>>,
+}
+
+/// What a command with a request id was told.
+#[derive(Debug)]
+struct Answered {
+    /// What was asked for.
+    asked: String,
+    answer: Result<Done, VersionError>,
 }
 
 impl Lineages {
@@ -40,18 +48,23 @@ impl Lineages {
         audit: &mut AuditLog,
         swap: impl FnOnce(Arc<Snapshot>),
     ) -> Result<Done, VersionError> {
-        let id = command.terms.request_id.clone();
-        if let Some(answer) = id.as_ref().and_then(|id| self.answered.get(id)) {
-            return answer.clone();
+        let Some(id) = &command.terms.request_id else {
+            return self.carry_out(command, now, audit, swap);
+        };
+        let asked = command.change.identity();
+        match self.answered.get(id) {
+            Some(known) if known.asked == asked => {
+                return known.answer.clone().map(|done| Done { is_repeat: true, ..done });
+            }
+            Some(_) => return self.carry_out(command, now, audit, swap),
+            None => {}
         }
         let answer = self.carry_out(command, now, audit, swap);
-        if let Some(id) = id {
-            self.remember(id, answer.clone());
-        }
+        self.remember(id.clone(), Answered { asked, answer: answer.clone() });
         answer
     }
 
-    fn remember(&mut self, id: Arc<str>, answer: Result<Done, VersionError>) {
+    fn remember(&mut self, id: Arc<str>, answer: Answered) {
         self.answered.insert(id.clone(), answer);
         self.requests.push_back(id);
         if self.requests.len() > REQUESTS
@@ -73,9 +86,11 @@ impl Lineages {
         let note = Arc::new(note);
         let before = self.snapshot.revision();
         let mut turn = Turn::new(&self.snapshot, note.clone(), &self.retention);
-        let decided = match terms.if_revision.filter(|expected| *expected != before) {
-            Some(expected) => Err(conflict(expected, before, audit)),
-            None => decide(&mut turn, change),
+        let taken = terms.request_id.as_ref().filter(|id| self.answered.contains_key(*id));
+        let decided = match (taken, terms.if_revision.filter(|expected| *expected != before)) {
+            (Some(id), _) => Err(VersionError::RequestIdTaken { request_id: id.clone() }),
+            (None, Some(expected)) => Err(conflict(expected, before, audit)),
+            (None, None) => decide(&mut turn, change),
         };
         let graphs = change.graphs();
         let settled = decided.map(|done| (done, turn.settle(&graphs)));

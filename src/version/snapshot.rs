@@ -134,6 +134,17 @@ impl Snapshot {
         Ok((found.clone(), Decision { version, rule, revision: self.revision }))
     }
 
+    /// Whether a label that a run came by still leads to the run's version, and takes starts.
+    pub(crate) fn would_decide(&self, graph: &GraphName, decision: &Decision) -> bool {
+        let (StartRule::Active { label } | StartRule::Canary { label, .. }) = &decision.rule else {
+            return false;
+        };
+        let Some(route) = self.graphs.get(graph) else { return false };
+        let mut targets = route.label(label).into_iter().flat_map(LabelRoute::targets);
+        targets.any(|version| version == decision.version)
+            && route.startable(decision.version).is_ok()
+    }
+
     /// Whether a start that got this version from `before` may keep it.
     pub(crate) fn confirms(
         &self,

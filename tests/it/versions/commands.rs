@@ -1,6 +1,8 @@
 //! Publishing, promoting and retiring: statuses, manifests, terms, refusals.
 
-use hotgraph::{PublishError, StartError, Value, VersionError, VersionNumber, VersionStatus};
+use hotgraph::{
+    PublishError, RollbackTarget, StartError, Value, VersionError, VersionNumber, VersionStatus,
+};
 
 use super::{active, graph, held, numbered, promoted, refused, runtime, status};
 
@@ -140,6 +142,24 @@ async fn a_request_id_gives_the_recorded_answer() {
     let published = runtime.publish(numbered(8)).request_id("t").await.unwrap();
     let again = runtime.publish(numbered(8)).request_id("t").await.unwrap();
     assert_eq!(again, published, "it says again that it was created");
+}
+
+#[tokio::test]
+async fn a_request_id_belongs_to_one_command() {
+    let runtime = runtime().await;
+    let versions = runtime.versions("g");
+    promoted(&runtime, 2).await;
+    versions.hold(1).request_id("r").await.unwrap();
+    let taken = VersionError::RequestIdTaken { request_id: "r".into() };
+    assert_eq!(refused(&runtime, versions.hold(2).request_id("r")).await, taken);
+    let rollback = versions.rollback(RollbackTarget::Previous).request_id("r");
+    assert_eq!(rollback.await.unwrap_err(), taken);
+    let publish = runtime.publish(numbered(3)).request_id("r").await.unwrap_err();
+    assert!(matches!(publish, PublishError::Version(error) if error == taken));
+    runtime.publish(numbered(3)).request_id("s").await.unwrap();
+    let other = runtime.publish(numbered(4)).request_id("s").await.unwrap_err();
+    assert!(matches!(other, PublishError::Version(VersionError::RequestIdTaken { .. })));
+    versions.hold(1).request_id("r").await.unwrap();
 }
 
 #[tokio::test]

@@ -29,6 +29,40 @@ async fn runs_of_a_version_that_is_left_finish_pause_or_are_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_repeated_rollback_stops_no_run() {
+    let runtime = runtime().await;
+    let versions = runtime.versions("g");
+    promoted(&runtime, 2).await;
+    let rollback = || {
+        let rollback = versions.rollback(RollbackTarget::Previous).request_id("r");
+        rollback.in_flight(InFlight::Cancel)
+    };
+    let first = rollback().await.unwrap();
+    versions.promote(2).await.unwrap();
+    let run = held(&runtime, 2).await;
+    assert_eq!(rollback().await.unwrap(), first);
+    assert_eq!(run.status().status, RunStatus::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_that_came_by_another_label_go_on() {
+    let runtime = runtime().await;
+    let versions = runtime.versions("g");
+    promoted(&runtime, 2).await;
+    let beta = versions.label("beta");
+    beta.promote(1).await.unwrap();
+    beta.promote(2).await.unwrap();
+    let start = |label: &str| runtime.start("g", Value::Null).label(label).delay(super::FOREVER);
+    let (own, other) = (start("beta").await.unwrap(), start("default").await.unwrap());
+    let rollback = beta.rollback(RollbackTarget::Previous).in_flight(InFlight::Cancel);
+    rollback.await.unwrap();
+    assert_eq!(own.await.status, RunStatus::Cancelled);
+    assert_eq!(other.status().status, RunStatus::Running);
+    versions.revoke(2).await.unwrap();
+    assert_eq!(other.await.status, RunStatus::Cancelled, "a revoke spares none");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_revoked_version_takes_no_start_and_its_runs_stop() {
     let runtime = runtime().await;
     let versions = runtime.versions("g");
