@@ -133,6 +133,7 @@ impl Command<RolledBack> {
     /// Says what happens to the runs of the version that is left; they finish unless told.
     ///
     /// Runs that came by another label, which still leads to that version, go on in any case.
+    /// So may one whose start is under way on another thread at that moment.
     pub const fn in_flight(mut self, in_flight: InFlight) -> Self {
         self.in_flight = in_flight;
         self

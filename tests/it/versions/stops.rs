@@ -1,7 +1,9 @@
 //! Runs in flight when a version is left or revoked, and the wait until it is drained.
 
+use std::time::Duration;
+
 use hotgraph::{
-    InFlight, RetryError, RollbackTarget, RunStatus, StartError, Value, VersionError,
+    InFlight, RetryError, RollbackTarget, Run, RunStatus, Runtime, StartError, Value, VersionError,
     VersionNumber, Weight,
 };
 
@@ -82,37 +84,39 @@ async fn a_revoked_version_takes_no_start_and_its_runs_stop() {
     assert!(matches!(back, VersionError::Revoked { .. }), "{back}");
 }
 
+/// Starts runs of `g` until its version is revoked, and gives them.
+async fn start_until_it_is_revoked(runtime: Runtime) -> Vec<Run> {
+    let mut runs = Vec::new();
+    loop {
+        match runtime.start("g", Value::Null).delay(super::FOREVER).await {
+            Ok(run) => runs.push(run),
+            Err(StartError::VersionRevoked { .. }) => return runs,
+            Err(StartError::Overloaded { .. }) => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_run_that_started_beside_a_revoke_goes_on() {
     for _ in 0..20 {
         let runtime = builder().max_runs(500).build().await.unwrap();
-        promoted(&runtime, 1).await;
-        let starters: Vec<_> = (0..3)
-            .map(|_| {
-                let runtime = runtime.clone();
-                tokio::spawn(async move {
-                    let mut runs = Vec::new();
-                    loop {
-                        match runtime.start("g", Value::Null).delay(super::FOREVER).await {
-                            Ok(run) => runs.push(run),
-                            Err(StartError::VersionRevoked { .. }) => return runs,
-                            Err(StartError::Overloaded { .. }) => tokio::task::yield_now().await,
-                            Err(error) => panic!("{error}"),
-                        }
-                    }
-                })
-            })
-            .collect();
+        let versions = runtime.versions("g");
+        promoted(&runtime, 2).await;
+        let starters = (0..3).map(|_| tokio::spawn(start_until_it_is_revoked(runtime.clone())));
+        let starters: Vec<_> = starters.collect();
         while runtime.live_runs() < 10 {
             tokio::task::yield_now().await;
         }
-        runtime.versions("g").revoke(1).await.unwrap();
+        versions.revoke(2).await.unwrap();
         for starter in starters {
             for run in starter.await.unwrap() {
-                assert_eq!(run.await.status, RunStatus::Cancelled);
+                let end = tokio::time::timeout(Duration::from_secs(10), run.outcome()).await;
+                let outcome = end.unwrap_or_else(|_| panic!("{run:?} goes on: {:?}", run.status()));
+                assert_eq!(outcome.status, RunStatus::Cancelled);
             }
         }
-        assert_eq!(runtime.versions("g").get(1).unwrap().live, 0);
+        assert_eq!(versions.get(2).unwrap().live, 0);
     }
 }
 
