@@ -59,11 +59,11 @@ pub use version::{
     Considered, Decision, Ends, Evidence, GraphRouting, HealthGate, Judging, LabelPolicy,
     LabelView, Manifest, Marks, NotTaken, Note, Retention, RollbackTarget, RolloutEnd,
     RolloutError, RolloutPhase, RolloutPlan, Routing, RoutingChange, RunEnd, RunGate, Sample,
-    StartRule, Step, Verdict, VersionError, VersionInfo, VersionStatus, Weight,
+    StartRule, Step, Transition, Verdict, VersionError, VersionInfo, VersionStatus, Weight,
 };
 
 mod event;
-pub use event::{Event, EventKind, EventStream, Lagged};
+pub use event::{Event, EventKind, EventStream, Lagged, RolloutEvent, RoutingEvent};
 
 mod registry;
 pub use registry::{Rollout, RolloutCommand, RolloutStatus};

@@ -1,4 +1,5 @@
-//! How events reach subscribers: one bounded ring per run and one for the whole runtime.
+//! How events reach subscribers: one bounded ring per run, one for the versions of a runtime, and one
+//! for all of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,15 +15,41 @@ use crate::id::{GraphName, RunId, VersionNumber};
 /// An event is about 150 bytes: a ring of this size is a few hundred kilobytes.
 const CAPACITY: usize = 4096;
 
-/// Events of every run of a runtime.
+/// Events of a runtime: those of every run, and those of versions and rollouts.
 #[derive(Debug, Default)]
 pub(crate) struct RuntimeBus {
+    sequence: AtomicU64,
+    /// Those of versions and rollouts alone: who watches them costs runs nothing, and loses none of
+    /// them to runs.
+    versions: OnceLock<broadcast::Sender<Arc<Event>>>,
     ring: OnceLock<broadcast::Sender<Arc<Event>>>,
 }
 
 impl RuntimeBus {
     pub(crate) fn subscribe(&self) -> EventStream {
         subscribe(&self.ring)
+    }
+
+    pub(crate) fn subscribe_to_versions(&self) -> EventStream {
+        subscribe(&self.versions)
+    }
+
+    /// Whether anybody would see an event of a version or a rollout.
+    pub(crate) fn is_watched(&self) -> bool {
+        is_watched(&self.ring) || is_watched(&self.versions)
+    }
+
+    /// Sends something that happened outside of runs.
+    pub(crate) fn send(
+        &self,
+        at: Timestamp,
+        graph: GraphName,
+        version: Option<VersionNumber>,
+        kind: EventKind,
+    ) {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        let event = Arc::new(Event { sequence, at, run: None, graph, version, kind });
+        publish(&event, [&self.ring, &self.versions]);
     }
 }
 
@@ -70,17 +97,19 @@ impl RunBus {
         let event = Arc::new(Event {
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed),
             at,
-            run: self.run,
+            run: Some(self.run),
             graph: self.graph.clone(),
-            version: self.version,
+            version: Some(self.version),
             kind,
         });
-        for ring in [&self.ring, &self.runtime.ring] {
-            if let Some(ring) = ring.get() {
-                // Without subscribers there is nobody to miss it.
-                let _ = ring.send(event.clone());
-            }
-        }
+        publish(&event, [&self.ring, &self.runtime.ring]);
+    }
+}
+
+fn publish(event: &Arc<Event>, rings: [&OnceLock<broadcast::Sender<Arc<Event>>>; 2]) {
+    for ring in rings.into_iter().filter_map(OnceLock::get) {
+        // Without subscribers there is nobody to miss it.
+        let _ = ring.send(event.clone());
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an observer sees: plain data, to bounded subscribers.
 //!
-//! Lanes and actors put events in; subscribers take them out. Emitting never waits: a subscriber
+//! Lanes, actors, the registry and rollouts put events in; subscribers take them out. Emitting never waits: a subscriber
 //! that is too slow loses the oldest events and is told how many.
 
 mod bus;
@@ -13,26 +13,29 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::id::{GraphName, RunId, StateId, VersionNumber};
+use crate::id::{GraphName, LabelName, RunId, StateId, VersionNumber};
 use crate::value::Value;
+use crate::version::{RolloutPhase, Transition};
 
-/// Something that happened in a run.
+/// Something that happened in a run, to a version or in a rollout.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Event {
     /// The event's number among those of its run that somebody watched, from 0.
     ///
-    /// Lanes number their events on their own, so that events of different branches may come out of
+    /// Events without a run are numbered together, over the whole runtime. Lanes number their events on their own, so that events of different branches may come out of
     /// order.
     pub sequence: u64,
     /// When it happened, on the runtime's clock.
     pub at: Timestamp,
-    /// The run.
-    pub run: RunId,
+    /// The run; `None` for what happens to versions and in rollouts.
+    pub run: Option<RunId>,
     /// The graph.
     pub graph: GraphName,
-    /// The version the run is pinned to.
-    pub version: VersionNumber,
+    /// The version: that which the run is pinned to, or which the event is about.
+    ///
+    /// `None` for what happens to a label that leads to no version.
+    pub version: Option<VersionNumber>,
     /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
@@ -74,4 +77,48 @@ pub enum EventKind {
         /// The terminal status.
         status: &'static str,
     },
+    /// An accepted command changed where starts go, or what is said about a version.
+    ///
+    /// A command that does several things has one event for each, in their order.
+    Routing(Box<RoutingEvent>),
+    /// No label leads to the version any more, and the last run on it has ended.
+    ///
+    /// It comes once each time the version loses its last route. Runs that start on it later, by its
+    /// number, bring no other one.
+    Drained,
+    /// A rollout of the version is in another phase, or was paused or resumed.
+    Rollout(Box<RolloutEvent>),
+}
+
+/// What an accepted command did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RoutingEvent {
+    /// What it did.
+    #[serde(flatten)]
+    pub change: Transition,
+    /// The label, if it is about one.
+    pub label: Option<LabelName>,
+    /// Who gave the command, if that was said.
+    pub by: Option<Arc<str>>,
+    /// Why, if that was said.
+    pub reason: Option<Arc<str>>,
+    /// The revision of the routing after the command.
+    pub revision: u64,
+}
+
+/// How a rollout stands since now.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RolloutEvent {
+    /// The label.
+    pub label: LabelName,
+    /// How far it is.
+    pub phase: RolloutPhase,
+    /// Whether it is paused.
+    pub is_paused: bool,
+    /// Who brought it there: who gave the order, or in whose name the rollout goes on by itself.
+    pub by: Option<Arc<str>>,
+    /// Why, if an order said so.
+    pub reason: Option<Arc<str>>,
 }

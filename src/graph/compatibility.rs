@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::document::NodeDocument;
 use super::outline::{Outline, OutlineNode};
 use crate::node::{FieldType, Schema};
 
 /// How far one graph can stand in for another, from best to worst.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum Compatibility {
     /// COMPATIBLE: the interface is the same.

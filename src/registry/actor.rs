@@ -6,9 +6,13 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use super::drains::Drains;
 use super::message::RegistryMessage;
 use crate::clock::Clock;
-use crate::version::{AuditLog, Lineages, Retention, Snapshot};
+use crate::event::{EventKind, RoutingEvent, RuntimeBus};
+use crate::version::{
+    AuditLog, Command, Done, Lineages, Retention, Snapshot, Turned, Version, VersionError,
+};
 
 /// The registry's actor.
 pub(crate) struct RegistryActor;
@@ -16,6 +20,7 @@ pub(crate) struct RegistryActor;
 /// What the registry starts with.
 pub(crate) struct RegistryArguments {
     pub clock: Arc<dyn Clock>,
+    pub bus: Arc<RuntimeBus>,
     pub routing: Arc<ArcSwap<Snapshot>>,
     pub audit: Arc<Mutex<AuditLog>>,
     pub retention: Retention,
@@ -24,9 +29,11 @@ pub(crate) struct RegistryArguments {
 /// The registry's state.
 pub(crate) struct RegistryState {
     clock: Arc<dyn Clock>,
+    bus: Arc<RuntimeBus>,
     routing: Arc<ArcSwap<Snapshot>>,
     audit: Arc<Mutex<AuditLog>>,
     lineages: Lineages,
+    drains: Drains,
 }
 
 impl Actor for RegistryActor {
@@ -37,24 +44,76 @@ impl Actor for RegistryActor {
     async fn pre_start(
         &self,
         _myself: ActorRef<Self::Msg>,
-        RegistryArguments { clock, routing, audit, retention }: Self::Arguments,
+        RegistryArguments { clock, bus, routing, audit, retention }: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        Ok(RegistryState { clock, routing, audit, lineages: Lineages::new(retention) })
+        let (lineages, drains) = (Lineages::new(retention), Drains::default());
+        Ok(RegistryState { clock, bus, routing, audit, lineages, drains })
     }
 
     async fn handle(
         &self,
-        _myself: ActorRef<Self::Msg>,
+        myself: ActorRef<Self::Msg>,
         message: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let RegistryMessage::Execute(command, reply) = message;
-        let routing = &state.routing;
-        let swap = |snapshot| routing.store(snapshot);
-        let now = state.clock.now();
-        let answer = state.lineages.apply(&command, now, &mut state.audit.lock(), swap);
-        // A caller that has gone does not undo its command.
-        let _ = reply.send(answer);
+        let drained = state.drains.drained();
+        state.tell_drained(drained);
+        match message {
+            RegistryMessage::Execute(command, reply) => {
+                let answer = state.execute(&command, &myself);
+                // A caller that has gone does not undo its command.
+                let _ = reply.send(answer);
+            }
+            RegistryMessage::Drained(version) => state.drains.go_on(version, &myself),
+        }
         Ok(())
+    }
+}
+
+impl RegistryState {
+    fn execute(
+        &mut self,
+        command: &Command,
+        myself: &ActorRef<RegistryMessage>,
+    ) -> Result<Done, VersionError> {
+        let mut unrouted = Vec::new();
+        let (routing, bus) = (&self.routing, &self.bus);
+        let swap = |turned: &Turned<'_>| {
+            routing.store(turned.after.clone());
+            tell(bus, turned);
+            unrouted.extend_from_slice(turned.unrouted);
+        };
+        let now = self.clock.now();
+        let answer = self.lineages.apply(command, now, &mut self.audit.lock(), swap);
+        let drained = self.drains.begin(unrouted, myself);
+        self.tell_drained(drained);
+        answer
+    }
+
+    fn tell_drained(&self, versions: Vec<Arc<Version>>) {
+        if self.bus.is_watched() {
+            for version in versions {
+                let (graph, number) = (version.manifest().graph.clone(), version.number());
+                self.bus.send(self.clock.now(), graph, Some(number), EventKind::Drained);
+            }
+        }
+    }
+}
+
+/// One event for each thing that an accepted command did.
+fn tell(bus: &RuntimeBus, turned: &Turned<'_>) {
+    if !bus.is_watched() {
+        return;
+    }
+    let (note, revision) = (&turned.record.note, turned.record.revision_after);
+    for moved in turned.transitions() {
+        let routing = RoutingEvent {
+            change: moved.transition,
+            label: moved.label,
+            by: note.by.clone(),
+            reason: note.reason.clone(),
+            revision,
+        };
+        bus.send(note.at, moved.graph, moved.version, EventKind::Routing(Box::new(routing)));
     }
 }

@@ -11,6 +11,7 @@ use super::StartRefusal;
 use super::actor::{RegistryActor, RegistryArguments};
 use super::message::RegistryMessage;
 use crate::clock::Clock;
+use crate::event::RuntimeBus;
 use crate::id::GraphName;
 use crate::version::{
     AuditLog, AuditQuery, AuditRecord, Command, Decision, Done, Pin, Retention, Routing, Selector,
@@ -28,12 +29,14 @@ pub(crate) struct Registry {
 impl Registry {
     pub(crate) async fn spawn(
         clock: Arc<dyn Clock>,
+        bus: Arc<RuntimeBus>,
         retention: Retention,
     ) -> Result<Self, SpawnErr> {
         let routing = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let audit = Arc::new(Mutex::new(AuditLog::default()));
+        let (snapshots, records) = (routing.clone(), audit.clone());
         let arguments =
-            RegistryArguments { clock, routing: routing.clone(), audit: audit.clone(), retention };
+            RegistryArguments { clock, bus, routing: snapshots, audit: records, retention };
         let (actor, _) = Actor::spawn(None, RegistryActor, arguments).await?;
         Ok(Self { actor, routing, audit })
     }

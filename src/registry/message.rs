@@ -1,12 +1,16 @@
 //! What the registry's actor is told.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
-use crate::version::{Command, Done, VersionError};
+use crate::version::{Command, Done, Version, VersionError};
 
 /// A message to the registry's actor.
 #[derive(Debug)]
 pub(crate) enum RegistryMessage {
     /// Carry out a command and say what it did.
     Execute(Box<Command>, oneshot::Sender<Result<Done, VersionError>>),
+    /// A version that lost its last route had no run left, a moment ago.
+    Drained(Arc<Version>),
 }

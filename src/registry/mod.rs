@@ -1,9 +1,11 @@
 //! The registry: the single writer of the routing snapshot.
 //!
 //! Commands come in by message and are carried out one by one; starts never send one: they read the
-//! snapshot, pin, and look again. The registry never waits for a run.
+//! snapshot, pin, and look again. The registry never waits for a run; a task for each version that drains
+//! does, so that its actor can tell when the last run has ended.
 
 mod actor;
+mod drains;
 mod handle;
 mod message;
 mod rollout;

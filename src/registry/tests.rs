@@ -59,7 +59,7 @@ fn start(registry: &Registry) -> Pin {
 
 async fn registry(versions: u64) -> Registry {
     let clock = Arc::new(SystemClock::new());
-    let registry = Registry::spawn(clock, Retention::default()).await.unwrap();
+    let registry = Registry::spawn(clock, Arc::default(), Retention::default()).await.unwrap();
     for _ in 0..versions {
         execute(&registry, publish(false)).await.unwrap();
     }

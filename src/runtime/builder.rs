@@ -14,8 +14,9 @@ use tokio_util::task::TaskTracker;
 use super::error::BuildError;
 use super::{Inner, Runtime, Settings};
 use crate::clock::{Clock, Rng, SystemClock};
+use crate::event::RuntimeBus;
 use crate::node::{Catalog, Handler};
-use crate::registry::Registry;
+use crate::registry::{Registry, Rollouts};
 use crate::run::StateRetention;
 use crate::version::Retention;
 
@@ -124,15 +125,17 @@ impl RuntimeBuilder {
             catalog.register(handler)?;
         }
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let registry = Registry::spawn(clock.clone(), self.settings.versions.clone()).await;
+        let bus = Arc::new(RuntimeBus::default());
+        let retention = self.settings.versions.clone();
+        let registry = Registry::spawn(clock.clone(), bus.clone(), retention).await;
         let registry = registry.map_err(|_| BuildError::Registry)?;
         let seed = self.seed.unwrap_or_else(Rng::random_seed);
         let inner = Arc::new_cyclic(|myself| Inner {
             catalog,
             registry,
-            rollouts: Arc::default(),
+            rollouts: Arc::new(Rollouts::new(bus.clone())),
             clock,
-            bus: Arc::default(),
+            bus,
             chance: Mutex::new(Rng::seeded(seed)),
             secrets: self.secrets,
             graph_secrets: DashMap::new(),

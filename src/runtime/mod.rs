@@ -134,9 +134,20 @@ impl Runtime {
         self.inner.tracker.len()
     }
 
-    /// Events of every run, from now on.
+    /// Events of every run, and those that [`version_events`](Self::version_events) gives.
+    ///
+    /// From now on; those of versions and rollouts have no run.
     pub fn events(&self) -> EventStream {
         self.inner.bus.subscribe()
+    }
+
+    /// Events of the versions of every graph and of rollouts alone, from now on.
+    ///
+    /// There is one for each thing that an accepted command changed, for the end of each drain, and
+    /// for each phase of a rollout. However many runs there are, they take no place from these, and
+    /// cost no more because somebody watches.
+    pub fn version_events(&self) -> EventStream {
+        self.inner.bus.subscribe_to_versions()
     }
 
     /// The versions of a graph: what there is, and commands on them.
@@ -206,7 +217,7 @@ impl Runtime {
             }
         }
         report.cancelled.sort_unstable();
-        inner.rollouts.stop();
+        inner.rollouts.stop(inner.clock.now());
         inner.registry.stop().await;
         report
     }

@@ -102,15 +102,17 @@ pub(crate) struct AuditLog {
 
 impl AuditLog {
     /// Adds a record, and gives it its number.
-    pub(crate) fn append(&mut self, mut record: AuditRecord) {
+    pub(crate) fn append(&mut self, mut record: AuditRecord) -> Arc<AuditRecord> {
         self.last += 1;
         record.seq = self.last;
-        self.records.push_back(Arc::new(record));
+        let record = Arc::new(record);
+        self.records.push_back(record.clone());
         if self.records.len() > RECORDS
             && let Some(oldest) = self.records.pop_front()
         {
             fold(&mut self.base, &oldest);
         }
+        record
     }
 
     /// The records that a query wants, oldest first.

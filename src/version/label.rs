@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::Serialize;
+
 use crate::clock::Timestamp;
 use crate::graph::Compatibility;
 use crate::id::{GraphName, LabelName, VersionNumber};
@@ -16,7 +18,8 @@ const WHOLE: u16 = 10_000;
 const PROMOTIONS: usize = 256;
 
 /// A share of the starts, in basis points: hundredths of a percent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct Weight(u16);
 
 impl Weight {

@@ -4,13 +4,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::audit::{AuditLog, AuditRecord};
-use super::command::{Command, Done};
+use super::command::{Change, Command, Done};
 use super::decide::decide;
 use super::error::{Changed, VersionError};
 use super::marks::Note;
+use super::pin::Version;
 use super::retention::Retention;
 use super::routing::RoutingChange;
 use super::snapshot::Snapshot;
+use super::transition::{Moved, transitions};
 use super::turn::{Settled, Turn};
 use crate::clock::Timestamp;
 
@@ -35,18 +37,36 @@ struct Answered {
     answer: Result<Done, VersionError>,
 }
 
+/// An accepted command that changed something, at the moment at which it takes effect.
+pub(crate) struct Turned<'a> {
+    pub before: &'a Snapshot,
+    pub after: &'a Arc<Snapshot>,
+    pub record: &'a AuditRecord,
+    /// Versions that are not routed to any more: their drains begin when this has been told.
+    pub unrouted: &'a [Arc<Version>],
+    change: &'a Change,
+}
+
+impl Turned<'_> {
+    /// What it did, one transition after the other.
+    pub(crate) fn transitions(&self) -> Vec<Moved> {
+        let changes = self.record.outcome.as_deref().unwrap_or_default();
+        transitions(self.before, self.change, changes)
+    }
+}
+
 impl Lineages {
     pub(crate) fn new(retention: Retention) -> Self {
         Self { retention, ..Self::default() }
     }
 
-    /// Carries out a command; `swap` makes the new snapshot visible to starts.
+    /// Carries out a command; `swap` makes the new snapshot visible to starts, and tells who watches.
     pub(crate) fn apply(
         &mut self,
         command: &Command,
         now: Timestamp,
         audit: &mut AuditLog,
-        swap: impl FnOnce(Arc<Snapshot>),
+        swap: impl FnOnce(&Turned<'_>),
     ) -> Result<Done, VersionError> {
         let Some(id) = &command.terms.request_id else {
             return self.carry_out(command, now, audit, swap);
@@ -79,7 +99,7 @@ impl Lineages {
         command: &Command,
         now: Timestamp,
         audit: &mut AuditLog,
-        swap: impl FnOnce(Arc<Snapshot>),
+        swap: impl FnOnce(&Turned<'_>),
     ) -> Result<Done, VersionError> {
         let Command { change, terms } = command;
         let note = Note { by: terms.by.clone(), reason: terms.reason.clone(), at: now };
@@ -110,7 +130,7 @@ impl Lineages {
         };
         match settled {
             Ok((done, settled)) => {
-                self.settle(settled, || audit.append(record(outcome)), swap);
+                self.settle(settled, change, || audit.append(record(outcome)), swap);
                 Ok(Done { revision: after, ..done })
             }
             Err(error) => {
@@ -125,15 +145,17 @@ impl Lineages {
     fn settle(
         &mut self,
         settled: Settled,
-        record: impl FnOnce(),
-        swap: impl FnOnce(Arc<Snapshot>),
+        change: &Change,
+        record: impl FnOnce() -> Arc<AuditRecord>,
+        swap: impl FnOnce(&Turned<'_>),
     ) {
         let Settled { snapshot, changes, routed, unrouted, revoked } = settled;
         routed.iter().for_each(|version| version.gate().cancel_drain());
-        record();
+        let record = record();
         if !changes.is_empty() {
-            self.snapshot = Arc::new(snapshot);
-            swap(self.snapshot.clone());
+            let before = std::mem::replace(&mut self.snapshot, Arc::new(snapshot));
+            let (after, unrouted) = (&self.snapshot, &unrouted);
+            swap(&Turned { before: &before, after, record: &record, unrouted, change });
         }
         unrouted.iter().for_each(|version| version.begin_drain());
         revoked.iter().for_each(|version| version.revoke());

@@ -44,6 +44,14 @@ pub(super) struct RolloutArguments {
     pub by: Option<Arc<str>>,
 }
 
+/// What made a rollout do what it did.
+enum By {
+    /// Time and its gates.
+    Itself,
+    /// An order: by whom, and why.
+    Order(Option<Arc<str>>, Option<Arc<str>>),
+}
+
 /// The state of a rollout's actor.
 pub(super) struct RolloutState {
     given: RolloutArguments,
@@ -81,8 +89,9 @@ impl Actor for RolloutActor {
                 state.wait(&myself);
             }
             RolloutMessage::Order(order, reply) => {
+                let (by, reason) = (order.by.clone(), order.reason.clone());
                 let answer = state.order(order).await;
-                state.settle(false);
+                state.settle(By::Order(by, reason));
                 // Whoever gave the order may have gone; it is carried out all the same.
                 let _ = reply.send(answer);
             }
@@ -124,7 +133,7 @@ impl RolloutState {
             if matches!(wanted, Move::RollBack(_)) && self.is_kept() {
                 let why = "the version is BREAKING, and the label keeps such versions";
                 self.let_go(RolloutEnd::Stranded(why.into()));
-                return self.settle(true);
+                return self.settle(By::Itself);
             }
             let reason = match &wanted {
                 Move::TakeBack(why) | Move::RollBack(why) => why.clone(),
@@ -135,7 +144,7 @@ impl RolloutState {
             // Told to whoever looks at the rollout; what follows is decided where it is refused.
             let _ = self.carry_out(wanted, terms).await;
         }
-        self.settle(true);
+        self.settle(By::Itself);
     }
 
     /// What the rollout wants now, unless the label is no longer its own.
@@ -245,12 +254,22 @@ impl RolloutState {
     }
 
     /// Tells how the rollout stands; the directory first, so that the label is free for the next.
-    fn settle(&mut self, by_itself: bool) {
+    fn settle(&mut self, by: By) {
         let status = status(&self.given.place, self.given.version, &self.given.machine);
-        if let Some(end) = status.end()
-            && let Some(directory) = self.given.directory.upgrade()
-        {
-            directory.close(&self.given.place, self.given.clock.now(), end, by_itself);
+        let place_of = |status: &RolloutStatus| (status.phase.clone(), status.is_paused);
+        let has_moved = place_of(&self.given.tell.borrow()) != place_of(&status);
+        if let Some(directory) = self.given.directory.upgrade() {
+            let now = self.given.clock.now();
+            if let Some(end) = status.end() {
+                directory.close(&self.given.place, now, end, matches!(by, By::Itself));
+            }
+            if has_moved {
+                let (by, reason) = match by {
+                    By::Itself => (self.given.by.clone(), None),
+                    By::Order(by, reason) => (by, reason),
+                };
+                directory.tell(now, &status, by, reason);
+            }
         }
         self.given.tell.send_if_modified(|told| {
             let is_new = *told != status;

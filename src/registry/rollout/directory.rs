@@ -14,6 +14,7 @@ use super::actor::{RolloutActor, RolloutArguments};
 use super::handle::Rollout;
 use super::message::RolloutStatus;
 use crate::clock::{Clock, Timestamp};
+use crate::event::{EventKind, RolloutEvent, RuntimeBus};
 use crate::id::{GraphName, LabelName, VersionNumber};
 use crate::registry::Registry;
 use crate::version::{
@@ -39,8 +40,8 @@ pub(crate) struct RolloutRequest {
 }
 
 /// The rollouts of a runtime.
-#[derive(Default)]
 pub(crate) struct Rollouts {
+    bus: Arc<RuntimeBus>,
     places: DashMap<Place, Known>,
     /// How many are under way: read by every run that ends.
     live: AtomicUsize,
@@ -64,6 +65,11 @@ struct Watched {
 }
 
 impl Rollouts {
+    pub(crate) fn new(bus: Arc<RuntimeBus>) -> Self {
+        let (places, live, beginning) = Default::default();
+        Self { bus, places, live, beginning }
+    }
+
     /// Whether no rollout is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.live.load(Ordering::Relaxed) == 0
@@ -104,7 +110,7 @@ impl Rollouts {
         let plan = Arc::new(plan);
         let (mut machine, first) = RolloutMachine::begin(plan.clone(), clock.now());
         let Move::Share(_, weight) = first else { unreachable!("a rollout begins with a share") };
-        let terms = Terms { by: by.clone(), reason, ..Terms::default() };
+        let terms = Terms { by: by.clone(), reason: reason.clone(), ..Terms::default() };
         let change = LabelChange::SetCanary(version, weight);
         let change = Change::OnLabel { graph: graph.clone(), label: label.clone(), change };
         let done = registry.execute(Command { change, terms }).await?;
@@ -115,6 +121,7 @@ impl Rollouts {
         let evidence = Arc::new(Mutex::new(Evidence::of(version, active, now)));
         let watched = Watched { since: done.revision, evidence: evidence.clone() };
         let status = status(&place, version, &machine);
+        self.tell(now, &status, by.clone(), reason);
         let (tell, told) = watch::channel(status);
         let arguments = RolloutArguments {
             place: place.clone(),
@@ -171,9 +178,37 @@ impl Rollouts {
         }
     }
 
+    /// Tells who watches how a rollout stands since now.
+    pub(super) fn tell(
+        &self,
+        now: Timestamp,
+        status: &RolloutStatus,
+        by: Option<Arc<str>>,
+        reason: Option<Arc<str>>,
+    ) {
+        if self.bus.is_watched() {
+            let RolloutStatus { graph, label, version, phase, is_paused, .. } = status.clone();
+            let event = RolloutEvent { label, phase, is_paused, by, reason };
+            self.bus.send(now, graph, Some(version), EventKind::Rollout(Box::new(event)));
+        }
+    }
+
     /// Ends every rollout where it stands: the runtime shuts down.
-    pub(crate) fn stop(&self) {
-        self.places.iter().for_each(|known| known.rollout.stop());
+    pub(crate) fn stop(&self, now: Timestamp) {
+        for mut known in self.places.iter_mut() {
+            known.rollout.stop();
+            if known.watched.take().is_some() {
+                self.live.fetch_sub(1, Ordering::Relaxed);
+                let end = RolloutEnd::Superseded("the runtime was shut down".into());
+                let status = known.rollout.status();
+                self.tell(
+                    now,
+                    &RolloutStatus { phase: RolloutPhase::Ended(end), ..status },
+                    None,
+                    None,
+                );
+            }
+        }
     }
 
     /// A rollout has ended; its label cools down if it went back by itself.

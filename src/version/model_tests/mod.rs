@@ -184,7 +184,10 @@ impl World {
     fn execute(&mut self, change: Change, now: u64) -> Result<Done, VersionError> {
         let command = Command { change, terms: Terms::default() };
         let seen = &mut self.seen;
-        let swap = |snapshot| *seen = snapshot;
+        let swap = |turned: &Turned<'_>| {
+            assert!(!turned.transitions().is_empty(), "a change that nobody is told of");
+            *seen = turned.after.clone();
+        };
         self.lineages.apply(&command, Timestamp(now), &mut self.audit, swap)
     }
 

@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::error::RolloutError;
 use super::gate::Verdict;
 use super::plan::{Hold, RolloutPlan};
@@ -15,7 +17,8 @@ use crate::clock::Timestamp;
 use crate::version::Weight;
 
 /// How far a rollout is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RolloutPhase {
     /// The version has the share of this step, counted from 0.
@@ -29,7 +32,8 @@ pub enum RolloutPhase {
 }
 
 /// How a rollout ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RolloutEnd {
     /// The version is the active one, for good.

@@ -58,7 +58,7 @@ async fn a_child_run_says_that_it_was_bound() {
     while let Some(event) = events.try_next() {
         let event = event.unwrap();
         if event.kind == EventKind::RunStarted && event.graph == "g".into() {
-            let run = runtime.run(event.run).unwrap();
+            let run = runtime.run(event.run.unwrap()).unwrap();
             assert_eq!(run.decision().rule, StartRule::Binding);
             assert_eq!(run.version(), VersionNumber(1));
             children += 1;

@@ -6,6 +6,7 @@ mod commands;
 mod compatibility;
 mod depending;
 mod drains;
+mod events;
 mod labels;
 mod policy;
 mod retention;
