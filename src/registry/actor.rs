@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::drains::Drains;
 use super::message::RegistryMessage;
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::event::{EventKind, RoutingEvent, RuntimeBus};
-use crate::version::{
-    AuditLog, Command, Done, Lineages, Retention, Snapshot, Turned, Version, VersionError,
-};
+use crate::version::{Command, Done, Lineages, Retention, Turned, Version, VersionError};
 
 /// The registry's actor.
 pub(crate) struct RegistryActor;
@@ -21,8 +18,7 @@ pub(crate) struct RegistryActor;
 pub(crate) struct RegistryArguments {
     pub clock: Arc<dyn Clock>,
     pub bus: Arc<RuntimeBus>,
-    pub routing: Arc<ArcSwap<Snapshot>>,
-    pub audit: Arc<Mutex<AuditLog>>,
+    pub shared: Arc<Shared>,
     pub retention: Retention,
 }
 
@@ -30,8 +26,7 @@ pub(crate) struct RegistryArguments {
 pub(crate) struct RegistryState {
     clock: Arc<dyn Clock>,
     bus: Arc<RuntimeBus>,
-    routing: Arc<ArcSwap<Snapshot>>,
-    audit: Arc<Mutex<AuditLog>>,
+    shared: Arc<Shared>,
     lineages: Lineages,
     drains: Drains,
 }
@@ -44,10 +39,10 @@ impl Actor for RegistryActor {
     async fn pre_start(
         &self,
         _myself: ActorRef<Self::Msg>,
-        RegistryArguments { clock, bus, routing, audit, retention }: Self::Arguments,
+        RegistryArguments { clock, bus, shared, retention }: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         let (lineages, drains) = (Lineages::new(retention), Drains::default());
-        Ok(RegistryState { clock, bus, routing, audit, lineages, drains })
+        Ok(RegistryState { clock, bus, shared, lineages, drains })
     }
 
     async fn handle(
@@ -77,14 +72,16 @@ impl RegistryState {
         myself: &ActorRef<RegistryMessage>,
     ) -> Result<Done, VersionError> {
         let mut unrouted = Vec::new();
-        let (routing, bus) = (&self.routing, &self.bus);
+        let (shared, bus) = (&self.shared, &self.bus);
         let swap = |turned: &Turned<'_>| {
-            routing.store(turned.after.clone());
+            shared.routing.store(turned.after.clone());
+            #[cfg(feature = "metrics")]
+            shared.totals.count(turned);
             tell(bus, turned);
             unrouted.extend_from_slice(turned.unrouted);
         };
         let now = self.clock.now();
-        let answer = self.lineages.apply(command, now, &mut self.audit.lock(), swap);
+        let answer = self.lineages.apply(command, now, &mut shared.audit.lock(), swap);
         let drained = self.drains.begin(unrouted, myself);
         self.tell_drained(drained);
         answer

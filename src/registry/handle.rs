@@ -2,28 +2,26 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::sync::oneshot;
 
 use super::StartRefusal;
 use super::actor::{RegistryActor, RegistryArguments};
 use super::message::RegistryMessage;
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::event::RuntimeBus;
 use crate::id::GraphName;
 use crate::version::{
-    AuditLog, AuditQuery, AuditRecord, Command, Decision, Done, Pin, Retention, Routing, Selector,
-    Snapshot, VersionError,
+    AuditQuery, AuditRecord, Command, Decision, Done, Pin, Retention, Routing, Selector, Snapshot,
+    VersionError,
 };
 
 /// The versions of every graph of a runtime.
 #[derive(Clone, Debug)]
 pub(crate) struct Registry {
     actor: ActorRef<RegistryMessage>,
-    routing: Arc<ArcSwap<Snapshot>>,
-    audit: Arc<Mutex<AuditLog>>,
+    shared: Arc<Shared>,
 }
 
 impl Registry {
@@ -32,13 +30,10 @@ impl Registry {
         bus: Arc<RuntimeBus>,
         retention: Retention,
     ) -> Result<Self, SpawnErr> {
-        let routing = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-        let audit = Arc::new(Mutex::new(AuditLog::default()));
-        let (snapshots, records) = (routing.clone(), audit.clone());
-        let arguments =
-            RegistryArguments { clock, bus, routing: snapshots, audit: records, retention };
+        let shared = Arc::<Shared>::default();
+        let arguments = RegistryArguments { clock, bus, shared: shared.clone(), retention };
         let (actor, _) = Actor::spawn(None, RegistryActor, arguments).await?;
-        Ok(Self { actor, routing, audit })
+        Ok(Self { actor, shared })
     }
 
     /// Carries out a command.
@@ -59,14 +54,14 @@ impl Registry {
         selector: &Selector,
     ) -> Result<(Pin, Decision), StartRefusal> {
         loop {
-            let before = self.routing.load_full();
+            let before = self.shared.routing.load_full();
             let (version, decision) = before.resolve(graph, selector)?;
             let Some(pin) = Pin::of(&version) else {
                 // It is being retired or revoked: the routing that says so is about to be seen.
                 std::hint::spin_loop();
                 continue;
             };
-            let now = self.routing.load_full();
+            let now = self.shared.routing.load_full();
             if Arc::ptr_eq(&before, &now)
                 || now.confirms(&before, graph, selector, decision.version)
             {
@@ -76,17 +71,23 @@ impl Registry {
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.routing.load_full()
+        self.shared.routing.load_full()
     }
 
     /// The commands that were given, as a query wants them.
     pub(crate) fn audit(&self, query: &AuditQuery) -> Vec<Arc<AuditRecord>> {
-        self.audit.lock().query(query)
+        self.shared.audit.lock().query(query)
     }
 
     /// What all accepted commands add up to.
     pub(crate) fn fold(&self) -> Routing {
-        self.audit.lock().fold()
+        self.shared.audit.lock().fold()
+    }
+
+    /// What accepted commands add up to that the snapshot does not say.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn totals(&self) -> &super::Totals {
+        &self.shared.totals
     }
 
     /// Refuses further commands and ends the actor; starts go on off the last snapshot.

@@ -9,12 +9,17 @@ mod drains;
 mod handle;
 mod message;
 mod rollout;
+mod shared;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "metrics")]
+mod totals;
 
 pub(crate) use handle::Registry;
 pub use rollout::{Rollout, RolloutCommand, RolloutStatus};
 pub(crate) use rollout::{RolloutRequest, Rollouts};
+#[cfg(feature = "metrics")]
+pub(crate) use {rollout::RolloutReading, totals::Totals};
 
 /// Why a start gets no version.
 pub(crate) type StartRefusal = crate::version::ResolveError;

@@ -156,6 +156,8 @@ impl EndGuard {
         if outcome.is_success() {
             self.cell.version.count_success();
         }
+        #[cfg(feature = "metrics")]
+        self.cell.version.tally().ended(outcome.status.as_str());
         drop(held);
         self.cell.bus.send(EventKind::RunEnded { status: outcome.status.as_str() });
         self.cell.ending.end(outcome);

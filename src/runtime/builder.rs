@@ -146,6 +146,8 @@ impl RuntimeBuilder {
             ended: Mutex::default(),
             tracker: TaskTracker::new(),
             closing: AtomicBool::new(false),
+            #[cfg(feature = "metrics")]
+            told: Mutex::default(),
             myself: myself.clone(),
         });
         Ok(Runtime { inner })

@@ -10,6 +10,8 @@ mod ended;
 mod error;
 mod input;
 mod lease;
+#[cfg(feature = "metrics")]
+mod measure;
 mod publish;
 mod rollout;
 mod start;
@@ -72,6 +74,8 @@ struct Inner {
     permits: Arc<Semaphore>,
     tracker: TaskTracker,
     closing: AtomicBool,
+    #[cfg(feature = "metrics")]
+    told: Mutex<measure::Told>,
     myself: Weak<Inner>,
 }
 

@@ -255,6 +255,8 @@ impl Inner {
     /// Makes a run known; if its version was revoked since it was pinned, the run is cancelled.
     fn admit(&self, run: &Run, pin: &Pin) {
         self.runs.insert(run.id(), run.clone());
+        #[cfg(feature = "metrics")]
+        pin.version().tally().started(&run.decision().rule);
         // Whoever revokes it looks at the runs after the mark is set: one of the two sees the other.
         if pin.version().is_revoked() {
             run.cancel();

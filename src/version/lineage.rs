@@ -4,6 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::audit::{AuditLog, AuditRecord};
+#[cfg(feature = "metrics")]
+use super::command::LabelChange;
 use super::command::{Change, Command, Done};
 use super::decide::decide;
 use super::error::{Changed, VersionError};
@@ -15,6 +17,8 @@ use super::snapshot::Snapshot;
 use super::transition::{Moved, transitions};
 use super::turn::{Settled, Turn};
 use crate::clock::Timestamp;
+#[cfg(feature = "metrics")]
+use crate::id::GraphName;
 
 /// How many request ids are remembered; the answer to an older one is given anew.
 const REQUESTS: usize = 10_000;
@@ -52,6 +56,18 @@ impl Turned<'_> {
     pub(crate) fn transitions(&self) -> Vec<Moved> {
         let changes = self.record.outcome.as_deref().unwrap_or_default();
         transitions(self.before, self.change, changes)
+    }
+
+    /// The graph in which something was taken back, and whether a rollout did it.
+    #[cfg(feature = "metrics")]
+    pub(crate) const fn taken_back(&self) -> Option<(&GraphName, bool)> {
+        match self.change {
+            Change::OnLabel { graph, change: LabelChange::Rollback { .. }, .. } => {
+                Some((graph, false))
+            }
+            Change::OnLabel { graph, change: LabelChange::Revert(_), .. } => Some((graph, true)),
+            _ => None,
+        }
     }
 }
 

@@ -26,6 +26,8 @@ mod rollout;
 mod routing;
 mod snapshot;
 mod state;
+#[cfg(feature = "metrics")]
+mod tally;
 mod transition;
 mod turn;
 

@@ -19,6 +19,8 @@ pub(crate) struct Version {
     drained: Notify,
     is_revoked: AtomicBool,
     succeeded: AtomicU64,
+    #[cfg(feature = "metrics")]
+    tally: super::tally::Tally,
 }
 
 impl Version {
@@ -33,6 +35,8 @@ impl Version {
             drained: Notify::new(),
             is_revoked: AtomicBool::new(false),
             succeeded: AtomicU64::new(0),
+            #[cfg(feature = "metrics")]
+            tally: super::tally::Tally::default(),
         }
     }
 
@@ -65,6 +69,12 @@ impl Version {
     /// How many runs on it ended well.
     pub(crate) fn succeeded(&self) -> u64 {
         self.succeeded.load(Ordering::Relaxed)
+    }
+
+    /// What was started on it and how it ended.
+    #[cfg(feature = "metrics")]
+    pub(crate) const fn tally(&self) -> &super::tally::Tally {
+        &self.tally
     }
 
     /// Takes no pin any more; the routing has said so before.

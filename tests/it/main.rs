@@ -7,6 +7,8 @@ mod examples;
 mod fixtures;
 mod handlers_checked;
 mod hashing;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod million;
 mod module_order;
 mod naive;

@@ -127,6 +127,10 @@ impl RolloutState {
     }
 
     async fn judged(&mut self, verdict: Verdict) {
+        #[cfg(feature = "metrics")]
+        if let Some(directory) = self.given.directory.upgrade() {
+            directory.verdicts.count(&self.given.place, &verdict);
+        }
         if self.given.directory.strong_count() == 0 {
             self.let_go(RolloutEnd::Superseded("the runtime is gone".into()));
         } else if let Some(wanted) = self.tick(verdict) {

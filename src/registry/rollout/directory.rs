@@ -45,6 +45,8 @@ pub(crate) struct Rollouts {
     places: DashMap<Place, Known>,
     /// How many are under way: read by every run that ends.
     live: AtomicUsize,
+    #[cfg(feature = "metrics")]
+    pub(super) verdicts: super::reading::VerdictCounts,
     /// Held while one begins, so that a label has one.
     beginning: tokio::sync::Mutex<()>,
 }
@@ -67,7 +69,16 @@ struct Watched {
 impl Rollouts {
     pub(crate) fn new(bus: Arc<RuntimeBus>) -> Self {
         let (places, live, beginning) = Default::default();
-        Self { bus, places, live, beginning }
+        #[cfg(feature = "metrics")]
+        let verdicts = Default::default();
+        Self {
+            bus,
+            places,
+            live,
+            #[cfg(feature = "metrics")]
+            verdicts,
+            beginning,
+        }
     }
 
     /// Whether no rollout is under way.
@@ -78,6 +89,12 @@ impl Rollouts {
     /// The latest rollout of a label.
     pub(crate) fn get(&self, place: &Place) -> Option<Rollout> {
         self.places.get(place).map(|known| known.rollout.clone())
+    }
+
+    /// How the latest rollout of each label stands.
+    #[cfg(feature = "metrics")]
+    pub(super) fn statuses(&self) -> Vec<RolloutStatus> {
+        self.places.iter().map(|known| known.rollout.status()).collect()
     }
 
     /// A run that started at a revision of the routing has ended.

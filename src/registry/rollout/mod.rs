@@ -8,7 +8,11 @@ mod directory;
 mod handle;
 mod judge;
 mod message;
+#[cfg(feature = "metrics")]
+mod reading;
 
 pub(crate) use directory::{RolloutRequest, Rollouts};
 pub use handle::{Rollout, RolloutCommand};
 pub use message::RolloutStatus;
+#[cfg(feature = "metrics")]
+pub(crate) use reading::RolloutReading;

@@ -1,0 +1,15 @@
+//! What the registry's actor writes and everybody reads.
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::version::{AuditLog, Snapshot};
+
+/// The routing and its history; only the registry's actor changes them.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub routing: ArcSwap<Snapshot>,
+    pub audit: Mutex<AuditLog>,
+    #[cfg(feature = "metrics")]
+    pub totals: super::totals::Totals,
+}
