@@ -76,6 +76,11 @@ impl Run {
         &self.cell.decision
     }
 
+    /// Whether states of it were retried by hand.
+    pub(crate) fn was_retried(&self) -> bool {
+        self.cell.machine.lock().was_retried()
+    }
+
     /// When it started, if anybody wanted to know then.
     pub(crate) fn began(&self) -> Option<Timestamp> {
         self.cell.began

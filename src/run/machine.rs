@@ -156,7 +156,7 @@ impl Machine {
     }
 
     /// Whether some state was retried by hand: only then can two states have one place.
-    pub(super) fn was_retried(&self) -> bool {
+    pub(crate) fn was_retried(&self) -> bool {
         !self.retry_ids.is_empty()
     }
 

@@ -10,6 +10,9 @@ use super::versions::Versions;
 use crate::id::{LabelName, VersionNumber};
 use crate::version::{Version, VersionError};
 
+/// How often runs are cancelled that started on a version whose time was up.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// A wait for a version to drain; awaiting it ends when no label leads to it and no run is pinned
 /// to it.
 ///
@@ -56,14 +59,21 @@ impl Drain {
             () = self.versions.inner().clock.sleep(time) => {}
         }
         let (graph, version) = (self.versions.graph().clone(), self.version);
-        let labels = self.labels();
-        if !labels.is_empty() {
-            return Err(VersionError::StillRouted { graph, version, labels });
-        }
-        self.versions.inner().stop_runs(&graph, version, then);
-        if then == InFlight::Cancel {
-            found.drained().await;
-            return Ok(());
+        loop {
+            let labels = self.labels();
+            if !labels.is_empty() {
+                return Err(VersionError::StillRouted { graph, version, labels });
+            }
+            self.versions.inner().stop_runs(&graph, version, then);
+            if then != InFlight::Cancel {
+                break;
+            }
+            // Others may start on it meanwhile, or it may be promoted: look again.
+            tokio::select! {
+                biased;
+                () = found.drained() => return Ok(()),
+                () = self.versions.inner().clock.sleep(AGAIN) => {}
+            }
         }
         match found.view().live {
             0 => Ok(()),

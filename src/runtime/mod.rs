@@ -221,7 +221,7 @@ impl Runtime {
             }
         }
         report.cancelled.sort_unstable();
-        inner.rollouts.stop(inner.clock.now());
+        inner.rollouts.stop();
         inner.registry.stop().await;
         report
     }

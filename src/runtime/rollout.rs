@@ -9,7 +9,7 @@ use super::versions::Versions;
 use crate::id::VersionNumber;
 use crate::registry::{Rollout, RolloutRequest};
 use crate::run::{Run, RunStatus};
-use crate::version::{RolloutError, RolloutPlan, RunEnd};
+use crate::version::{RolloutError, RolloutPlan, RunEnd, VersionError};
 
 /// A rollout that is about to begin; awaiting it begins it and gives its handle.
 ///
@@ -20,7 +20,7 @@ use crate::version::{RolloutError, RolloutPlan, RunEnd};
 ///
 /// # Cancel safety
 ///
-/// Dropped before it is polled, it does nothing; dropped later, the rollout may have begun.
+/// Dropped before it is polled, it does nothing; dropped later, the rollout begins all the same.
 #[must_use = "the rollout begins when this is awaited"]
 pub struct BeginRollout {
     inner: Arc<Inner>,
@@ -47,7 +47,8 @@ impl BeginRollout {
         self
     }
 
-    /// Aborts a rollout of the label that is under way, instead of being refused.
+    /// Takes the place of a rollout of the label that is under way, or of a canary that was set by
+    /// hand, instead of being refused; a version that was promoted meanwhile stays active.
     pub const fn supersede(mut self) -> Self {
         self.request.supersede = true;
         self
@@ -60,7 +61,13 @@ impl IntoFuture for BeginRollout {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { inner, request } = self;
-        Box::pin(async move { inner.rollouts.begin(&inner.registry, &inner.clock, request).await })
+        let begin =
+            async move { inner.rollouts.begin(&inner.registry, &inner.clock, request).await };
+        Box::pin(async move {
+            // On a task of its own: a canary must not be left behind that nobody watches.
+            let begun = tokio::spawn(begin).await;
+            begun.unwrap_or_else(|_| Err(VersionError::Stopped.into()))
+        })
     }
 }
 
@@ -76,6 +83,10 @@ impl std::fmt::Debug for BeginRollout {
 impl Inner {
     /// Tells the rollouts how a run ended, if they judge by it.
     pub(super) fn tell_rollouts(&self, run: &Run) {
+        // A manual retry is the same run once more.
+        if run.was_retried() {
+            return;
+        }
         let failed = match run.status().status {
             RunStatus::Success => false,
             RunStatus::Failed | RunStatus::TimedOut => true,

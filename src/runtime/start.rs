@@ -212,7 +212,7 @@ impl Start {
             bus,
             version,
             decision,
-            began: (!inner.rollouts.is_idle()).then(|| inner.clock.now()),
+            began: (!inner.rollouts.is_idle()).then(|| inner.clock.now().after(self.delay)),
             settings,
             input,
             machine: Mutex::new(machine),

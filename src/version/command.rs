@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::label::{LabelPolicy, Weight};
+use super::label::{LabelPolicy, Standing, Weight};
 use super::manifest::Bindings;
 use super::rollback::RollbackTarget;
 use crate::graph::{Compatibility, Plan};
@@ -25,6 +25,8 @@ pub(crate) struct Terms {
     pub request_id: Option<Arc<str>>,
     /// The revision the command is meant for.
     pub if_revision: Option<u64>,
+    /// What the label must lead to that the command is about.
+    pub if_standing: Option<Standing>,
 }
 
 /// What a command changes.

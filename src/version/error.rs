@@ -202,6 +202,14 @@ pub enum VersionError {
         /// The request id.
         request_id: Arc<str>,
     },
+    /// The label does not lead where a rollout left it: somebody else has changed it.
+    #[error("label `{label}` of graph `{graph}` was changed by somebody else")]
+    LabelChanged {
+        /// The graph.
+        graph: GraphName,
+        /// The label.
+        label: LabelName,
+    },
     /// Somebody else published first.
     #[error("the latest version of graph `{graph}` is {found}, not {expected}")]
     HeadMoved {

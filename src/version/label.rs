@@ -179,7 +179,19 @@ impl Canary {
     }
 }
 
+/// What a label leads to: what a rollout expects to find as it left it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub active: Option<VersionNumber>,
+    pub canary: Option<(VersionNumber, Weight)>,
+}
+
 impl LabelRoute {
+    pub(crate) fn standing(&self) -> Standing {
+        let canary = self.canary.as_ref().map(|canary| (canary.version, canary.weight));
+        Standing { active: self.active, canary }
+    }
+
     /// Whether starts get the same from both.
     pub(crate) fn leads_as(&self, other: &Self) -> bool {
         let is_same = match (&self.canary, &other.canary) {
@@ -219,8 +231,8 @@ impl LabelRoute {
     }
 
     pub(crate) fn view(&self) -> LabelView {
-        let Self { active, since, policy, .. } = *self;
-        let canary = self.canary.as_ref().map(|canary| (canary.version, canary.weight));
+        let Self { since, policy, .. } = *self;
+        let Standing { active, canary } = self.standing();
         LabelView { active, since, canary, policy }
     }
 }

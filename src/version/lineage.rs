@@ -126,7 +126,9 @@ impl Lineages {
         let decided = match (taken, terms.if_revision.filter(|expected| *expected != before)) {
             (Some(id), _) => Err(VersionError::RequestIdTaken { request_id: id.clone() }),
             (None, Some(expected)) => Err(conflict(expected, before, audit)),
-            (None, None) => decide(&mut turn, change),
+            (None, None) => {
+                unchanged(&self.snapshot, command).and_then(|()| decide(&mut turn, change))
+            }
         };
         let graphs = change.graphs();
         let settled = decided.map(|done| (done, turn.settle(&graphs)));
@@ -176,6 +178,17 @@ impl Lineages {
         unrouted.iter().for_each(|version| version.begin_drain());
         revoked.iter().for_each(|version| version.revoke());
     }
+}
+
+/// Whether the label that a command is about leads where whoever gives it believes.
+fn unchanged(snapshot: &Snapshot, Command { change, terms }: &Command) -> Result<(), VersionError> {
+    let (Change::OnLabel { graph, label, .. }, Some(expected)) = (change, terms.if_standing) else {
+        return Ok(());
+    };
+    if snapshot.standing(graph, label) == expected {
+        return Ok(());
+    }
+    Err(VersionError::LabelChanged { graph: graph.clone(), label: label.clone() })
 }
 
 fn conflict(expected: u64, found: u64, audit: &AuditLog) -> VersionError {

@@ -37,6 +37,7 @@ pub(crate) use command::{Change, Command, Done, LabelChange, NewVersion, Terms, 
 pub use compatibility::CompatibilityReport;
 pub use decision::{Decision, StartRule};
 pub use error::{Blocker, Blocking, Changed, VersionError};
+pub(crate) use label::Standing;
 pub use label::{LabelPolicy, LabelView, Weight};
 pub(crate) use lineage::{Lineages, Turned};
 pub(crate) use manifest::Bindings;
@@ -49,7 +50,7 @@ pub use rollout::{
     Comparison, Ends, Evidence, HealthGate, Judging, RolloutEnd, RolloutError, RolloutPhase,
     RolloutPlan, RunEnd, RunGate, Sample, Step, Verdict,
 };
-pub(crate) use rollout::{Move, RolloutMachine};
+pub(crate) use rollout::{Move, NamedGate, RolloutMachine};
 pub use routing::{GraphRouting, Routing, RoutingChange};
 pub(crate) use snapshot::{ResolveError, Selector, Snapshot};
 pub use state::{VersionInfo, VersionStatus};

@@ -6,7 +6,7 @@ use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
 use super::compatibility::CompatibilityReport;
 use super::decision::{Decision, StartRule};
-use super::label::LabelRoute;
+use super::label::{LabelRoute, Standing};
 use super::manifest::Manifest;
 use super::marks::Marks;
 use super::pin::Version;
@@ -82,14 +82,16 @@ impl Snapshot {
         self.revision
     }
 
-    /// The active version of a label.
-    pub(crate) fn active(&self, graph: &GraphName, label: &LabelName) -> Option<VersionNumber> {
-        self.route(graph)?.label(label)?.active
+    /// What a label leads to; nothing if it is not there.
+    pub(crate) fn standing(&self, graph: &GraphName, label: &LabelName) -> Standing {
+        let label = self.route(graph).and_then(|route| route.label(label));
+        label.map_or_else(Standing::default, LabelRoute::standing)
     }
 
-    /// The canary of a label.
-    pub(crate) fn canary(&self, graph: &GraphName, label: &LabelName) -> Option<VersionNumber> {
-        self.route(graph)?.label(label)?.canary.as_ref().map(|canary| canary.version)
+    /// Whether a version takes no start any more.
+    pub(crate) fn is_revoked(&self, graph: &GraphName, version: VersionNumber) -> bool {
+        let entry = self.route(graph).and_then(|route| route.versions.get(&version));
+        entry.is_some_and(|entry| entry.marks.revoked.is_some())
     }
 
     pub(crate) fn route(&self, graph: &GraphName) -> Option<&Route> {

@@ -190,8 +190,8 @@ async fn a_label_has_one_rollout_which_lets_go_of_what_others_change() {
         "{busy:?}"
     );
     let second = versions.rollout(3, plan()).supersede().await.unwrap();
-    assert!(matches!(first.ended().await, RolloutEnd::Aborted(_)));
-    assert!(is_reverted(&runtime, 2), "what was rolled out was taken back");
+    assert!(matches!(first.ended().await, RolloutEnd::Superseded(_)));
+    assert!(!is_reverted(&runtime, 2), "nothing was said against it");
     versions.clear_canary().await.unwrap();
     assert!(matches!(second.ended().await, RolloutEnd::Superseded(_)));
     assert!(!is_reverted(&runtime, 3) && active(&runtime) == 1, "nothing was touched");
@@ -242,4 +242,136 @@ async fn a_shutdown_ends_rollouts_and_refusals_change_nothing() {
     let _ = runtime.shutdown(SECOND).await;
     assert!(matches!(rollout.ended().await, RolloutEnd::Superseded(_)));
     assert!(matches!(rollout.pause().await, Err(RolloutError::Ended { .. })));
+}
+
+fn unclear() -> RolloutPlan {
+    RolloutPlan::blue_green().probe("unclear", || async { Verdict::inconclusive("") })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_rollout_leaves_the_one_under_way_alone() {
+    let runtime = runtime(&[0, 1]).await;
+    let versions = runtime.versions("g");
+    let first = begin(&runtime, unclear()).await;
+    let refused = versions.rollout(9, unclear()).supersede().await;
+    assert!(matches!(refused, Err(RolloutError::Refused(_))), "{refused:?}");
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(first.status().phase, RolloutPhase::Step(0));
+    let step = Step::manual(Weight::percent(30));
+    let second = versions.rollout(2, RolloutPlan::steps([step])).supersede().await.unwrap();
+    assert!(matches!(first.ended().await, RolloutEnd::Superseded(_)));
+    assert_eq!(second.status().phase, RolloutPhase::Step(0), "the same version by another plan");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_cannot_be_right_is_refused() {
+    let runtime = runtime(&[0, 1]).await;
+    let minute = 60 * SECOND;
+    for plan in [
+        RolloutPlan::blue_green().gate(RunGate::failure_rate(5.0)),
+        RolloutPlan::blue_green().gate(RunGate::failure_rate(f64::NAN)),
+        RolloutPlan::blue_green().gate(RunGate::not_worse(0.0)),
+        RolloutPlan::blue_green().gate(RunGate::not_worse(1.0)),
+        RolloutPlan::blue_green().gate(RunGate::latency(SECOND, -0.1)),
+        RolloutPlan::blue_green().bake(minute).deadline(minute),
+    ] {
+        let refused = runtime.versions("g").rollout(2, plan).await;
+        assert!(matches!(refused, Err(RolloutError::InvalidPlan { .. })), "{refused:?}");
+    }
+    assert!(runtime.versions("g").latest_rollout().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_is_begun_and_dropped_is_watched_all_the_same() {
+    let runtime = runtime(&[0, 1]).await;
+    let bad = RolloutPlan::steps([Step::manual(Weight::percent(50))])
+        .probe("bad", || async { Verdict::fail("bad") });
+    let versions = runtime.versions("g");
+    let mut begin = Box::pin(std::future::IntoFuture::into_future(versions.rollout(2, bad)));
+    assert!(futures_util::poll!(&mut begin).is_pending());
+    drop(begin);
+    tokio::time::sleep(60 * SECOND).await;
+    assert!(is_reverted(&runtime, 2), "its gate was asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_changes_between_two_looks_stays() {
+    for by_hand in 0..4 {
+        let runtime = runtime(&[0, 1, 2]).await;
+        let versions = runtime.versions("g");
+        let steps = [Step::manual(Weight::percent(10)), Step::manual(Weight::percent(60))];
+        let plan = RolloutPlan::steps(steps).check_every(600 * SECOND);
+        let rollout = versions.rollout(2, plan).await.unwrap();
+        match by_hand {
+            0 => versions.promote(3).await.unwrap(),
+            1 => versions.promote(2).await.unwrap(),
+            2 => versions.clear_canary().await.unwrap(),
+            _ => versions.set_canary(2, Weight::percent(1)).await.unwrap(),
+        };
+        let before = versions.labels();
+        let refused = if by_hand == 1 { rollout.abort().await } else { rollout.skip().await };
+        assert!(
+            matches!(refused, Err(RolloutError::Refused(VersionError::LabelChanged { .. }))),
+            "{refused:?}"
+        );
+        assert!(matches!(rollout.ended().await, RolloutEnd::Superseded(_)));
+        assert_eq!(versions.labels(), before);
+        assert!(!is_reverted(&runtime, 2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_worse_after_its_promotion_goes_back() {
+    let runtime = runtime(&[5, 6]).await;
+    let step = Step::hold(Weight::percent(50), SECOND);
+    let plan = RolloutPlan::steps([step]).gate(RunGate::not_worse(0.01));
+    let rollout = begin(&runtime, plan.promote_after(Duration::ZERO)).await;
+    for item in 0..4_000_u64 {
+        let bad = if rollout.status().phase == RolloutPhase::Baking { 90 } else { 5 };
+        let inputs = Value::object([("item", item), ("bad", bad)]);
+        let _ = runtime.start("g", inputs).run().await.unwrap();
+        tokio::time::sleep(SECOND / 100).await;
+    }
+    let end = rollout.ended().await;
+    assert!(matches!(&end, RolloutEnd::RolledBack(why) if why.contains("not worse")), "{end:?}");
+    assert_eq!(active(&runtime), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_revoked_while_it_bakes_goes_back() {
+    let runtime = runtime(&[0, 1]).await;
+    let rollout = begin(&runtime, RolloutPlan::blue_green().promote_after(Duration::ZERO)).await;
+    rollout.until(|status| status.phase == RolloutPhase::Baking).await;
+    runtime.versions("g").revoke(2).await.unwrap();
+    assert!(matches!(rollout.ended().await, RolloutEnd::RolledBack(_)));
+    assert_eq!(active(&runtime), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_promotion_is_told_and_tried_again() {
+    let runtime = runtime(&[0, 1]).await;
+    let versions = runtime.versions("g");
+    let rollout = begin(&runtime, RolloutPlan::blue_green().promote_after(SECOND)).await;
+    let policy = LabelPolicy::default().require_approval(Compatibility::Compatible);
+    versions.set_policy(policy).await.unwrap();
+    let status = rollout.until(|status| status.refused.is_some()).await;
+    assert_eq!(status.phase, RolloutPhase::AwaitingPromotion, "{status:?}");
+    versions.approve(2).await.unwrap();
+    rollout.until(|status| status.phase == RolloutPhase::Baking).await;
+    assert_eq!(active(&runtime), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manual_retry_is_not_another_run() {
+    let runtime = runtime(&[0, 100]).await;
+    let plan = RolloutPlan::blue_green().gate(RunGate::failures_in_a_row(3));
+    let rollout = begin(&runtime, plan).await;
+    let run = runtime.start("g", Value::Null).version(VersionNumber(2)).await.unwrap();
+    assert!(!run.outcome().await.is_success());
+    for retry in 0..5 {
+        run.retry_failed(retry.to_string()).await.unwrap();
+        assert!(!run.outcome().await.is_success());
+    }
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(rollout.status().phase, RolloutPhase::AwaitingPromotion);
 }

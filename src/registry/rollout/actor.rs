@@ -1,7 +1,8 @@
 //! The actor of one rollout: asks the gates again and again, and carries out what the machine wants.
 //!
 //! Invariants:
-//! 1. It touches the label only while that stands as the rollout left it.
+//! 1. It touches the label only while that stands as the rollout left it: the registry looks, in the
+//!    turn that would change it.
 //! 2. What it wants is done, or refused, before it reads its next message: an abort that comes
 //!    meanwhile finds the rollout where that left it, and undoes it.
 //! 3. Gates are asked on a task of their own, so that one which hangs holds back no command.
@@ -22,7 +23,7 @@ use crate::id::VersionNumber;
 use crate::registry::Registry;
 use crate::version::{
     Change, Command, Evidence, LabelChange, Move, RolloutEnd, RolloutError, RolloutMachine,
-    RolloutPhase, RolloutPlan, Terms, Verdict, VersionError,
+    RolloutPlan, Standing, Terms, Verdict, VersionError,
 };
 
 /// The actor of a rollout.
@@ -35,6 +36,8 @@ pub(super) struct RolloutArguments {
     pub plan: Arc<RolloutPlan>,
     pub machine: RolloutMachine,
     pub evidence: Arc<Mutex<Evidence>>,
+    /// What the label leads to since the last move.
+    pub standing: Standing,
     pub registry: Registry,
     pub clock: Arc<dyn Clock>,
     /// Gone when the runtime is: then the rollout ends, too.
@@ -57,6 +60,8 @@ pub(super) struct RolloutState {
     given: RolloutArguments,
     /// The wait for the next question, or the question itself.
     tasks: JoinSet<()>,
+    /// What was refused that the rollout wanted by itself, and the revision of the routing then.
+    refused: Option<(VersionError, u64)>,
 }
 
 impl Actor for RolloutActor {
@@ -66,12 +71,10 @@ impl Actor for RolloutActor {
 
     async fn pre_start(
         &self,
-        myself: ActorRef<Self::Msg>,
+        _myself: ActorRef<Self::Msg>,
         given: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        let mut state = RolloutState { given, tasks: JoinSet::new() };
-        state.wait(&myself);
-        Ok(state)
+        Ok(RolloutState { given, tasks: JoinSet::new(), refused: None })
     }
 
     async fn handle(
@@ -83,6 +86,7 @@ impl Actor for RolloutActor {
         // Tasks that are over only told this actor something.
         while state.tasks.try_join_next().is_some() {}
         match message {
+            RolloutMessage::Begun => state.wait(&myself),
             RolloutMessage::Due => state.ask(&myself),
             RolloutMessage::Judged(verdict) => {
                 state.judged(verdict).await;
@@ -101,11 +105,26 @@ impl Actor for RolloutActor {
         }
         Ok(())
     }
+
+    /// A rollout that is stopped from outside ends where it stands.
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<Self::Msg>,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        state.let_go(RolloutEnd::Superseded("the runtime was shut down".into()));
+        state.settle(By::Order(None, None));
+        Ok(())
+    }
 }
 
 impl RolloutState {
     fn wait(&mut self, myself: &ActorRef<RolloutMessage>) {
-        let (sleep, myself) = (self.given.clock.sleep(self.given.plan.interval()), myself.clone());
+        let left = self.given.machine.time_left(self.given.clock.now());
+        let interval = self.given.plan.interval();
+        // A time that is over by then is not waited past; one that is over already was acted on.
+        let time = left.filter(|left| !left.is_zero()).map_or(interval, |left| left.min(interval));
+        let (sleep, myself) = (self.given.clock.sleep(time), myself.clone());
         self.tasks.spawn(async move {
             sleep.await;
             // A rollout that has ended has nothing to ask.
@@ -114,9 +133,11 @@ impl RolloutState {
     }
 
     fn ask(&mut self, myself: &ActorRef<RolloutMessage>) {
-        let mut evidence = self.given.evidence.lock();
-        evidence.at(self.given.clock.now());
-        let evidence = evidence.clone();
+        let evidence = {
+            let mut evidence = self.given.evidence.lock();
+            evidence.at(self.given.clock.now());
+            evidence.clone()
+        };
         let (plan, clock) = (self.given.plan.clone(), self.given.clock.clone());
         let myself = myself.clone();
         self.tasks.spawn(async move {
@@ -145,8 +166,9 @@ impl RolloutState {
             };
             let terms =
                 Terms { by: self.given.by.clone(), reason: Some(reason), ..Terms::default() };
-            // Told to whoever looks at the rollout; what follows is decided where it is refused.
-            let _ = self.carry_out(wanted, terms).await;
+            if let Err(refused) = self.carry_out(wanted, terms).await {
+                self.hold_back(refused);
+            }
         }
         self.settle(By::Itself);
     }
@@ -158,8 +180,23 @@ impl RolloutState {
             self.let_go(RolloutEnd::Superseded(why.into()));
             return None;
         }
+        let snapshot = self.given.registry.snapshot();
+        if self.refused.as_ref().is_some_and(|(_, revision)| *revision != snapshot.revision()) {
+            self.refused = None;
+            self.given.machine.hold_back(false);
+        }
+        let verdict = match snapshot.is_revoked(&self.given.place.0, self.given.version) {
+            true => Verdict::fail("the version is revoked"),
+            false => verdict,
+        };
         let (now, ended) = (self.given.clock.now(), self.ended());
         self.given.machine.tick(now, verdict, ended)
+    }
+
+    /// What it wanted by itself was refused: it is tried again when the routing has changed.
+    fn hold_back(&mut self, refused: VersionError) {
+        self.refused = Some((refused, self.given.registry.snapshot().revision()));
+        self.given.machine.hold_back(true);
     }
 
     async fn order(&mut self, order: Order) -> Result<(), RolloutError> {
@@ -169,7 +206,11 @@ impl RolloutState {
         let wanted = match kind {
             OrderKind::Pause => return machine.pause(now),
             OrderKind::Resume => return machine.resume(now),
-            OrderKind::Confirm => return machine.confirm(),
+            OrderKind::Confirm => return machine.confirm(now),
+            OrderKind::LetGo => {
+                machine.let_go(RolloutEnd::Superseded("another rollout took its place".into()));
+                return Ok(());
+            }
             OrderKind::Skip => machine.skip(now)?,
             OrderKind::Abort => {
                 Some(machine.abort(reason.clone().unwrap_or_else(|| "it was aborted".into()))?)
@@ -181,13 +222,13 @@ impl RolloutState {
         };
         let terms = Terms { by, reason, ..Terms::default() };
         match wanted {
-            Some(wanted) => self.carry_out(wanted, terms).await,
+            Some(wanted) => Ok(self.carry_out(wanted, terms).await?),
             None => Ok(()),
         }
     }
 
-    /// Moves the label as the machine wants it.
-    async fn carry_out(&mut self, wanted: Move, terms: Terms) -> Result<(), RolloutError> {
+    /// Moves the label as the machine wants it, if it stands as the last move left it.
+    async fn carry_out(&mut self, wanted: Move, terms: Terms) -> Result<(), VersionError> {
         let (graph, label) = self.given.place.clone();
         let version = self.given.version;
         let change = match &wanted {
@@ -195,32 +236,36 @@ impl RolloutState {
             Move::Promote => LabelChange::Promote(version),
             Move::TakeBack(_) | Move::RollBack(_) => LabelChange::Revert(version),
         };
+        let standing = match &wanted {
+            Move::Share(_, weight) => {
+                Standing { canary: Some((version, *weight)), ..self.given.standing }
+            }
+            _ => Standing { active: Some(version), canary: None },
+        };
+        let terms = Terms { if_standing: Some(self.given.standing), ..terms };
         let change = Change::OnLabel { graph, label, change };
-        match self.given.registry.execute(Command { change, terms }).await {
+        let refused = match self.given.registry.execute(Command { change, terms }).await {
             Ok(_) => {
                 let (now, ended) = (self.given.clock.now(), self.ended());
+                if wanted == Move::Promote {
+                    self.given.evidence.lock().promoted();
+                }
                 self.given.machine.done(wanted, now, ended);
-                Ok(())
+                (self.given.standing, self.refused) = (standing, None);
+                return Ok(());
             }
-            Err(refused) => {
-                self.refused(&wanted, &refused);
-                Err(refused.into())
+            Err(refused) => refused,
+        };
+        match (&wanted, &refused) {
+            (_, VersionError::LabelChanged { .. } | VersionError::Stopped) => {
+                self.let_go(RolloutEnd::Superseded(refused.to_string().into()));
             }
+            (Move::TakeBack(_) | Move::RollBack(_), _) => {
+                self.let_go(RolloutEnd::Stranded(refused.to_string().into()));
+            }
+            (Move::Share(..) | Move::Promote, _) => {}
         }
-    }
-
-    fn refused(&mut self, wanted: &Move, refused: &VersionError) {
-        let why = refused.to_string().into();
-        match (wanted, refused) {
-            (Move::Promote, VersionError::Stopped) => {
-                self.let_go(RolloutEnd::Superseded(why));
-            }
-            (Move::Promote, _) => self.given.machine.refused(),
-            (Move::RollBack(_), VersionError::NoRollbackTarget { .. }) => {
-                self.let_go(RolloutEnd::Stranded(why));
-            }
-            _ => self.let_go(RolloutEnd::Superseded(why)),
-        }
+        Err(refused)
     }
 
     fn let_go(&mut self, end: RolloutEnd) {
@@ -230,15 +275,7 @@ impl RolloutState {
     /// Whether the label stands as the rollout left it.
     fn is_own(&self) -> bool {
         let (graph, label) = &self.given.place;
-        let snapshot = self.given.registry.snapshot();
-        let version = Some(self.given.version);
-        match self.given.machine.phase() {
-            RolloutPhase::Baking => snapshot.active(graph, label) == version,
-            RolloutPhase::Step(_) | RolloutPhase::AwaitingPromotion => {
-                snapshot.canary(graph, label) == version
-            }
-            RolloutPhase::Ended(_) => false,
-        }
+        self.given.registry.snapshot().standing(graph, label) == self.given.standing
     }
 
     /// Whether the label leaves it to a person to take the promotion back.
@@ -259,7 +296,8 @@ impl RolloutState {
 
     /// Tells how the rollout stands; the directory first, so that the label is free for the next.
     fn settle(&mut self, by: By) {
-        let status = status(&self.given.place, self.given.version, &self.given.machine);
+        let mut status = status(&self.given.place, self.given.version, &self.given.machine);
+        status.refused = self.refused.as_ref().map(|(refused, _)| refused.clone());
         let place_of = |status: &RolloutStatus| (status.phase.clone(), status.is_paused);
         let has_moved = place_of(&self.given.tell.borrow()) != place_of(&status);
         if let Some(directory) = self.given.directory.upgrade() {

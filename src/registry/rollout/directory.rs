@@ -1,7 +1,7 @@
 //! The rollouts under way, one a label, and the ends of runs that they judge by.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -19,7 +19,7 @@ use crate::id::{GraphName, LabelName, VersionNumber};
 use crate::registry::Registry;
 use crate::version::{
     Change, Command, Evidence, LabelChange, Move, RolloutEnd, RolloutError, RolloutMachine,
-    RolloutPhase, RolloutPlan, RunEnd, Terms, VersionError,
+    RolloutPhase, RolloutPlan, RunEnd, Standing, Terms, VersionError,
 };
 
 /// How long a label is left alone after it went back by itself.
@@ -35,7 +35,7 @@ pub(crate) struct RolloutRequest {
     pub plan: RolloutPlan,
     pub by: Option<Arc<str>>,
     pub reason: Option<Arc<str>>,
-    /// Whether a rollout under way is aborted first.
+    /// Whether it takes the place of a rollout under way, or of a canary that was set by hand.
     pub supersede: bool,
 }
 
@@ -47,6 +47,8 @@ pub(crate) struct Rollouts {
     live: AtomicUsize,
     #[cfg(feature = "metrics")]
     pub(super) verdicts: super::reading::VerdictCounts,
+    /// Whether the runtime is shut down.
+    closed: AtomicBool,
     /// Held while one begins, so that a label has one.
     beginning: tokio::sync::Mutex<()>,
 }
@@ -68,7 +70,7 @@ struct Watched {
 
 impl Rollouts {
     pub(crate) fn new(bus: Arc<RuntimeBus>) -> Self {
-        let (places, live, beginning) = Default::default();
+        let (places, live, beginning, closed) = Default::default();
         #[cfg(feature = "metrics")]
         let verdicts = Default::default();
         Self {
@@ -78,6 +80,7 @@ impl Rollouts {
             #[cfg(feature = "metrics")]
             verdicts,
             beginning,
+            closed,
         }
     }
 
@@ -121,20 +124,24 @@ impl Rollouts {
         request: RolloutRequest,
     ) -> Result<Rollout, RolloutError> {
         let _one_at_a_time = self.beginning.lock().await;
-        self.make_room(clock.now(), &request).await?;
+        let (graph, label) = request.place.clone();
+        let before = registry.snapshot().standing(&graph, &label);
+        let replaced = self.make_room(clock.now(), &request, before)?;
         let RolloutRequest { place, version, plan, by, reason, .. } = request;
-        let (graph, label) = place.clone();
         let plan = Arc::new(plan);
-        let (mut machine, first) = RolloutMachine::begin(plan.clone(), clock.now());
-        let Move::Share(_, weight) = first else { unreachable!("a rollout begins with a share") };
+        let (mut machine, weight) = RolloutMachine::begin(plan.clone(), clock.now());
         let terms = Terms { by: by.clone(), reason: reason.clone(), ..Terms::default() };
+        let terms = Terms { if_standing: Some(before), ..terms };
         let change = LabelChange::SetCanary(version, weight);
         let change = Change::OnLabel { graph: graph.clone(), label: label.clone(), change };
         let done = registry.execute(Command { change, terms }).await?;
+        // The label is taken: what had it before touches it no more.
+        if let Some(replaced) = replaced {
+            replaced.let_go().await;
+        }
         let now = clock.now();
-        machine.done(first, now, 0);
-        let active = registry.snapshot().active(&graph, &label);
-        let active = active.ok_or(VersionError::NoActiveVersion { graph, label })?;
+        machine.done(Move::Share(0, weight), now, 0);
+        let active = before.active.ok_or(VersionError::NoActiveVersion { graph, label })?;
         let evidence = Arc::new(Mutex::new(Evidence::of(version, active, now)));
         let watched = Watched { since: done.revision, evidence: evidence.clone() };
         let status = status(&place, version, &machine);
@@ -146,6 +153,7 @@ impl Rollouts {
             plan,
             machine,
             evidence,
+            standing: Standing { canary: Some((version, weight)), ..before },
             registry: registry.clone(),
             clock: clock.clone(),
             directory: Arc::downgrade(self),
@@ -158,40 +166,41 @@ impl Rollouts {
         let known = Known { rollout: rollout.clone(), watched: Some(watched), cool_at: None };
         self.live.fetch_add(1, Ordering::Relaxed);
         self.places.insert(place, known);
+        // A shutdown that does not find it in the directory is seen here.
+        match self.closed.load(Ordering::SeqCst) {
+            true => rollout.stop(),
+            false => rollout.begun(),
+        }
         Ok(rollout)
     }
 
-    /// Makes sure that the label has no rollout under way and has cooled down.
-    async fn make_room(
+    /// Makes sure that the label may be rolled out: the rollout that is to be replaced, if there is
+    /// one.
+    fn make_room(
         &self,
         now: Timestamp,
         request: &RolloutRequest,
-    ) -> Result<(), RolloutError> {
+        before: Standing,
+    ) -> Result<Option<Rollout>, RolloutError> {
         let (graph, label) = request.place.clone();
-        let Some((rollout, is_live, cool_at)) = self
+        if let Some(reason) = request.plan.problem() {
+            return Err(RolloutError::InvalidPlan { reason });
+        }
+        let known = self
             .places
             .get(&request.place)
-            .map(|known| (known.rollout.clone(), known.watched.is_some(), known.cool_at))
-        else {
-            return Ok(());
-        };
-        if let Some(until) = cool_at.filter(|until| now < *until) {
+            .map(|known| (known.rollout.clone(), known.watched.is_some(), known.cool_at));
+        if let Some(until) = known.as_ref().and_then(|known| known.2).filter(|until| now < *until) {
             return Err(RolloutError::CoolingDown { graph, label, until });
         }
-        if !is_live {
-            return Ok(());
-        }
-        if !request.supersede {
-            let version = rollout.status().version;
-            return Err(RolloutError::RolloutInProgress { graph, label, version });
-        }
-        let mut abort = rollout.abort().reason("another rollout takes its place");
-        if let Some(by) = &request.by {
-            abort = abort.by(by.clone());
-        }
-        match abort.await {
-            Ok(()) | Err(RolloutError::Ended { .. }) => Ok(()),
-            Err(refused) => Err(refused),
+        let live = known.filter(|known| known.1).map(|known| known.0);
+        let tried = live.as_ref().map(|live| live.status().version);
+        let by_hand = before.canary.map(|(version, _)| version);
+        match tried.or(by_hand.filter(|version| *version != request.version)) {
+            Some(version) if !request.supersede => {
+                Err(RolloutError::RolloutInProgress { graph, label, version })
+            }
+            _ => Ok(live),
         }
     }
 
@@ -211,21 +220,9 @@ impl Rollouts {
     }
 
     /// Ends every rollout where it stands: the runtime shuts down.
-    pub(crate) fn stop(&self, now: Timestamp) {
-        for mut known in self.places.iter_mut() {
-            known.rollout.stop();
-            if known.watched.take().is_some() {
-                self.live.fetch_sub(1, Ordering::Relaxed);
-                let end = RolloutEnd::Superseded("the runtime was shut down".into());
-                let status = known.rollout.status();
-                self.tell(
-                    now,
-                    &RolloutStatus { phase: RolloutPhase::Ended(end), ..status },
-                    None,
-                    None,
-                );
-            }
-        }
+    pub(crate) fn stop(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.places.iter().for_each(|known| known.rollout.stop());
     }
 
     /// A rollout has ended; its label cools down if it went back by itself.
@@ -234,9 +231,9 @@ impl Rollouts {
             let known = known.get_mut();
             if known.watched.take().is_some() {
                 self.live.fetch_sub(1, Ordering::Relaxed);
+                let is_back = by_itself && matches!(end, RolloutEnd::RolledBack(_));
+                known.cool_at = is_back.then(|| now.after(COOL_DOWN));
             }
-            let is_back = by_itself && matches!(end, RolloutEnd::RolledBack(_));
-            known.cool_at = is_back.then(|| now.after(COOL_DOWN));
         }
     }
 }
@@ -254,6 +251,7 @@ pub(super) fn status(
         phase: machine.phase().clone(),
         is_paused: machine.is_paused(),
         verdict: machine.verdict().clone(),
+        refused: None,
     }
 }
 

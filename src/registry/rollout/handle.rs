@@ -29,6 +29,18 @@ impl Rollout {
         self.actor.stop(None);
     }
 
+    /// The directory knows it.
+    pub(super) fn begun(&self) {
+        // An actor that is gone has ended the rollout.
+        let _ = self.actor.cast(RolloutMessage::Begun);
+    }
+
+    /// Another rollout has its label.
+    pub(super) async fn let_go(&self) {
+        // It may have ended by itself.
+        let _ = self.order(OrderKind::LetGo).await;
+    }
+
     /// How it stands.
     #[must_use]
     pub fn status(&self) -> RolloutStatus {
@@ -70,7 +82,8 @@ impl Rollout {
         self.order(OrderKind::Promote)
     }
 
-    /// Takes the version back, or its promotion while it bakes.
+    /// Takes the version back, or its promotion while it bakes. It is refused if somebody else has
+    /// changed the label.
     pub fn abort(&self) -> RolloutCommand {
         self.order(OrderKind::Abort)
     }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::id::{GraphName, LabelName, VersionNumber};
-use crate::version::{RolloutError, RolloutPhase, Verdict};
+use crate::version::{RolloutError, RolloutPhase, Verdict, VersionError};
 
 /// A message to a rollout's actor.
 #[derive(Debug)]
 pub(crate) enum RolloutMessage {
+    /// The directory knows the rollout: it may go on.
+    Begun,
     /// It is time to ask the gates.
     Due,
     /// What they said.
@@ -34,6 +36,8 @@ pub(crate) enum OrderKind {
     Resume,
     Skip,
     Confirm,
+    /// Another rollout has the label.
+    LetGo,
 }
 
 /// How a rollout stands.
@@ -52,4 +56,7 @@ pub struct RolloutStatus {
     pub is_paused: bool,
     /// The gravest of the latest verdicts.
     pub verdict: Verdict,
+    /// Why the routing refused what the rollout last wanted by itself; it is tried again when the
+    /// routing has changed.
+    pub refused: Option<VersionError>,
 }

@@ -34,6 +34,19 @@ impl Ends {
     pub fn failure_rate(&self) -> Option<f64> {
         (self.ended > 0).then(|| self.failed as f64 / self.ended as f64)
     }
+
+    /// A bound that the true share that fails is above with a probability of 0.1 %: the upper end of
+    /// Wilson's score interval, 1 as long as nothing has ended.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "as above")]
+    pub fn failure_rate_at_most(&self) -> f64 {
+        const Z: f64 = 3.09;
+        let Some(rate) = self.failure_rate() else { return 1.0 };
+        let ended = self.ended as f64;
+        let spread = rate.mul_add(1.0 - rate, Z * Z / (4.0 * ended)) / ended;
+        let middle = rate + Z * Z / (2.0 * ended);
+        ((middle + Z * spread.sqrt()) / (1.0 + Z * Z / ended)).min(1.0)
+    }
 }
 
 /// The evidence so far that a candidate fails more often than the active version.
@@ -42,21 +55,34 @@ pub struct Comparison {
     /// The block that is open.
     candidate: Ends,
     active: Ends,
+    /// The failure rate of the active version, once it gets no more runs.
+    baseline: Option<f64>,
     /// The logarithm of what each stake has made of its share of the capital.
     capital: [f64; STAKES.len()],
 }
 
 impl Default for Comparison {
     fn default() -> Self {
-        Self { candidate: Ends::default(), active: Ends::default(), capital: [0.0; STAKES.len()] }
+        let (candidate, active) = (Ends::default(), Ends::default());
+        Self { candidate, active, baseline: None, capital: [0.0; STAKES.len()] }
     }
 }
 
 impl Comparison {
     /// A run of the candidate ended.
     pub fn candidate(&mut self, failed: bool) {
+        if let Some(baseline) = self.baseline {
+            return self.bet(f64::from(u8::from(failed)) - baseline);
+        }
         self.candidate.count(failed);
         self.close_block();
+    }
+
+    /// The active version, which ended so many runs, gets no more of them: from now on the candidate
+    /// is compared with what it may have failed at most.
+    pub fn close_active(&mut self, active: Ends) {
+        // Without a run it may have failed always, and nothing is worse.
+        self.baseline = Some(active.failure_rate_at_most());
     }
 
     /// A run of the active version ended.
@@ -68,10 +94,14 @@ impl Comparison {
     fn close_block(&mut self) {
         let rates = self.candidate.failure_rate().zip(self.active.failure_rate());
         let Some((candidate, active)) = rates else { return };
-        for (capital, stake) in self.capital.iter_mut().zip(STAKES) {
-            *capital += (stake * (candidate - active)).ln_1p();
-        }
+        self.bet(candidate - active);
         (self.candidate, self.active) = (Ends::default(), Ends::default());
+    }
+
+    fn bet(&mut self, difference: f64) {
+        for (capital, stake) in self.capital.iter_mut().zip(STAKES) {
+            *capital += (stake * difference).ln_1p();
+        }
     }
 
     /// How strong the evidence is that the candidate is worse: 1 at first, and above `1 / alpha` ever

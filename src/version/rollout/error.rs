@@ -10,8 +10,14 @@ use crate::version::VersionError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RolloutError {
-    /// The label has a rollout already; supersede it explicitly.
-    #[error("label `{label}` of graph `{graph}` is rolling out version {version}")]
+    /// Nothing can be rolled out by the plan.
+    #[error("the plan of the rollout: {reason}")]
+    InvalidPlan {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The label has a rollout, or a canary that was set by hand; supersede it explicitly.
+    #[error("label `{label}` of graph `{graph}` is trying version {version}")]
     RolloutInProgress {
         /// The graph.
         graph: GraphName,
@@ -60,7 +66,7 @@ pub enum RolloutError {
         phase: RolloutPhase,
     },
     /// It waits for no confirmation.
-    #[error("the rollout waits for no confirmation: it is at {phase:?}")]
+    #[error("the rollout waits for no confirmation, or no longer: it is at {phase:?}")]
     NothingToConfirm {
         /// How far it is.
         phase: RolloutPhase,

@@ -102,6 +102,11 @@ impl Evidence {
         }
     }
 
+    /// The candidate was promoted: the version before it gets no more runs.
+    pub(crate) fn promoted(&mut self) {
+        self.comparison.close_active(self.active.ends);
+    }
+
     pub(crate) const fn at(&mut self, now: Timestamp) {
         self.now = now;
     }

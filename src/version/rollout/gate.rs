@@ -83,8 +83,13 @@ pub type Judging<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
 ///
 /// One that does not answer within ten seconds, or panics, counts as [`Verdict::Error`].
 pub trait HealthGate: Send + Sync + 'static {
-    /// A name for audit records and messages.
+    /// A name for messages; asked for once, when a plan takes the gate.
     fn name(&self) -> &str;
+
+    /// What is wrong with the gate itself, such as a share above one; a plan with it is refused.
+    fn problem(&self) -> Option<String> {
+        None
+    }
 
     /// Judges by the runs that have ended, or by whatever else the gate looks at.
     fn judge<'a>(&'a self, evidence: &'a Evidence) -> Judging<'a>;
@@ -123,7 +128,7 @@ impl RunGate {
     }
 
     /// Fails if the candidate fails more often than the version that was active before, over the same
-    /// time.
+    /// time; once it is promoted, than that version may have failed until then.
     ///
     /// `alpha` is the probability, over the whole rollout and however often it is looked at, that a
     /// candidate fails the gate that is no worse; 0.01 is usual. A candidate that fails in 10 % of
@@ -227,6 +232,18 @@ impl HealthGate for RunGate {
             Rule::Worse { .. } => "not worse",
             Rule::Latency { .. } => "latency",
         }
+    }
+
+    fn problem(&self) -> Option<String> {
+        let (what, share) = match self.rule {
+            Rule::FailureRate { max } => ("the share that may fail", max),
+            Rule::Latency { share, .. } => ("the share that may take too long", share),
+            Rule::Worse { alpha } => ("alpha", alpha),
+            Rule::InARow { .. } => return None,
+        };
+        let is_alpha = matches!(self.rule, Rule::Worse { .. });
+        let is_right = (0.0..1.0).contains(&share) && !(is_alpha && share == 0.0);
+        (!is_right).then(|| format!("{what} is {share}, and not a share between 0 and 1"))
     }
 
     fn judge<'a>(&'a self, evidence: &'a Evidence) -> Judging<'a> {

@@ -78,16 +78,15 @@ pub(crate) struct RolloutMachine {
     healthy_since: Option<Timestamp>,
     verdict: Verdict,
     is_confirmed: bool,
-    /// An automatic promotion was refused: the next one is for a person.
-    is_manual: bool,
+    /// A move that it wanted by itself was refused: until that may have changed, it waits.
+    is_held_back: bool,
 }
 
 impl RolloutMachine {
-    /// A rollout and its first move.
-    pub(crate) fn begin(plan: Arc<RolloutPlan>, now: Timestamp) -> (Self, Move) {
-        let first = Move::Share(0, plan.steps[0].weight);
+    /// A rollout and the share of its first step.
+    pub(crate) fn begin(plan: Arc<RolloutPlan>, now: Timestamp) -> (Self, Weight) {
+        let first = plan.steps[0].weight;
         let rollout = Self {
-            is_manual: plan.promote_after.is_none(),
             plan,
             phase: RolloutPhase::Step(0),
             began: now,
@@ -98,6 +97,7 @@ impl RolloutMachine {
             healthy_since: None,
             verdict: Verdict::inconclusive("no gate was asked yet"),
             is_confirmed: false,
+            is_held_back: false,
         };
         (rollout, first)
     }
@@ -134,7 +134,7 @@ impl RolloutMachine {
         if self.phase == RolloutPhase::Baking {
             return self.bake(now);
         }
-        if self.is_paused() || self.healthy_since.is_none() {
+        if self.is_paused() || self.is_held_back || self.healthy_since.is_none() {
             return None;
         }
         match self.phase {
@@ -156,11 +156,12 @@ impl RolloutMachine {
             now,
         );
         self.ended_before = ended;
+        self.is_held_back = false;
     }
 
-    /// The promotion that the rollout wanted by itself was refused: it waits for a person.
-    pub(crate) const fn refused(&mut self) {
-        self.is_manual = true;
+    /// A move that the rollout wanted by itself was refused, or may be tried again.
+    pub(crate) const fn hold_back(&mut self, is_held_back: bool) {
+        self.is_held_back = is_held_back;
     }
 
     /// Ends without a move: the rollout lets go of the label as it is.
@@ -172,6 +173,7 @@ impl RolloutMachine {
 
     /// Promotes by hand; `has_candidate` says whether the version can still be started.
     pub(crate) fn promote(&self, has_candidate: bool) -> Result<Move, RolloutError> {
+        self.live()?;
         if self.phase != RolloutPhase::AwaitingPromotion {
             return Err(RolloutError::NotAwaitingPromotion { phase: self.phase.clone() });
         }
@@ -216,12 +218,26 @@ impl RolloutMachine {
     }
 
     /// Makes the promotion stay.
-    pub(crate) fn confirm(&mut self) -> Result<(), RolloutError> {
-        if self.phase != RolloutPhase::Baking || self.plan.confirm_within.is_none() {
-            return Err(RolloutError::NothingToConfirm { phase: self.phase.clone() });
+    pub(crate) fn confirm(&mut self, now: Timestamp) -> Result<(), RolloutError> {
+        self.live()?;
+        match self.plan.confirm_within {
+            Some(limit)
+                if self.phase == RolloutPhase::Baking && now.since(self.entered) < limit =>
+            {
+                self.is_confirmed = true;
+                Ok(())
+            }
+            _ => Err(RolloutError::NothingToConfirm { phase: self.phase.clone() }),
         }
-        self.is_confirmed = true;
-        Ok(())
+    }
+
+    /// How long until the rollout goes back because time is up, if it does.
+    pub(crate) fn time_left(&self, now: Timestamp) -> Option<Duration> {
+        let deadline = self.plan.deadline.map(|limit| self.began.after(limit));
+        let is_open = self.phase == RolloutPhase::Baking && !self.is_confirmed;
+        let confirm = self.plan.confirm_within.filter(|_| is_open);
+        let confirm = confirm.map(|limit| self.entered.after(limit));
+        [deadline, confirm].into_iter().flatten().min().map(|limit| limit.since(now))
     }
 
     fn live(&self) -> Result<(), RolloutError> {
@@ -269,7 +285,7 @@ impl RolloutMachine {
 
     /// Whether the version was well for long enough to be promoted by itself.
     fn is_due(&self, now: Timestamp) -> bool {
-        let Some(delay) = self.plan.promote_after.filter(|_| !self.is_manual) else { return false };
+        let Some(delay) = self.plan.promote_after else { return false };
         let healthy = self.healthy_since.map_or(Duration::ZERO, |since| now.since(since));
         healthy.min(self.lasted(now)) >= delay
     }

@@ -19,4 +19,5 @@ pub use evidence::{Evidence, RunEnd, Sample};
 pub use gate::{HealthGate, Judging, RunGate, Verdict};
 pub(crate) use machine::{Move, RolloutMachine};
 pub use machine::{RolloutEnd, RolloutPhase};
+pub(crate) use plan::NamedGate;
 pub use plan::{RolloutPlan, Step};

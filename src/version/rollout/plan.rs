@@ -42,6 +42,13 @@ impl Step {
     }
 }
 
+/// A gate, and its name as it was when the plan took it.
+#[derive(Clone)]
+pub(crate) struct NamedGate {
+    pub name: Arc<str>,
+    pub gate: Arc<dyn HealthGate>,
+}
+
 /// How a version becomes the active one of a label, in steps that its health decides on.
 ///
 /// A rollout goes through the steps, waits for its promotion, and then bakes: it keeps watching for
@@ -51,7 +58,7 @@ impl Step {
 #[must_use = "a plan does nothing until a version is rolled out by it"]
 pub struct RolloutPlan {
     pub(super) steps: Vec<Step>,
-    pub(super) gates: Vec<Arc<dyn HealthGate>>,
+    pub(super) gates: Vec<NamedGate>,
     pub(super) bake: Duration,
     pub(super) deadline: Option<Duration>,
     pub(super) promote_after: Option<Duration>,
@@ -88,7 +95,7 @@ impl RolloutPlan {
 
     /// Adds a gate; a rollout goes on only while every gate passes.
     pub fn gate(mut self, gate: impl HealthGate) -> Self {
-        self.gates.push(Arc::new(gate));
+        self.gates.push(NamedGate { name: gate.name().into(), gate: Arc::new(gate) });
         self
     }
 
@@ -134,8 +141,20 @@ impl RolloutPlan {
         self
     }
 
-    pub(crate) fn gates(&self) -> &[Arc<dyn HealthGate>] {
+    pub(crate) fn gates(&self) -> &[NamedGate] {
         &self.gates
+    }
+
+    /// Why nothing can be rolled out by the plan, if that is so.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let wrong = |gate: &NamedGate| Some(format!("{}: {}", gate.name, gate.gate.problem()?));
+        let gate = self.gates.iter().find_map(wrong);
+        let late = self.deadline.filter(|deadline| *deadline <= self.bake);
+        gate.or_else(|| {
+            let deadline = late?.as_millis();
+            let bake = self.bake.as_millis();
+            Some(format!("its deadline of {deadline} ms is over before it has baked for {bake} ms"))
+        })
     }
 
     pub(crate) const fn interval(&self) -> Duration {
@@ -145,7 +164,7 @@ impl RolloutPlan {
 
 impl fmt::Debug for RolloutPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gates: Vec<_> = self.gates.iter().map(|gate| gate.name()).collect();
+        let gates: Vec<_> = self.gates.iter().map(|gate| &gate.name).collect();
         f.debug_struct("RolloutPlan")
             .field("steps", &self.steps)
             .field("gates", &gates)

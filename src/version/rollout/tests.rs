@@ -25,7 +25,7 @@ impl Driven {
         let now = Timestamp(1_000_000);
         let (rollout, first) = RolloutMachine::begin(Arc::new(plan), now);
         let mut driven = Self { rollout, now, ended: 0, moves: Vec::new() };
-        driven.carry_out(Some(first));
+        driven.carry_out(Some(Move::Share(0, first)));
         driven
     }
 
@@ -155,16 +155,19 @@ fn nothing_is_promoted_by_itself_while_nothing_is_known() {
 }
 
 #[test]
-fn a_refused_promotion_is_left_to_a_person() {
+fn a_refused_move_waits_until_it_may_be_tried_again() {
     let mut driven = Driven::new(RolloutPlan::blue_green().promote_after(Duration::ZERO));
     driven.second(Verdict::Pass);
     driven.now = driven.now.after(SECOND);
     let wanted = driven.rollout.tick(driven.now, Verdict::Pass, 0);
     assert_eq!(wanted, Some(Move::Promote));
-    driven.rollout.refused();
+    driven.rollout.hold_back(true);
     driven.seconds(100, &Verdict::Pass);
     assert_eq!(*driven.phase(), RolloutPhase::AwaitingPromotion);
-    assert_eq!(driven.rollout.promote(true), Ok(Move::Promote));
+    assert_eq!(driven.rollout.promote(true), Ok(Move::Promote), "a person may try at any time");
+    driven.rollout.hold_back(false);
+    driven.second(Verdict::Pass);
+    assert_eq!(*driven.phase(), RolloutPhase::Baking);
 }
 
 #[test]
@@ -244,11 +247,15 @@ fn a_promotion_that_nobody_confirms_goes_back() {
     assert!(matches!(driven.phase(), RolloutPhase::Ended(RolloutEnd::RolledBack(_))));
     let mut driven = promoted(plan());
     driven.seconds(9, &Verdict::Pass);
-    driven.rollout.confirm().unwrap();
+    driven.rollout.confirm(driven.now).unwrap();
     driven.second(Verdict::Pass);
     assert_eq!(*driven.phase(), RolloutPhase::Ended(RolloutEnd::Completed));
     let mut driven = promoted(RolloutPlan::blue_green());
-    assert!(driven.rollout.confirm().is_err(), "nothing is to be confirmed");
+    assert!(driven.rollout.confirm(driven.now).is_err(), "nothing is to be confirmed");
+    let mut driven = promoted(plan());
+    driven.now = driven.now.after(10 * SECOND);
+    assert!(driven.rollout.confirm(driven.now).is_err(), "it comes too late");
+    assert_eq!(driven.rollout.time_left(driven.now), Some(Duration::ZERO));
     driven.rollout.let_go(RolloutEnd::Superseded("another".into()));
     assert!(driven.rollout.is_ended());
 }
