@@ -138,7 +138,7 @@ pub(crate) enum RecordChange {
 /// What is known of one state.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
-    pub execution: Box<Execution>,
+    pub execution: Execution,
     pub status: StateStatus,
     pub output: Option<Value>,
     pub error: Option<Arc<str>>,

@@ -2,7 +2,6 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -69,8 +68,6 @@ pub(crate) struct Execution {
     pub tokens: Tokens,
     /// When the time of all attempts together is over; set by the first attempt.
     pub deadline: Option<Timestamp>,
-    /// How long the first attempt is held back, counted from when a lane takes the execution.
-    pub not_before: Option<Duration>,
     /// What a merger has beyond its input.
     pub merge: Option<Arc<Merge>>,
     /// Whether a record says that the state is live.
@@ -111,7 +108,6 @@ impl Execution {
             path,
             tokens: self.tokens.clone(),
             deadline: None,
-            not_before: None,
             merge: None,
             listed: false,
         }

@@ -196,7 +196,7 @@ impl Machine {
         record.status = StateStatus::RetryCreated;
         self.failures.remove(&state);
         self.tally.holds += 1;
-        record.execution.clone()
+        Box::new(record.execution.clone())
     }
 
     /// The groups of a retried state are known: mergers that are waited for again are no longer

@@ -16,7 +16,6 @@ use super::pool::Pool;
 use crate::clock::Stopwatch;
 use crate::event::EventKind;
 use crate::run::cell::RunCell;
-use crate::run::execution::Execution;
 use crate::run::machine::Effect;
 use crate::run::unites::{Barriers, Verdict};
 
@@ -39,9 +38,11 @@ impl Alone {
         cell.bus.send(EventKind::RunStarted);
         let mut lane = Lane::new(cell.first_tools(pool));
         let root = lane.step_with(|walker| walker.begin(cell.input.clone()));
-        let not_before = cell.settings.starts_at.map(|at| at.since(cell.facts.clock.now()));
-        lane.made.extend(root.map(|root| Box::new(Execution { not_before, ..*root })));
-        lane.go_on();
+        if let Some(root) = root {
+            let starts_at = cell.settings.starts_at;
+            let delay = starts_at.map_or(Duration::ZERO, |at| at.since(cell.facts.clock.now()));
+            lane.park_for(root, delay);
+        }
         let barriers = Barriers::new(cell.ground.plan.clone());
         Self { lane, barriers, cell }
     }

@@ -92,7 +92,8 @@ impl Lane {
         self.waiting.get_or_insert_default().push(waiting(key));
     }
 
-    fn park_for(&mut self, execution: Box<Execution>, delay: Duration) {
+    /// Goes on with an execution when the delay is over.
+    pub(super) fn park_for(&mut self, execution: Box<Execution>, delay: Duration) {
         if delay.is_zero() {
             return self.tasks.push(Task::Execution(execution));
         }
@@ -155,12 +156,7 @@ impl Lane {
 
     /// Puts what was made on top of the tasks, the first child uppermost.
     pub(super) fn go_on(&mut self) {
-        while let Some(mut child) = self.made.pop() {
-            match child.not_before.take() {
-                Some(delay) => self.park_for(child, delay),
-                None => self.tasks.push(Task::Execution(child)),
-            }
-        }
+        self.tasks.extend(self.made.drain(..).rev().map(Task::Execution));
     }
 }
 

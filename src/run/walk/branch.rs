@@ -111,7 +111,6 @@ impl Walker<'_> {
             path: child.path,
             tokens: self.ground.inherit(parents, child.node),
             deadline: None,
-            not_before: None,
             merge: None,
             listed: false,
         });

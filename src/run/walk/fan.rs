@@ -59,7 +59,7 @@ impl Walker<'_> {
             }
             // Most are not kept, and need no copy.
             Ok(()) if self.ground.retention.keeps(state, StateStatus::Success) => {
-                self.record(Box::new(branch.clone()), StateStatus::Success, Some(output), None);
+                self.keep(branch.clone(), StateStatus::Success, Some(output), None);
             }
             Ok(()) => {}
         }

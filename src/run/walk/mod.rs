@@ -17,7 +17,7 @@ pub(crate) use branch::resolve_inputs;
 pub(crate) use fan::Fan;
 pub(crate) use ground::Ground;
 
-use super::batch::{Batch, Record, RecordChange, Tally};
+use super::batch::{Batch, Tally};
 use super::execution::{Execution, Executions, Tokens};
 use super::path::{Path, Step};
 use super::scope::Scope;
@@ -165,9 +165,7 @@ impl<'a> Walker<'a> {
     pub(crate) fn list(&mut self, execution: &mut Execution, status: StateStatus) {
         if self.ground.retention.keeps_live() {
             execution.listed = true;
-            let execution = Box::new(execution.clone());
-            let record = Record { execution, status, output: None, error: None };
-            self.batch.run.records.push(RecordChange::Put(record));
+            self.keep(execution.clone(), status, None, None);
         }
     }
 }

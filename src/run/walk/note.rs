@@ -87,6 +87,18 @@ impl Walker<'_> {
         }
     }
 
+    /// Keeps the record of a state.
+    pub(super) fn keep(
+        &mut self,
+        execution: Execution,
+        status: StateStatus,
+        output: Option<Value>,
+        error: Option<Arc<str>>,
+    ) {
+        let record = Record { execution, status, output, error };
+        self.batch.run.records.push(RecordChange::Put(record));
+    }
+
     /// Writes down how a state ended.
     pub(super) fn record(
         &mut self,
@@ -96,12 +108,8 @@ impl Walker<'_> {
         error: Option<Arc<str>>,
     ) {
         if self.ground.retention.keeps(execution.state, status) {
-            self.batch.run.records.push(RecordChange::Put(Record {
-                execution,
-                status,
-                output,
-                error,
-            }));
+            // Out of its box, whose memory the next execution takes over while it is warm.
+            self.keep(*execution, status, output, error);
         } else if execution.listed {
             self.batch.run.records.push(RecordChange::Forget(execution.state));
         }
