@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::check::{Checked, CheckedNode};
 use super::condition::Condition;
-use super::expression::{BoundTemplate, Template};
+use super::expression::{BoundTemplate, Form, Reference, Template};
 use super::outline::Outline;
 use super::plan::{Multiplicity, Plan, PlanEdge, PlanInput, PlanNode, PlanUnites};
 use super::problem::{Problem, ProblemKind, Problems};
@@ -68,6 +68,7 @@ impl Compiler {
             identifier: document.identifier.as_str().into(),
             handler: self.handlers[place].clone(),
             inputs: self.inputs(node),
+            takes_over: self.takes_over(node),
             edges: self.edges(node),
             mergers: self.mergers(node),
             unites,
@@ -94,6 +95,18 @@ impl Compiler {
             target: super::expression::ResolveTarget::of(schema, field),
         };
         self.document(node).inputs.iter().map(input).collect()
+    }
+
+    /// The one node whose output has just the fields that the inputs read, by their own names.
+    fn takes_over(&self, node: NodeIndex) -> Option<NodeIndex> {
+        let inputs = &self.document(node).inputs;
+        let source = inputs.first().and_then(|(_, template)| template.single_node())?;
+        let is_alike = |(name, template): &(String, Template)| {
+            let field = Some(name.as_str()).filter(|name| !name.contains('.'));
+            template.form() == Form::Whole(Reference::Node { node: source, field })
+        };
+        let is_sorted = inputs.is_sorted_by(|a, b| a.0 < b.0);
+        (is_sorted && inputs.iter().all(is_alike)).then(|| self.find(source)).flatten()
     }
 
     fn bind(&self, template: &Template) -> BoundTemplate {

@@ -39,7 +39,7 @@ pub(crate) use expression::{Lookup, Seen};
 pub use graph::Graph;
 pub(crate) use outline::Outline;
 pub use plan::{Limits, Plan};
-pub(crate) use plan::{Multiplicity, Strategy};
+pub(crate) use plan::{Multiplicity, PlanInput, Strategy};
 pub use problem::{Problem, ProblemKind, Problems};
 pub use render::Mark;
 pub use retry::{RetryPolicy, RetryStrategy, UnknownStrategy};

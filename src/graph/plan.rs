@@ -59,6 +59,8 @@ pub(crate) struct PlanNode {
     pub identifier: Arc<str>,
     pub handler: Arc<Handler>,
     pub inputs: Box<[PlanInput]>,
+    /// The node whose whole output is the input, if it has no other fields than the inputs.
+    pub takes_over: Option<NodeIndex>,
     /// Every edge out of the node, in the order of `next_nodes`.
     pub edges: Box<[PlanEdge]>,
     /// The mergers that unite this node.

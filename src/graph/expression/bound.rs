@@ -46,6 +46,16 @@ impl ResolveTarget {
             nullable: schema.allows_null(field),
         }
     }
+
+    /// Whether a value goes into the field unchanged.
+    #[must_use]
+    pub(crate) const fn takes(self, value: &Value) -> bool {
+        match value {
+            Value::Null => self.nullable,
+            Value::String(_) => true,
+            _ => !self.string,
+        }
+    }
 }
 
 impl BoundTemplate {

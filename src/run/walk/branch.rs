@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{BEGUN, Child, Walker};
-use crate::graph::{Lookup, Plan, ResolveError};
+use crate::graph::{Lookup, Plan, PlanInput, ResolveError, Seen};
 use crate::id::{NodeIndex, StateId};
 use crate::run::batch::{Element, ElementValue, Opened, Skip, SkipCause};
 use crate::run::execution::{Execution, Executions, Token, Tokens};
 use crate::run::path::{Path, Step};
 use crate::run::scope::{Scope, View};
 use crate::run::status::StateStatus;
-use crate::value::{Fields, Value};
+use crate::value::{Fields, Key, Value};
 
 impl Walker<'_> {
     /// One output: the state succeeds and has children, unless they cannot be made.
@@ -236,9 +236,24 @@ pub(crate) fn resolve_inputs(
     node: NodeIndex,
     view: &dyn Lookup,
 ) -> Result<Value, ResolveError> {
+    if let Some(fields) = taken_over(plan, node, view) {
+        return Ok(Value::Object(fields.clone()));
+    }
     let inputs = plan.node(node).inputs.iter();
     let fields: Result<Fields, _> = inputs
         .map(|input| Ok((input.field.clone(), input.template.resolve(view, input.target)?)))
         .collect();
     fields.map(Value::Object)
+}
+
+/// The fields of an output that are an input as they are.
+fn taken_over<'a>(plan: &Plan, node: NodeIndex, view: &'a dyn Lookup) -> Option<&'a Fields> {
+    let node = plan.node(node);
+    let Some(Seen::One(Value::Object(fields))) = view.node(node.takes_over?) else { return None };
+    let is_alike = |(input, (name, value)): (&PlanInput, (&Key, &Value))| {
+        input.field == *name && input.target.takes(value)
+    };
+    let is_taken_over =
+        fields.len() == node.inputs.len() && node.inputs.iter().zip(fields.iter()).all(is_alike);
+    is_taken_over.then_some(fields)
 }

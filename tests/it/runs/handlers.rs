@@ -260,3 +260,44 @@ async fn a_sub_graph_is_bound_to_what_there_is() {
         start(&runtime, Document::builder("g").node(sub().label("default").input("n", 3))).await;
     assert_eq!(run.await.output::<Number>().unwrap().n, 3);
 }
+
+#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Taken {
+    a: String,
+    b: Option<u64>,
+}
+
+/// What `take` was given of this output, by name and field by field.
+async fn taken(output: &str) -> Option<Value> {
+    let output = Value::from_json(output).unwrap();
+    let give = move |_: Value| {
+        let output = output.clone();
+        async move { Ok(Emit::one(output)) }
+    };
+    let open = (hotgraph::Schema::any(), hotgraph::Schema::any());
+    let builder = runtime()
+        .handler(Handler::dynamic("give", open, Arity::One, give))
+        .handler(Handler::one("take", |input: Taken| async move { Ok(input) }));
+    let runtime = builder.build().await.unwrap();
+    let take = NodeSpec::new("take");
+    let take = take.input("a", "${{give.outputs.a}}").input("b", "${{give.outputs.b}}");
+    let graph = Document::builder("g").node(NodeSpec::new("give").next("take")).node(take);
+    let run = start(&runtime, graph.retry(RetryPolicy::none())).await;
+    run.outcome().await;
+    run.states().into_iter().find(|state| &*state.node == "take").map(|state| state.inputs)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_input_is_the_output_itself_only_if_every_field_fits() {
+    for (output, input) in [
+        (r#"{"a":"x","b":1}"#, Some(r#"{"a":"x","b":1}"#)),
+        (r#"{"a":"x","b":null}"#, Some(r#"{"a":"x","b":null}"#)),
+        (r#"{"a":7,"b":1}"#, Some(r#"{"a":"7","b":1}"#)),
+        (r#"{"a":"x","b":1,"c":2}"#, Some(r#"{"a":"x","b":1}"#)),
+        (r#"{"a":"x","c":2}"#, None),
+        (r#"{"a":null,"b":1}"#, None),
+    ] {
+        let found = taken(output).await.map(|input| input.to_json());
+        assert_eq!(found.as_deref(), input, "{output}");
+    }
+}
