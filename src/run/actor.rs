@@ -1,8 +1,8 @@
 //! The actor of a run: carries out what the pure machine and the walker decide.
 //!
-//! It walks alone as long as that is enough. Then come its children: lanes and, if the graph has
-//! mergers, the unites actor. A child that ends before the run
-//! breaks the run: it ends as `FAILED`, and what was open is cancelled.
+//! It walks alone as long as that is enough, and waits for one execution: see `waiting.rs`. Then come
+//! its children: lanes and, if the graph has mergers, the unites actor. A child that ends before the
+//! run breaks the run: it ends as `FAILED`, and what was open is cancelled.
 
 use std::sync::Arc;
 
@@ -48,17 +48,17 @@ pub(crate) enum Opening {
 pub(crate) struct RunState {
     pub(super) cell: Arc<RunCell>,
     end: EndGuard,
-    pool: Arc<Pool>,
-    /// What the actor itself counts.
-    desk: Batch,
-    /// What was begun before the actor was there.
-    alone: Option<Box<Alone>>,
+    pub(super) pool: Arc<Pool>,
+    /// What the actor itself counts; `None` until it does.
+    desk: Option<Box<Batch>>,
+    /// What was begun before the actor was there, or waits without a lane.
+    pub(super) alone: Option<Box<Alone>>,
     /// Whether the children that the run needs were spawned.
     is_crew: bool,
     pub(super) unites: Option<ActorRef<UnitesMessage>>,
-    reports: Arc<Semaphore>,
+    reports: Option<Arc<Semaphore>>,
     lanes: usize,
-    timers: JoinSet<()>,
+    pub(super) timers: Option<JoinSet<()>>,
     /// The run has ended and waits for its groups to come back.
     pub(super) ending: bool,
 }
@@ -78,24 +78,24 @@ impl Actor for RunActor {
             Opening::GoOn(alone) => alone.pool(),
             Opening::Start | Opening::Retry(..) => cell.pool(),
         };
-        let reports = Arc::new(Semaphore::new(REPORTS));
         let mut state = RunState {
             cell,
             end,
             pool,
-            desk: Batch::default(),
+            desk: None,
             alone: None,
             is_crew: false,
             unites: None,
-            reports,
+            reports: None,
             lanes: 0,
-            timers: JoinSet::new(),
+            timers: None,
             ending: false,
         };
         match opening {
             Opening::Start => {}
             Opening::GoOn(alone) => state.alone = Some(alone),
             Opening::Retry(what, id, reply) => {
+                state.set_reminders(&myself);
                 state.crew(&myself, None).await?;
                 myself.cast(RunMessage::Retry(what, id, reply))?;
             }
@@ -123,6 +123,7 @@ impl Actor for RunActor {
                 state.apply(*delta, &myself)?;
                 drop(permit);
             }
+            RunMessage::Woken => state.call_crew(&myself).await?,
             RunMessage::Hungry => state.spawn_lane(&myself, None).await?,
             RunMessage::Fired(firing) => {
                 let execution = state.step(&myself, |walker| walker.merged(*firing))?;
@@ -134,16 +135,21 @@ impl Actor for RunActor {
             RunMessage::Stop(stop) => {
                 let effect = state.cell.machine.lock().stop(stop);
                 state.carry_out(effect.into_iter().collect(), &myself)?;
+                state.stop_waiting(&myself);
             }
             RunMessage::GraceBegins => {
                 state.after(state.cell.settings.grace, &myself, RunMessage::GraceOver);
+                state.stop_waiting(&myself);
             }
             RunMessage::GraceOver => {
                 if !state.ending {
                     state.end_by_force(&myself);
                 }
             }
-            RunMessage::Retry(what, id, reply) => state.retry(what, &id, reply, &myself)?,
+            RunMessage::Retry(what, id, reply) => {
+                state.call_crew(&myself).await?;
+                state.retry(what, &id, reply, &myself)?;
+            }
             RunMessage::Reopened(execution, id, found) => {
                 state.reopened(execution, id, &found, &myself).await?;
             }
@@ -182,11 +188,11 @@ impl Drop for RunState {
 }
 
 impl RunState {
-    /// Walks as far as that goes without waiting, and leaves the rest to a crew.
+    /// Walks as far as that goes without waiting, and sees who goes on with the rest.
     async fn begin(&mut self, myself: &ActorRef<RunMessage>) -> Result<(), ActorProcessingErr> {
         let begin = || Box::new(Alone::begin(self.cell.clone(), &self.pool)).walk();
         match self.alone.take().or_else(begin) {
-            Some(rest) => self.crew(myself, Some(rest)).await,
+            Some(rest) => self.wait_for(rest, myself).await,
             None => {
                 self.end(myself);
                 Ok(())
@@ -195,27 +201,20 @@ impl RunState {
     }
 
     /// Spawns the children: with what was begun alone, or for a retry of what had ended.
-    async fn crew(
+    pub(super) async fn crew(
         &mut self,
         myself: &ActorRef<RunMessage>,
         alone: Option<Box<Alone>>,
     ) -> Result<(), ActorProcessingErr> {
         let plan = self.cell.ground.plan.clone();
-        if let Some(timeout) = plan.timeout {
-            self.after(timeout, myself, RunMessage::Stop(Stop::TimedOut));
-        }
         let (lane, barriers) = match alone.map(|alone| alone.into_parts()) {
             Some((lane, barriers)) => (Some(lane), Some(barriers)),
             None => (None, self.cell.barriers.lock().take()),
         };
-        if self.pool.control.is_below() {
-            self.follow_parent(myself);
-        }
         if plan.has_mergers {
             let barriers = barriers.unwrap_or_else(|| Barriers::new(plan));
             let arguments = UnitesArguments { barriers, run: myself.clone() };
-            let unites = Actor::spawn_linked(None, UnitesActor, arguments, myself.get_cell());
-            self.unites = Some(unites.await?.0);
+            self.unites = Some(spawn_child(UnitesActor, arguments, myself).await?);
         }
         self.is_crew = true;
         match lane {
@@ -231,8 +230,9 @@ impl RunState {
         step: impl FnOnce(&mut Walker<'_>) -> T,
     ) -> Result<T, ActorProcessingErr> {
         let watched = self.cell.bus.is_watched();
-        let result = step(&mut Walker::new(&self.cell.ground, &mut self.desk, watched));
-        let batch = self.desk.take();
+        let desk = self.desk.get_or_insert_default();
+        let result = step(&mut Walker::new(&self.cell.ground, desk, watched));
+        let batch = Batch::take(desk);
         for event in batch.events {
             self.cell.bus.send(event);
         }
@@ -293,8 +293,8 @@ impl RunState {
         self.end(myself);
     }
 
-    fn end(&mut self, myself: &ActorRef<RunMessage>) {
-        self.timers.abort_all();
+    pub(super) fn end(&mut self, myself: &ActorRef<RunMessage>) {
+        self.timers = None;
         self.end.end();
         myself.stop(None);
     }
@@ -332,42 +332,28 @@ impl RunState {
     async fn spawn_lane(
         &mut self,
         myself: &ActorRef<RunMessage>,
-        lane: Option<Lane>,
+        lane: Option<Box<Lane>>,
     ) -> Result<(), ActorProcessingErr> {
         if self.ending || self.lanes >= self.cell.lanes() {
             return Ok(());
         }
         self.lanes += 1;
-        let lane = lane.unwrap_or_else(|| Lane::new(self.cell.tools(&self.pool)));
+        let lane = lane.unwrap_or_else(|| Box::new(Lane::new(self.cell.tools(&self.pool))));
         let (run, unites) = (myself.clone(), self.unites.clone());
-        let crew = Crew { run, unites, reports: self.reports.clone() };
+        let reports = self.reports.get_or_insert_with(|| Arc::new(Semaphore::new(REPORTS)));
+        let crew = Crew { run, unites, reports: reports.clone() };
         let arguments = LaneArguments { lane, crew };
-        Actor::spawn_linked(None, LaneActor, arguments, myself.get_cell()).await?;
-        Ok(())
+        spawn_child(LaneActor, arguments, myself).await.map(drop)
     }
+}
 
-    /// A cancel of the run that started this one stops it like a cancel of its own.
-    fn follow_parent(&mut self, myself: &ActorRef<RunMessage>) {
-        let (control, myself) = (self.pool.control.clone(), myself.clone());
-        self.timers.spawn(async move {
-            control.cancelled().await;
-            // A run that is gone needs no stop.
-            let _ = myself.cast(RunMessage::Stop(Stop::Cancelled));
-        });
-    }
-
-    /// Tells the actor something after a while; forgotten when the run ends first.
-    fn after(
-        &mut self,
-        delay: std::time::Duration,
-        myself: &ActorRef<RunMessage>,
-        message: RunMessage,
-    ) {
-        let (sleep, myself) = (self.cell.facts.clock.sleep(delay), myself.clone());
-        self.timers.spawn(async move {
-            sleep.await;
-            // A run that is gone needs no timer.
-            let _ = myself.cast(message);
-        });
-    }
+/// Spawns a child of a run's actor.
+async fn spawn_child<A: Actor>(
+    actor: A,
+    arguments: A::Arguments,
+    run: &ActorRef<RunMessage>,
+) -> Result<ActorRef<A::Msg>, ActorProcessingErr> {
+    // Boxed: a run that waits without children keeps no room for what spawning one takes.
+    let spawned = Box::pin(Actor::spawn_linked(None, actor, arguments, run.get_cell()));
+    Ok(spawned.await?.0)
 }

@@ -16,6 +16,8 @@ use crate::id::StateId;
 pub(crate) enum RunMessage {
     /// A lane reported what ended; the permit bounds the reports under way.
     Reported(Box<RunDelta>, Option<Arc<OwnedSemaphorePermit>>),
+    /// What the actor itself waits for can go on.
+    Woken,
     /// A lane has work to share and not every lane is there.
     Hungry,
     /// A merger's group has settled.

@@ -46,6 +46,7 @@ mod state_ids;
 mod status;
 mod summary;
 mod unites;
+mod waiting;
 mod walk;
 
 pub(crate) use cell::{Lessor, Live, RunCell, RunSettings};

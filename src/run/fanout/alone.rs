@@ -2,12 +2,14 @@
 //!
 //! Invariants:
 //! 1. It never waits: a walk ends when the run has, when nothing can go on now, or when there is
-//!    enough to do for a crew. Then actors take over what the lane has, as it stands.
+//!    enough to do for a crew. Then actors take over what the lane has, as it stands: the run's own
+//!    if one execution waits and nothing else is left, else a crew.
 //! 2. What the lane did is applied after every turn, by the same machine and barriers that actors
 //!    apply reports with. There is no second way to run.
 //! 3. A fanout that is wide is not begun alone, so that a slow branch holds back few others.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -25,7 +27,11 @@ const ENOUGH: Duration = Duration::from_micros(100);
 /// A fanout of at least so many branches is left to a crew from its first branch on.
 const WIDE: usize = 512;
 
-/// A run without actors.
+/// How often what waits is polled until it is quiet: a set of futures wakes once after it has polled
+/// all of them, and what is woken by that may begin to wait anew.
+const ROUNDS: usize = 4;
+
+/// A run that no lane actor has.
 pub(crate) struct Alone {
     lane: Lane,
     barriers: Barriers,
@@ -53,16 +59,61 @@ impl Alone {
     }
 
     /// What the lane has, and the groups.
-    pub(crate) fn into_parts(self: Box<Self>) -> (Lane, Barriers) {
-        (self.lane, self.barriers)
+    pub(crate) fn into_parts(self: Box<Self>) -> (Box<Lane>, Barriers) {
+        (Box::new(self.lane), self.barriers)
     }
 
     /// Walks as far as it goes without waiting; gives back what is left, unless the run has ended.
-    pub(crate) fn walk(mut self: Box<Self>) -> Option<Box<Self>> {
-        let mut cx = Context::from_waker(Waker::noop());
+    pub(crate) fn walk(self: Box<Self>) -> Option<Box<Self>> {
+        self.walk_with(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Has the waker woken when what waits can go on, and walks on if that is already so.
+    ///
+    /// `woken` says whether it was woken since it last listened.
+    pub(crate) fn listen(
+        mut self: Box<Self>,
+        waker: &Waker,
+        woken: &AtomicBool,
+    ) -> Option<Box<Self>> {
+        let mut cx = Context::from_waker(waker);
+        for _ in 0..ROUNDS {
+            self.lane.list_parked();
+            woken.store(false, Ordering::SeqCst);
+            self = self.walk_with(&mut cx)?;
+            // What has come to wait meanwhile was not polled with the waker.
+            let is_polled = self.lane.unlisted.is_empty();
+            if !self.waits_for_one() || is_polled && !woken.load(Ordering::SeqCst) {
+                return Some(self);
+            }
+        }
+        // What goes on again and again is nothing to wait for.
+        woken.store(true, Ordering::SeqCst);
+        Some(self)
+    }
+
+    /// Whether nothing is left but one execution that waits.
+    ///
+    /// A lane of its own would cost it 7 KB and a message, and nobody could share what it has.
+    pub(crate) fn waits_for_one(&self) -> bool {
+        let lane = &self.lane;
+        lane.parked.len() == 1 && lane.tasks.is_empty() && lane.stalled.is_empty()
+    }
+
+    /// Ends everything that was begun: the run is being stopped.
+    pub(crate) fn abandon(mut self: Box<Self>) {
+        self.lane.abandon();
+        // Mergers whose groups are settled by that are begun, and ended too.
+        while !self.apply() && !self.lane.tasks.is_empty() {
+            self.lane.abandon();
+        }
+        *self.cell.barriers.lock() = Some(self.barriers);
+    }
+
+    fn walk_with(mut self: Box<Self>, cx: &mut Context<'_>) -> Option<Box<Self>> {
         let mut watch = None;
         loop {
-            let end = self.lane.turn(&mut cx);
+            let end = self.lane.turn(cx);
             if end == TurnEnd::Cancelled {
                 self.lane.abandon();
             }

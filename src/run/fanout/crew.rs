@@ -29,7 +29,7 @@ pub(crate) struct LaneActor;
 
 /// What a lane starts with.
 pub(crate) struct LaneArguments {
-    pub lane: Lane,
+    pub lane: Box<Lane>,
     pub crew: Crew,
 }
 
@@ -77,6 +77,11 @@ impl LaneArguments {
         let pool = self.lane.tools.pool.clone();
         // The lane was counted as one that could be spawned.
         pool.stops_waiting();
+        if self.lane.waiting.is_some() {
+            // What goes on may block this thread, whose next task is the run's actor: it was told of
+            // this lane. No other thread could take that task.
+            tokio::task::yield_now().await;
+        }
         while !pool.is_closed() {
             let changed = pool.control.changed.notified();
             tokio::pin!(changed);

@@ -339,6 +339,8 @@ impl Lane {
 
     /// Lists what waits, so that it can be seen and retried by hand.
     pub(super) fn list_parked(&mut self) {
+        // A run that waits for long keeps no room for more.
+        self.batch.run.records.reserve_exact(self.unlisted.len());
         for key in std::mem::take(&mut self.unlisted) {
             let Some(parked) = self.parked.get_mut(key) else { continue };
             // Another one may have come to wait under the same key.

@@ -100,6 +100,10 @@ impl Walker<'_> {
     }
 
     /// Writes down how a state ended.
+    #[expect(
+        clippy::boxed_local,
+        reason = "most records are not kept, and need no copy on the way"
+    )]
     pub(super) fn record(
         &mut self,
         execution: Box<Execution>,

@@ -5,6 +5,7 @@ mod drops;
 mod handlers;
 mod limits;
 mod store;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,0 +1,84 @@
+//! A run in which one execution waits and nothing else is left, which its own actor waits for.
+
+use std::time::Duration;
+
+use hotgraph::{
+    Document, GraphBuilder, Handler, NodeError, NodeSpec, RetryPolicy, Run, RunStatus, StateStatus,
+};
+
+use tokio::runtime::Handle;
+
+use super::{runtime, single, start};
+
+/// After `pass` one branch fails at once, and the other waits for a second, again and again.
+fn beside() -> GraphBuilder {
+    let slow = |name: &str| NodeSpec::new(name).handler("slow").input("n", 0);
+    Document::builder("g")
+        .retry(RetryPolicy::none())
+        .node(NodeSpec::new("pass").input("n", 1).next("fails").next("slow"))
+        .node(NodeSpec::new("fails"))
+        .node(slow("slow").next("slower"))
+        .node(slow("slower").next("slowest"))
+        .node(slow("slowest"))
+}
+
+async fn waiting() -> Run {
+    let fails = |_: ()| async { Err::<(), _>(NodeError::new("never")) };
+    let runtime = runtime().handler(Handler::one("fails", fails)).build().await.unwrap();
+    let run = start(&runtime, beside()).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(run.status().of("slow", StateStatus::Queued), 1);
+    run
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_goes_on_to_its_end() {
+    let run = waiting().await;
+    assert_eq!(run.outcome().await.status, RunStatus::Failed);
+    assert_eq!(run.status().of("slowest", StateStatus::Success), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_takes_a_retry() {
+    let run = waiting().await;
+    assert_eq!(run.retry_failed("again").await.unwrap().len(), 1);
+    assert_eq!(run.outcome().await.status, RunStatus::Failed);
+    let view = run.status();
+    assert_eq!(view.of("fails", StateStatus::RetryCreated), 1);
+    assert_eq!(view.of("fails", StateStatus::Errored), 1);
+    assert_eq!(view.of("slowest", StateStatus::Success), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_is_paused_and_goes_on() {
+    let run = waiting().await;
+    run.pause();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let view = run.status();
+    assert_eq!(view.status, RunStatus::Paused);
+    assert_eq!(view.of("slower", StateStatus::Created), 1);
+    run.resume();
+    run.outcome().await;
+    assert_eq!(run.status().of("slowest", StateStatus::Success), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_is_cancelled_at_once() {
+    let run = waiting().await;
+    let before = tokio::time::Instant::now();
+    run.cancel();
+    assert_eq!(run.outcome().await.status, RunStatus::Cancelled);
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    assert_eq!(run.status().of("slow", StateStatus::Cancelled), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_has_no_task_but_its_actor() {
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let runtime = runtime().build().await.unwrap();
+    let before = tasks();
+    let run = start(&runtime, single(NodeSpec::new("slow").input("n", 0))).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(tasks() - before, 1);
+    assert!(run.await.is_success());
+}
