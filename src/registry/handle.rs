@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::event::RuntimeBus;
 use crate::id::GraphName;
 use crate::version::{
-    AuditQuery, AuditRecord, Command, Decision, Done, Pin, Retention, Routing, Selector, Snapshot,
-    VersionError,
+    AuditQuery, AuditRecord, Command, Decision, Done, GraphSecrets, Pin, Retention, Routing,
+    Selector, Snapshot, VersionError,
 };
 
 /// The versions of every graph of a runtime.
@@ -68,6 +68,11 @@ impl Registry {
                 return Ok((pin, decision));
             }
         }
+    }
+
+    /// What the runs of a graph can read: at least as new as the version that a start got before.
+    pub(crate) fn secrets(&self, graph: &GraphName) -> GraphSecrets {
+        self.shared.routing.load().secrets(graph)
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {

@@ -9,8 +9,8 @@ use crate::clock::{Rng, SystemClock};
 use crate::graph::Plan;
 use crate::id::{GraphName, LabelName, VersionNumber};
 use crate::version::{
-    Change, Command, Done, LabelChange, NewVersion, Pin, Retention, RollbackTarget, Selector,
-    Terms, VersionChange, VersionError, Weight,
+    Change, Command, Done, GraphSecrets, LabelChange, NewVersion, Pin, Retention, RollbackTarget,
+    Selector, Terms, VersionChange, VersionError, Weight,
 };
 
 const GRAPH: &str = "g";
@@ -22,8 +22,9 @@ fn graph() -> GraphName {
 fn publish(promote: bool) -> Change {
     let plan = Arc::new(Plan::empty(GRAPH, None));
     let (note, tags, if_head, if_hash) = (None, Vec::new(), None, None);
-    let bindings = Arc::from([]);
-    Change::Publish(Box::new(NewVersion { plan, bindings, note, tags, if_head, if_hash, promote }))
+    let (bindings, secrets) = (Arc::from([]), GraphSecrets::default());
+    let new = NewVersion { plan, bindings, secrets, note, tags, if_head, if_hash, promote };
+    Change::Publish(Box::new(new))
 }
 
 fn on_label(change: LabelChange) -> Change {

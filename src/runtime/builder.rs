@@ -138,7 +138,6 @@ impl RuntimeBuilder {
             bus,
             chance: Mutex::new(Rng::seeded(seed)),
             secrets: self.secrets,
-            graph_secrets: DashMap::new(),
             permits: Arc::new(Semaphore::new(self.settings.max_runs.min(Semaphore::MAX_PERMITS))),
             settings: self.settings,
             runs: DashMap::default(),

@@ -65,8 +65,6 @@ struct Inner {
     chance: Mutex<Rng>,
     /// Those of the builder, which override what graphs bring.
     secrets: BTreeMap<String, String>,
-    /// Those of each graph's latest publish, overridden: operational, so no version has its own.
-    graph_secrets: DashMap<GraphName, Arc<BTreeMap<String, String>>>,
     settings: Settings,
     runs: DashMap<RunId, Run, BuildHasherDefault<RunIdHasher>>,
     by_key: DashMap<(GraphName, String), RunId>,

@@ -1,6 +1,5 @@
 //! How a graph becomes a version: checked as a whole, compiled, hashed, handed to the registry.
 
-use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use crate::graph::{
 };
 use crate::id::{DEFAULT_NAMESPACE, GraphName, VersionNumber};
 use crate::node::Handler;
-use crate::version::{Bindings, Change, Command, NewVersion, Terms};
+use crate::version::{Bindings, Change, Command, GraphSecrets, NewVersion, Terms};
 
 /// What a publish gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,17 +119,13 @@ impl Publish {
     async fn carry_out(self) -> Result<Published, PublishError> {
         let Self { runtime, graph, promote, note, tags, if_head, if_hash, terms } = self;
         let Compiled { plan, bindings, warnings } = runtime.compile(&graph)?;
-        let (name, hash) = (plan.name().clone(), plan.hash());
+        let hash = plan.hash();
         let mut secrets = graph.document().secrets.0.clone();
         secrets.extend(runtime.inner.secrets.clone());
-        let plan = Arc::new(plan);
-        let new = NewVersion { plan, bindings, note, tags, if_head, if_hash, promote };
+        let (plan, secrets) = (Arc::new(plan), GraphSecrets::new(secrets));
+        let new = NewVersion { plan, bindings, secrets, note, tags, if_head, if_hash, promote };
         let command = Command { change: Change::Publish(Box::new(new)), terms };
-        // In place before the swap, so that a start that gets the version gets its secrets. Nothing
-        // waits from here until the change is on its way: a dropped caller leaves both or neither.
-        let before = runtime.inner.graph_secrets.insert(name.clone(), Arc::new(secrets));
-        let done = runtime.inner.registry.execute(command).await;
-        let done = done.inspect_err(|_| runtime.put_back(name, before))?;
+        let done = runtime.inner.registry.execute(command).await?;
         let version = done.version.expect("a publish is about a version");
         Ok(Published { version, created: done.created, hash, revision: done.revision, warnings })
     }
@@ -168,6 +163,7 @@ impl Runtime {
     /// Publishes a graph: it becomes a version that nothing starts on until it is promoted.
     ///
     /// The same content published again gives the version it already is, unless that was retired.
+    /// Its secrets are those of the graph from then on, whatever version a run starts on.
     pub fn publish(&self, graph: impl Into<Graph>) -> Publish {
         Publish::new(self.clone(), graph.into(), false)
     }
@@ -177,14 +173,6 @@ impl Runtime {
     /// If that version is active already, nothing changes.
     pub fn publish_and_promote(&self, graph: impl Into<Graph>) -> Publish {
         Publish::new(self.clone(), graph.into(), true)
-    }
-
-    /// Undoes what a refused publish did to a graph's secrets.
-    fn put_back(&self, graph: GraphName, secrets: Option<Arc<BTreeMap<String, String>>>) {
-        match secrets {
-            Some(secrets) => drop(self.inner.graph_secrets.insert(graph, secrets)),
-            None => drop(self.inner.graph_secrets.remove(&graph)),
-        }
     }
 
     fn compile(&self, graph: &Graph) -> Result<Compiled, PublishError> {

@@ -235,7 +235,6 @@ impl Start {
         store: &Store,
         bus: &Arc<RunBus>,
     ) -> RunFacts {
-        let secrets = self.inner.graph_secrets.get(&self.graph).map(|secrets| secrets.clone());
         RunFacts {
             run,
             graph: self.graph.clone(),
@@ -244,7 +243,7 @@ impl Start {
             names: plan.names.clone(),
             clock: self.inner.clock.clone(),
             store: store.clone(),
-            secrets: secrets.unwrap_or_default(),
+            secrets: self.inner.registry.secrets(&self.graph).values(),
             control: self.control.clone(),
             progress: bus.clone(),
         }

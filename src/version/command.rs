@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::label::{LabelPolicy, Standing, Weight};
 use super::manifest::Bindings;
 use super::rollback::RollbackTarget;
+use super::secrets::GraphSecrets;
 use crate::graph::{Compatibility, Plan};
 use crate::id::{GraphName, LabelName, VersionNumber};
 
@@ -61,6 +62,8 @@ pub(crate) enum Change {
 pub(crate) struct NewVersion {
     pub plan: Arc<Plan>,
     pub bindings: Bindings,
+    /// They take the place of those of the graph, also if the version is there already.
+    pub secrets: GraphSecrets,
     pub note: Option<Arc<str>>,
     pub tags: Vec<Arc<str>>,
     /// The number that the latest version must have; 0 if there must be none.

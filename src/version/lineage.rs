@@ -41,7 +41,7 @@ struct Answered {
     answer: Result<Done, VersionError>,
 }
 
-/// An accepted command that changed something, at the moment at which it takes effect.
+/// An accepted command that changed something, if only secrets, at the moment at which it takes effect.
 pub(crate) struct Turned<'a> {
     pub before: &'a Snapshot,
     pub after: &'a Arc<Snapshot>,
@@ -167,10 +167,10 @@ impl Lineages {
         record: impl FnOnce() -> Arc<AuditRecord>,
         swap: impl FnOnce(&Turned<'_>),
     ) {
-        let Settled { snapshot, changes, routed, unrouted, revoked } = settled;
+        let Settled { snapshot, is_changed, routed, unrouted, revoked, .. } = settled;
         routed.iter().for_each(|version| version.gate().cancel_drain());
         let record = record();
-        if !changes.is_empty() {
+        if is_changed {
             let before = std::mem::replace(&mut self.snapshot, Arc::new(snapshot));
             let (after, unrouted) = (&self.snapshot, &unrouted);
             swap(&Turned { before: &before, after, record: &record, unrouted, change });

@@ -24,6 +24,7 @@ mod retention;
 mod rollback;
 mod rollout;
 mod routing;
+mod secrets;
 mod snapshot;
 mod state;
 #[cfg(feature = "metrics")]
@@ -52,6 +53,7 @@ pub use rollout::{
 };
 pub(crate) use rollout::{Move, NamedGate, RolloutMachine};
 pub use routing::{GraphRouting, Routing, RoutingChange};
+pub(crate) use secrets::GraphSecrets;
 pub(crate) use snapshot::{ResolveError, Selector, Snapshot};
 pub use state::{VersionInfo, VersionStatus};
 pub use transition::Transition;

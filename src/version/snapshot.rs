@@ -10,6 +10,7 @@ use super::label::{LabelRoute, Standing};
 use super::manifest::Manifest;
 use super::marks::Marks;
 use super::pin::Version;
+use super::secrets::GraphSecrets;
 use crate::id::{GraphName, LabelName, VersionNumber};
 
 /// The routing of all graphs at one revision.
@@ -33,6 +34,8 @@ pub(crate) struct Route {
     pub verdicts: HashTrieMapSync<(VersionNumber, VersionNumber), Arc<CompatibilityReport>>,
     /// The highest number that was given, also to versions that are gone.
     pub head: u64,
+    /// Operational: they are no part of the routing that is put on record.
+    pub secrets: GraphSecrets,
 }
 
 /// A version that is not retired, and what was said about it.
@@ -100,6 +103,11 @@ impl Snapshot {
 
     pub(crate) fn graphs(&self) -> impl Iterator<Item = (&GraphName, &Route)> {
         self.graphs.iter()
+    }
+
+    /// What the runs of a graph can read.
+    pub(crate) fn secrets(&self, graph: &GraphName) -> GraphSecrets {
+        self.route(graph).map(|route| route.secrets.clone()).unwrap_or_default()
     }
 
     /// The version a start gets, and why; a start without a key takes its turn at a canary.

@@ -9,6 +9,7 @@ use super::marks::{Marks, Note};
 use super::pin::Version;
 use super::retention::Retention;
 use super::routing::RoutingChange;
+use super::secrets::GraphSecrets;
 use super::snapshot::{Entry, Route, Snapshot};
 use crate::id::{GraphName, LabelName, VersionNumber};
 
@@ -17,6 +18,8 @@ pub(super) struct Turn<'a> {
     before: &'a Snapshot,
     draft: Snapshot,
     changes: Vec<RoutingChange>,
+    /// Whether starts see another draft, also if no change is on record.
+    is_changed: bool,
     pub note: Arc<Note>,
     pub retention: &'a Retention,
 }
@@ -25,6 +28,8 @@ pub(super) struct Turn<'a> {
 pub(super) struct Settled {
     pub snapshot: Snapshot,
     pub changes: Arc<[RoutingChange]>,
+    /// Whether the snapshot is another one: it may be by secrets alone, which no change tells.
+    pub is_changed: bool,
     /// Versions that are routed to again: their drains end before the swap.
     pub routed: Vec<Arc<Version>>,
     /// Versions that are not routed to any more: their drains begin after the swap.
@@ -35,7 +40,8 @@ pub(super) struct Settled {
 
 impl<'a> Turn<'a> {
     pub(super) fn new(before: &'a Snapshot, note: Arc<Note>, retention: &'a Retention) -> Self {
-        Self { before, draft: before.clone(), changes: Vec::new(), note, retention }
+        let (draft, changes) = (before.clone(), Vec::new());
+        Self { before, draft, changes, is_changed: false, note, retention }
     }
 
     pub(super) const fn draft(&self) -> &Snapshot {
@@ -78,6 +84,13 @@ impl<'a> Turn<'a> {
         });
         self.changes.push(RoutingChange::Published { graph: graph.clone(), version: number });
         self.mark(graph, number, |it| *it = marks);
+    }
+
+    /// Lets the runs of a graph that start from now on read these secrets; it is not put on record.
+    pub(super) fn set_secrets(&mut self, graph: &GraphName, secrets: &GraphSecrets) {
+        if self.draft.route(graph).is_some_and(|route| route.secrets != *secrets) {
+            self.change(graph, |route| route.secrets = secrets.clone());
+        }
     }
 
     /// Puts a label in the place of the one of that name; one that leads the same is no change.
@@ -150,6 +163,7 @@ impl<'a> Turn<'a> {
         let mut route = self.draft.route(graph).cloned().unwrap_or_default();
         change(&mut route);
         self.draft.graphs.insert_mut(graph.clone(), route);
+        self.is_changed = true;
     }
 
     /// What the turn comes to; the revision grows by one if anything has changed.
@@ -177,8 +191,8 @@ impl<'a> Turn<'a> {
         if !self.changes.is_empty() {
             self.draft.revision += 1;
         }
-        let changes = self.changes.into();
-        Settled { snapshot: self.draft, changes, routed, unrouted, revoked }
+        let (changes, is_changed) = (self.changes.into(), self.is_changed);
+        Settled { snapshot: self.draft, changes, is_changed, routed, unrouted, revoked }
     }
 
     fn version(&self, graph: &GraphName, version: VersionNumber) -> Option<Arc<Version>> {

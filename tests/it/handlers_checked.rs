@@ -164,6 +164,66 @@ async fn a_publish_that_was_dropped_under_way_has_its_secrets() {
     assert_eq!(read(&runtime).await, "a");
 }
 
+/// A runtime, and the graph with a value of the secret that its handler returns.
+async fn telling() -> (Runtime, impl Fn(&str) -> Document) {
+    let tell = |_: (), ctx: Context| async move {
+        let told = ctx.secret("a").unwrap_or_default().to_owned();
+        Ok(Fields::from_iter([("read".into(), Value::from(told))]))
+    };
+    let runtime = runtime([Handler::one("teller", tell).secrets(["a"])]).await;
+    let graph = |secret: &str| {
+        Document::builder("g").node(NodeSpec::new("teller")).secret("a", secret).build()
+    };
+    runtime.publish_and_promote(graph("old")).await.unwrap();
+    (runtime, graph)
+}
+
+#[tokio::test]
+async fn a_publish_of_the_same_graph_brings_its_secrets() {
+    let (runtime, graph) = telling().await;
+    let revision = runtime.routing().revision;
+    assert!(!runtime.publish(graph("new")).await.unwrap().created);
+    assert_eq!((read(&runtime).await.as_str(), runtime.routing().revision), ("new", revision));
+}
+
+#[tokio::test]
+async fn a_refused_publish_takes_back_no_secrets_of_another() {
+    let (runtime, graph) = telling().await;
+    let refused = runtime.publish(graph("bad")).if_revision(99).into_future();
+    let (refused, accepted) = tokio::join!(refused, runtime.publish(graph("new")).into_future());
+    assert!(refused.is_err() && accepted.is_ok());
+    assert_eq!(read(&runtime).await, "new");
+}
+
+#[tokio::test]
+async fn a_publish_that_was_dropped_and_refused_leaves_no_secrets() {
+    let (runtime, graph) = telling().await;
+    let records = runtime.audit(&Default::default()).len();
+    {
+        let refused = runtime.publish(graph("bad")).if_revision(99).into_future();
+        assert!(refused.now_or_never().is_none());
+    }
+    while runtime.audit(&Default::default()).len() == records {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(read(&runtime).await, "old");
+}
+
+#[tokio::test]
+async fn no_record_of_a_publish_tells_its_secrets() {
+    let (runtime, graph) = telling().await;
+    let publish = runtime.publish(graph("hush")).by("ann");
+    assert!(!format!("{publish:?}").contains("hush"));
+    publish.await.unwrap();
+    let told = format!(
+        "{:?}{:?}{:?}{runtime:?}",
+        runtime.audit(&Default::default()),
+        runtime.routing(),
+        runtime.versions("g").list()
+    );
+    assert!(told.contains("ann") && !told.contains("hush"), "{told}");
+}
+
 #[tokio::test]
 async fn a_publish_after_a_shutdown_is_refused() {
     let runtime = runtime([pass()]).await;

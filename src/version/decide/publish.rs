@@ -29,6 +29,7 @@ pub(super) fn publish(turn: &mut Turn<'_>, new: &NewVersion) -> Result<Done, Ver
     if new.promote && route.default.active != Some(version) {
         done = label::promote(turn, &graph, &LabelName::default(), version)?;
     }
+    turn.set_secrets(&graph, &new.secrets);
     done.created = known.is_none();
     if done.created {
         collect(turn, &graph);

@@ -106,8 +106,8 @@ fn change(op: &Op) -> Change {
         Op::Publish { content, promote } => {
             let plan = Arc::new(Plan::empty("g", (content > 0).then_some([content; 32])));
             let (note, tags, if_head, if_hash) = (None, Vec::new(), None, None);
-            let bindings = Arc::from([]);
-            let new = NewVersion { plan, bindings, note, tags, if_head, if_hash, promote };
+            let (bindings, secrets) = (Arc::from([]), GraphSecrets::default());
+            let new = NewVersion { plan, bindings, secrets, note, tags, if_head, if_hash, promote };
             Change::Publish(Box::new(new))
         }
         Op::Promote(l, v) => on_label(l, LabelChange::Promote(number(v))),
