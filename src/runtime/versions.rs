@@ -255,9 +255,9 @@ impl Versions {
 
     /// Sends new runs of the label back to an earlier version; runs in flight finish on theirs.
     ///
-    /// Versions that an earlier rollback left are passed over. While a canary stands beside the
-    /// active version, `LastProven` and `Previous` take back the canary, which counts as reverted;
-    /// the active version stays.
+    /// Versions that an earlier rollback left are passed over. While a canary has a share of the
+    /// starts, `LastProven` and `Previous` take back the canary, which counts as reverted; the
+    /// active version stays. A canary with a share of none is cleared, as by a promotion.
     pub fn rollback(&self, target: RollbackTarget) -> Command<RolledBack> {
         let change = LabelChange::Rollback { target, force: false };
         Command::rolled_back(&self.inner, self.label_change(change))

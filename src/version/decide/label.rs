@@ -56,9 +56,9 @@ fn rollback(
     force: bool,
 ) -> Result<Done, VersionError> {
     let mut route = known(turn, graph, label)?;
-    if let (Some(canary), RollbackTarget::LastProven | RollbackTarget::Previous) =
-        (&route.canary, target)
-    {
+    // With a share of none it was given to no start, so it is not what has gone wrong.
+    let tried = route.canary.as_ref().filter(|canary| canary.weight > Weight::default());
+    if let (Some(canary), RollbackTarget::LastProven | RollbackTarget::Previous) = (tried, target) {
         // It never became active, so there is nothing to go back to: it is taken back itself.
         let candidate = canary.version;
         return Ok(revert_canary(turn, graph, label, route, candidate));

@@ -194,7 +194,7 @@ impl Model {
 
     fn rollback(&mut self, label: usize, target: Target, force: bool) -> Answer {
         let own = self.labels.get_mut(&label).ok_or("UnknownLabel")?;
-        if let (Some((v, _)), Target::LastProven | Target::Previous) = (own.canary, target) {
+        if let (Some((v, 1..)), Target::LastProven | Target::Previous) = (own.canary, target) {
             let active = own.active;
             own.canary = None;
             self.version(v)?.marks.insert("reverted");

@@ -53,6 +53,25 @@ async fn a_failure_before_promotion_takes_back_the_candidate_and_nothing_else() 
 }
 
 #[tokio::test]
+async fn a_candidate_that_no_start_was_given_does_not_stand_in_for_the_active_version() {
+    for target in [RollbackTarget::Previous, RollbackTarget::LastProven] {
+        let (runtime, clock) = timed().await;
+        let versions = runtime.versions("g");
+        promoted(&runtime, 1).await;
+        runtime.start("g", Value::Null).run().await.unwrap();
+        clock.advance(MINUTE);
+        runtime.publish_and_promote(numbered(2)).await.unwrap();
+        runtime.publish(numbered(3)).await.unwrap();
+        versions.set_canary(3, Weight::percent(0)).await.unwrap();
+        let done = versions.rollback(target).await.unwrap();
+        assert_eq!((done.version, done.left), (VersionNumber(1), Some(VersionNumber(2))));
+        assert!(versions.get(3).unwrap().marks.reverted.is_none(), "nobody was given it");
+        let label = versions.labels().remove(&"default".into()).unwrap();
+        assert_eq!((label.active, label.canary), (Some(VersionNumber(1)), None));
+    }
+}
+
+#[tokio::test]
 async fn the_default_target_is_proven_by_time_and_by_a_run() {
     let (runtime, clock) = timed().await;
     promoted(&runtime, 1).await;
