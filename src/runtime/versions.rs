@@ -75,6 +75,14 @@ impl Versions {
         route.labels().map(|(name, label)| (name, label.view())).collect()
     }
 
+    /// The active version of the label; `None` if it has none, or is not there.
+    ///
+    /// A start may get the canary instead: [`explain`](Self::explain) says which.
+    #[must_use]
+    pub fn active(&self) -> Option<VersionNumber> {
+        self.snapshot().route(&self.graph)?.label(&self.label)?.active
+    }
+
     /// The versions that wait for an approval, oldest first.
     #[must_use]
     pub fn pending(&self) -> Vec<VersionInfo> {

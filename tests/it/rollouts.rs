@@ -42,7 +42,7 @@ pub(crate) async fn runtime(bad: &[u64]) -> Runtime {
 }
 
 pub(crate) fn active(runtime: &Runtime) -> u64 {
-    runtime.versions("g").labels()[&"default".into()].active.unwrap().0
+    runtime.versions("g").active().unwrap().0
 }
 
 pub(crate) fn is_reverted(runtime: &Runtime, version: u64) -> bool {

@@ -53,6 +53,16 @@ async fn what_is_explained_is_what_the_next_start_gets() {
 }
 
 #[tokio::test]
+async fn the_active_version_is_not_the_canary() {
+    let runtime = shared(Weight::percent(100)).await;
+    let versions = runtime.versions("g");
+    assert_eq!(versions.explain(None).unwrap().version, VersionNumber(2));
+    assert_eq!(versions.active(), Some(VersionNumber(1)));
+    assert_eq!(versions.label("beta").active(), None);
+    assert_eq!(runtime.versions("h").active(), None);
+}
+
+#[tokio::test]
 async fn a_key_that_has_the_canary_keeps_it_while_the_share_grows() {
     let runtime = shared(Weight::percent(0)).await;
     let versions = runtime.versions("g");

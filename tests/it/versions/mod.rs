@@ -78,7 +78,7 @@ async fn held(runtime: &Runtime, version: u64) -> Run {
 const FOREVER: Duration = Duration::from_secs(1_000_000_000);
 
 fn active(runtime: &Runtime) -> u64 {
-    runtime.versions("g").explain(None).unwrap().version.0
+    runtime.versions("g").active().unwrap().0
 }
 
 fn status(runtime: &Runtime, version: u64) -> VersionStatus {
