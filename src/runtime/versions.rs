@@ -286,6 +286,9 @@ impl Versions {
     }
 
     /// Sets what the label asks of a version that is promoted or made a canary.
+    ///
+    /// If it asks for approvals, the versions that need one and that it never led to wait in
+    /// [`pending`](Self::pending) from now on.
     pub fn set_policy(&self, policy: LabelPolicy) -> Command {
         self.on_label(LabelChange::SetPolicy(policy))
     }

@@ -176,8 +176,24 @@ fn set_policy(
     let mut route = named(turn, graph, label)?;
     let version = route.active;
     route.policy = policy;
-    turn.set_label(graph, label, Some(route));
+    turn.set_label(graph, label, Some(route.clone()));
+    for version in candidates(turn.route(graph)?, &route) {
+        turn.mark(graph, version, |marks| marks.approval = Approval::Pending);
+    }
     Ok(Done { version, ..Done::default() })
+}
+
+/// The versions that nobody was asked about yet and that the label asks an approval of.
+///
+/// Those that it has led to were let through before: to go back to one is no new request.
+fn candidates(route: &Route, label: &LabelRoute) -> Vec<VersionNumber> {
+    let was_active = |version| label.promotions.iter().any(|one| one.version == version);
+    let all = route.versions.iter().filter(|(version, entry)| {
+        let marks = &entry.marks;
+        let is_open = marks.approval == Approval::Unasked && marks.revoked.is_none();
+        is_open && !was_active(**version) && asks_approval(route, label, **version)
+    });
+    all.map(|(version, _)| *version).collect()
 }
 
 fn remove(turn: &mut Turn<'_>, graph: &GraphName, label: &LabelName) -> Result<Done, VersionError> {
@@ -294,9 +310,11 @@ fn asked(
 
 /// Whether some label of a graph asks for an approval of a version.
 pub(super) fn needs_approval(route: &Route, version: VersionNumber) -> bool {
-    route.labels().any(|(_, label)| {
-        let level = label.policy.require_approval;
-        let report = level.and_then(|_| asked(route, label, version));
-        report.zip(level).is_some_and(|(report, level)| report.callers >= level)
-    })
+    route.labels().any(|(_, label)| asks_approval(route, label, version))
+}
+
+fn asks_approval(route: &Route, label: &LabelRoute, version: VersionNumber) -> bool {
+    let level = label.policy.require_approval;
+    let report = level.and_then(|_| asked(route, label, version));
+    report.zip(level).is_some_and(|(report, level)| report.callers >= level)
 }

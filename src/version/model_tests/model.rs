@@ -87,6 +87,8 @@ impl Model {
             Op::Policy(label, rejects, asks) => {
                 let own = self.labels.entry(label).or_default();
                 (own.rejects, own.asks) = (rejects, asks);
+                let own = own.clone();
+                self.queue(&own);
                 return Ok(own.active);
             }
             Op::Remove(label) if !self.labels.contains_key(&label) => return Err("UnknownLabel"),
@@ -149,6 +151,21 @@ impl Model {
                 marks.contains("approved").then_some(()).ok_or("ApprovalRequired")
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Versions that a label asks an approval of, and never led to, wait for it.
+    fn queue(&mut self, label: &Label) {
+        let (Some(active), Some(asks)) = (label.active, label.asks) else { return };
+        let is_asked = |v: &u64| {
+            let was_active = label.promotions.iter().any(|one| one.0 == *v);
+            let said = ["approved", "rejected", "revoked"];
+            let is_open = !said.iter().any(|mark| self.versions[v].marks.contains(mark));
+            is_open && !was_active && self.level(active, *v) >= asks
+        };
+        let asked: Vec<u64> = self.versions.keys().copied().filter(is_asked).collect();
+        for v in asked {
+            self.versions.get_mut(&v).map(|own| own.marks.insert("pending"));
         }
     }
 

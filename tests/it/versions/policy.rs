@@ -100,15 +100,23 @@ async fn a_rollback_asks_for_no_approval() {
 }
 
 #[tokio::test]
-async fn an_approval_that_is_asked_for_later_is_asked_for_all_the_same() {
+async fn a_version_waits_from_when_its_approval_is_asked_for() {
     let runtime = runtime().await;
     let versions = runtime.versions("g");
-    promoted(&runtime, 1).await;
-    runtime.publish(numbered(2)).await.unwrap();
-    let policy = LabelPolicy::default().require_approval(Compatibility::Compatible);
+    promoted(&runtime, 2).await;
+    runtime.publish(numbered(3)).await.unwrap();
+    runtime.publish(breaking().build()).await.unwrap();
+    versions.approve(4).by("ann").await.unwrap();
+    runtime.publish(breaking().result("renamed").build()).await.unwrap();
+    let policy = LabelPolicy::default().require_approval(Compatibility::Breaking);
     versions.set_policy(policy).await.unwrap();
-    let asked = refused(&runtime, versions.promote(2)).await;
+    assert_eq!(pending(&runtime), [5], "3 breaks nothing, and 4 is approved");
+    let policy = policy.require_approval(Compatibility::Compatible);
+    versions.set_policy(policy).await.unwrap();
+    assert_eq!(pending(&runtime), [3, 5], "the label has led to 1 and 2");
+    let asked = refused(&runtime, versions.promote(3)).await;
     assert!(matches!(asked, VersionError::ApprovalRequired { .. }), "{asked}");
-    versions.approve(2).await.unwrap();
-    versions.promote(2).await.unwrap();
+    versions.approve(3).await.unwrap();
+    versions.promote(3).await.unwrap();
+    assert_eq!(pending(&runtime), [5]);
 }
