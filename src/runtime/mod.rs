@@ -161,7 +161,8 @@ impl Runtime {
     /// Promotes versions of several graphs and labels at once: no start sees some without the others.
     ///
     /// Each one is a graph, a label and the version that it is to lead to. If one is refused, none is
-    /// promoted.
+    /// promoted. A version that is active on its label already stays so; if all are, or a label is
+    /// named twice, the release is refused.
     pub fn release<G, L, V>(&self, promotions: impl IntoIterator<Item = (G, L, V)>) -> Command
     where
         G: Into<GraphName>,

@@ -239,6 +239,14 @@ pub enum VersionError {
     /// A release changes at least one label.
     #[error("the release is empty")]
     EmptyRelease,
+    /// A release lets a label lead to one version.
+    #[error("label `{label}` of graph `{graph}` is twice in the release")]
+    LabelTwice {
+        /// The graph.
+        graph: GraphName,
+        /// The label.
+        label: LabelName,
+    },
     /// The registry has stopped.
     #[error("the registry has stopped")]
     Stopped,

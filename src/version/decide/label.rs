@@ -1,5 +1,6 @@
 //! What is done with labels: promotions, rollbacks, canaries, policies.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::graph::Compatibility;
@@ -46,6 +47,29 @@ pub(super) fn promote(
     }
     check_policy(turn, graph, label, &route, version)?;
     Ok(activate(turn, graph, label, route, version))
+}
+
+/// Promotes all that is not active yet; refused if something stands against one, or all are.
+pub(super) fn release(
+    turn: &mut Turn<'_>,
+    promotions: &[(GraphName, LabelName, VersionNumber)],
+) -> Result<(), VersionError> {
+    let mut labels = BTreeSet::new();
+    if let Some((graph, label, _)) = promotions.iter().find(|one| !labels.insert((&one.0, &one.1)))
+    {
+        let (graph, label) = (graph.clone(), label.clone());
+        return Err(VersionError::LabelTwice { graph, label });
+    }
+    let mut refusal = Some(VersionError::EmptyRelease);
+    for (at, (graph, label, version)) in promotions.iter().enumerate() {
+        match promote(turn, graph, label, *version) {
+            Ok(_) => refusal = None,
+            Err(active @ VersionError::AlreadyActive { .. }) if at == 0 => refusal = Some(active),
+            Err(VersionError::AlreadyActive { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    refusal.map_or(Ok(()), Err)
 }
 
 fn rollback(

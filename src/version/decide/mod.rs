@@ -18,12 +18,7 @@ pub(super) fn decide(turn: &mut Turn<'_>, change: &Change) -> Result<Done, Versi
         }
         Change::Judge { graph, from, to, level } => version::judge(turn, graph, *from, *to, *level),
         Change::Release(promotions) => {
-            if promotions.is_empty() {
-                return Err(VersionError::EmptyRelease);
-            }
-            for (graph, name, version) in promotions {
-                label::promote(turn, graph, name, *version)?;
-            }
+            label::release(turn, promotions)?;
             Ok(Done::default())
         }
         Change::Collect { graph } => {

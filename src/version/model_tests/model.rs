@@ -70,7 +70,7 @@ impl Model {
         match *op {
             Op::Publish { content, promote } => return self.publish(content, promote),
             Op::Promote(label, v) => return self.promote(label, v),
-            Op::Release(a, b) => return self.promote(0, a).and(self.promote(1, b)).map(|_| None),
+            Op::Release(a, b) => return self.release([(0, a), (1, b)]),
             Op::Rollback(label, target, force) => return self.rollback(label, target, force),
             Op::Mark(v, mark, set) => return self.mark(v, mark, set),
             Op::Canary(label, v, weight) => {
@@ -192,6 +192,13 @@ impl Model {
         let own = self.routable(label, v)?;
         self.policy(&own, v)?;
         self.activate(label, v)
+    }
+
+    fn release(&mut self, promotions: [(usize, u64); 2]) -> Answer {
+        let answers = promotions.map(|(label, v)| self.promote(label, v));
+        let refusal = answers.iter().find(|answer| !matches!(answer, Ok(_) | Err("AlreadyActive")));
+        let is_done = answers.iter().any(Result::is_ok);
+        refusal.copied().unwrap_or(if is_done { Ok(None) } else { answers[0] })
     }
 
     fn leave(&mut self, label: usize) {

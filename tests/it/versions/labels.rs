@@ -75,6 +75,30 @@ async fn a_release_is_all_or_nothing() {
     assert_eq!(refused(&runtime, runtime.release(empty)).await, VersionError::EmptyRelease);
 }
 
+#[tokio::test]
+async fn a_release_names_a_label_once() {
+    let runtime = runtime().await;
+    promoted(&runtime, 2).await;
+    let twice = [("g", "beta", 1), ("g", "default", 1), ("g", "beta", 2)];
+    let error = refused(&runtime, runtime.release(twice)).await;
+    assert_eq!(error, VersionError::LabelTwice { graph: "g".into(), label: "beta".into() });
+    assert_eq!(error.to_string(), "label `beta` of graph `default/g` is twice in the release");
+}
+
+#[tokio::test]
+async fn a_release_takes_what_is_active_already_as_done() {
+    let runtime = runtime().await;
+    promoted(&runtime, 2).await;
+    let before = runtime.versions("g").labels()[&"default".into()].clone();
+    let both = || runtime.release([("g", "default", 2), ("g", "beta", 1)]);
+    both().await.unwrap();
+    let labels = runtime.versions("g").labels();
+    assert_eq!(labels[&"default".into()], before);
+    assert_eq!(labels[&"beta".into()].active, Some(VersionNumber(1)));
+    let all = refused(&runtime, both()).await;
+    assert!(matches!(all, VersionError::AlreadyActive { .. }), "{all}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nobody_sees_half_a_release() {
     let runtime = runtime().await;
