@@ -150,7 +150,7 @@ pub enum VersionError {
         report: Arc<CompatibilityReport>,
     },
     /// New starts are routed to the version.
-    #[error("version {version} of graph `{graph}` cannot retire while {labels:?} lead to it")]
+    #[error("version {version} of graph `{graph}` is still routed to by {}", named(labels))]
     StillRouted {
         /// The graph.
         graph: GraphName,
@@ -160,9 +160,7 @@ pub enum VersionError {
         labels: Vec<LabelName>,
     },
     /// Runs are pinned to the version, or nodes of other versions run it.
-    #[error(
-        "version {version} of graph `{graph}` has {live} live runs and is used by {referenced_by:?}"
-    )]
+    #[error("version {version} of graph `{graph}` is in use: {}", users(*live, referenced_by))]
     InUse {
         /// The graph.
         graph: GraphName,
@@ -286,6 +284,20 @@ pub enum Blocking {
     ReferencedBy(GraphName, VersionNumber),
     /// It is one of the latest, or of the latest proven ones.
     Kept,
+}
+
+fn named(labels: &[LabelName]) -> String {
+    let plural = if labels.len() == 1 { "" } else { "s" };
+    let names: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+    format!("label{plural} {}", names.join(", "))
+}
+
+fn users(live: u64, referenced_by: &[(GraphName, VersionNumber)]) -> String {
+    let runs = (live > 0).then(|| format!("{live} live run{}", if live == 1 { "" } else { "s" }));
+    let nodes = referenced_by.iter().map(|(graph, version)| format!("`{graph}` {version}"));
+    let nodes: Vec<_> = nodes.collect();
+    let nodes = (!nodes.is_empty()).then(|| format!("nodes of {}", nodes.join(", ")));
+    runs.into_iter().chain(nodes).collect::<Vec<_>>().join("; ")
 }
 
 fn listed(considered: &[Considered]) -> String {

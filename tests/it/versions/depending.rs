@@ -25,6 +25,8 @@ async fn a_version_that_another_one_runs_does_not_retire() {
     let used = refused(&runtime, runtime.versions("g").retire(1)).await;
     let VersionError::InUse { live: 0, referenced_by, .. } = &used else { panic!("{used}") };
     assert_eq!(referenced_by, &[("parent".into(), VersionNumber(1))]);
+    let expected = "version v1 of graph `default/g` is in use: nodes of `default/parent` v1";
+    assert_eq!(used.to_string(), expected);
     runtime.publish_and_promote(parent(child())).await.unwrap();
     runtime.versions("parent").retire(1).await.unwrap();
     runtime.versions("g").retire(1).await.unwrap();

@@ -28,7 +28,9 @@ async fn runs_in_the_way_are_kept_or_paused_and_the_wait_says_so() {
         promoted(&runtime, 2).await;
         let run = held(&runtime, 1).await;
         let late = runtime.versions("g").drained(1).within(MINUTE, then).await;
-        assert!(matches!(late, Err(VersionError::InUse { live: 1, .. })), "{late:?}");
+        let late = late.unwrap_err();
+        assert!(matches!(late, VersionError::InUse { live: 1, .. }), "{late:?}");
+        assert_eq!(late.to_string(), "version v1 of graph `default/g` is in use: 1 live run");
         assert_eq!(run.status().status, expected);
     }
 }
@@ -43,7 +45,10 @@ async fn runs_of_a_version_that_is_active_again_are_left_alone() {
         tokio::time::sleep(MINUTE / 2).await;
         versions.promote(1).await.unwrap();
     });
-    assert!(matches!(late, Err(VersionError::StillRouted { .. })), "{late:?}");
+    let late = late.unwrap_err();
+    assert!(matches!(late, VersionError::StillRouted { .. }), "{late:?}");
+    let expected = "version v1 of graph `default/g` is still routed to by label `default`";
+    assert_eq!(late.to_string(), expected);
     assert_eq!(run.status().status, RunStatus::Running);
     let unknown = versions.drained(9).await;
     assert!(matches!(unknown, Err(VersionError::UnknownVersion { .. })), "{unknown:?}");
