@@ -64,8 +64,8 @@ impl Start {
     }
 
     /// Starts on this version instead of the active one; never falls back to another.
-    pub fn version(mut self, version: VersionNumber) -> Self {
-        self.selector = Selector::Version(version);
+    pub fn version(mut self, version: impl Into<VersionNumber>) -> Self {
+        self.selector = Selector::Version(version.into());
         self
     }
 
