@@ -76,9 +76,10 @@ impl Run {
         &self.cell.decision
     }
 
-    /// Whether states of it were retried by hand.
-    pub(crate) fn was_retried(&self) -> bool {
-        self.cell.machine.lock().was_retried()
+    /// How its first episode ended; `None` once states of it were retried by hand.
+    pub(crate) fn first_end(&self) -> Option<RunStatus> {
+        let machine = self.cell.machine.lock();
+        (!machine.was_retried()).then(|| machine.status())
     }
 
     /// When it started, if anybody wanted to know then.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::command::InFlight;
 use super::versions::Versions;
-use crate::id::{LabelName, VersionNumber};
+use crate::id::VersionNumber;
 use crate::version::{Version, VersionError};
 
 /// How often runs are cancelled that started on a version whose time was up.
@@ -60,7 +60,9 @@ impl Drain {
         }
         let (graph, version) = (self.versions.graph().clone(), self.version);
         loop {
-            let labels = self.labels();
+            let snapshot = self.versions.snapshot();
+            let route = snapshot.route(&graph);
+            let labels = route.map(|route| route.leading_to(version)).unwrap_or_default();
             if !labels.is_empty() {
                 return Err(VersionError::StillRouted { graph, version, labels });
             }
@@ -92,15 +94,6 @@ impl Drain {
                 Err(VersionError::VersionGone { graph, version: self.version })
             }
         }
-    }
-
-    /// The labels that lead to the version.
-    fn labels(&self) -> Vec<LabelName> {
-        let snapshot = self.versions.snapshot();
-        let Some(route) = snapshot.route(self.versions.graph()) else { return Vec::new() };
-        let leads = |version| version == self.version;
-        let labels = route.labels().filter(|(_, label)| label.targets().any(leads));
-        labels.map(|(name, _)| name).collect()
     }
 }
 

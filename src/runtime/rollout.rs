@@ -83,14 +83,11 @@ impl std::fmt::Debug for BeginRollout {
 impl Inner {
     /// Tells the rollouts how a run ended, if they judge by it.
     pub(super) fn tell_rollouts(&self, run: &Run) {
-        // A manual retry is the same run once more.
-        if run.was_retried() {
-            return;
-        }
-        let failed = match run.status().status {
-            RunStatus::Success => false,
-            RunStatus::Failed | RunStatus::TimedOut => true,
-            RunStatus::Running | RunStatus::Paused | RunStatus::Cancelled => return,
+        let failed = match run.first_end() {
+            Some(RunStatus::Success) => false,
+            Some(RunStatus::Failed | RunStatus::TimedOut) => true,
+            // A manual retry is the same run once more.
+            None | Some(RunStatus::Running | RunStatus::Paused | RunStatus::Cancelled) => return,
         };
         // A run that began before the rollout has no time, and is not counted.
         let Some(began) = run.began() else { return };

@@ -80,7 +80,7 @@ impl Versions {
     /// A start may get the canary instead: [`explain`](Self::explain) says which.
     #[must_use]
     pub fn active(&self) -> Option<VersionNumber> {
-        self.snapshot().route(&self.graph)?.label(&self.label)?.active
+        self.snapshot().standing(&self.graph, &self.label).active
     }
 
     /// The versions that wait for an approval, oldest first.

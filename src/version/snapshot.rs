@@ -191,6 +191,12 @@ impl Route {
         std::iter::once((LabelName::default(), &self.default)).chain(others)
     }
 
+    /// The labels that lead to a version, as their active one or as their canary.
+    pub(crate) fn leading_to(&self, version: VersionNumber) -> Vec<LabelName> {
+        let labels = self.labels().filter(|(_, label)| label.targets().any(|one| one == version));
+        labels.map(|(name, _)| name).collect()
+    }
+
     /// The versions that some label leads to.
     pub(crate) fn routed(&self) -> impl Iterator<Item = VersionNumber> {
         let others = self.labels.values().flat_map(LabelRoute::targets);

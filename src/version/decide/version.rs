@@ -64,8 +64,7 @@ fn retire(
     marks: &Marks,
 ) -> Result<(), VersionError> {
     let route = turn.route(graph)?;
-    let labels = route.labels().filter(|(_, label)| label.targets().any(|one| one == version));
-    let labels: Vec<_> = labels.map(|(name, _)| name).collect();
+    let labels = route.leading_to(version);
     let referenced_by: Vec<_> = route_users(turn.draft(), graph, version).collect();
     let name = graph.clone();
     if !labels.is_empty() {
