@@ -58,8 +58,8 @@ pub use version::{
     Approval, AuditQuery, AuditRecord, Blocker, Blocking, Changed, Comparison, CompatibilityReport,
     Considered, Decision, Ends, Evidence, GraphRouting, HealthGate, Judging, LabelPolicy,
     LabelView, Manifest, Marks, NotTaken, Note, Retention, RollbackTarget, RolloutEnd,
-    RolloutError, RolloutPhase, RolloutPlan, Routing, RoutingChange, RunEnd, RunGate, Sample,
-    StartRule, Step, Transition, Verdict, VersionError, VersionInfo, VersionStatus, Weight,
+    RolloutError, RolloutOf, RolloutPhase, RolloutPlan, Routing, RoutingChange, RunEnd, RunGate,
+    Sample, StartRule, Step, Transition, Verdict, VersionError, VersionInfo, VersionStatus, Weight,
 };
 
 mod event;

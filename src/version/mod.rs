@@ -47,11 +47,11 @@ pub use marks::{Approval, Marks, Note};
 pub(crate) use pin::{Pin, Version};
 pub use retention::Retention;
 pub use rollback::{Considered, NotTaken, RollbackTarget};
+pub(crate) use rollout::{Admission, Move, NamedGate, RolloutMachine};
 pub use rollout::{
-    Comparison, Ends, Evidence, HealthGate, Judging, RolloutEnd, RolloutError, RolloutPhase,
-    RolloutPlan, RunEnd, RunGate, Sample, Step, Verdict,
+    Comparison, Ends, Evidence, HealthGate, Judging, RolloutEnd, RolloutError, RolloutOf,
+    RolloutPhase, RolloutPlan, RunEnd, RunGate, Sample, Step, Verdict,
 };
-pub(crate) use rollout::{Move, NamedGate, RolloutMachine};
 pub use routing::{GraphRouting, Routing, RoutingChange};
 pub(crate) use secrets::GraphSecrets;
 pub(crate) use snapshot::{ResolveError, Selector, Snapshot};

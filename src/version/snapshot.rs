@@ -6,6 +6,7 @@ use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
 use super::compatibility::CompatibilityReport;
 use super::decision::{Decision, StartRule};
+use super::error::VersionError;
 use super::label::{LabelRoute, Standing};
 use super::manifest::Manifest;
 use super::marks::Marks;
@@ -99,6 +100,22 @@ impl Snapshot {
 
     pub(crate) fn route(&self, graph: &GraphName) -> Option<&Route> {
         self.graphs.get(graph)
+    }
+
+    /// A version that is not retired.
+    pub(crate) fn entry(
+        &self,
+        graph: &GraphName,
+        version: VersionNumber,
+    ) -> Result<&Entry, VersionError> {
+        let route = self.route(graph).ok_or_else(|| VersionError::UnknownGraph(graph.clone()))?;
+        route.versions.get(&version).ok_or_else(|| {
+            let graph = graph.clone();
+            match (1..=route.head).contains(&version.0) {
+                true => VersionError::VersionGone { graph, version },
+                false => VersionError::UnknownVersion { graph, version },
+            }
+        })
     }
 
     pub(crate) fn graphs(&self) -> impl Iterator<Item = (&GraphName, &Route)> {

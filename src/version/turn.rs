@@ -58,14 +58,7 @@ impl<'a> Turn<'a> {
         graph: &GraphName,
         version: VersionNumber,
     ) -> Result<&Entry, VersionError> {
-        let route = self.route(graph)?;
-        route.versions.get(&version).ok_or_else(|| {
-            let graph = graph.clone();
-            match (1..=route.head).contains(&version.0) {
-                true => VersionError::VersionGone { graph, version },
-                false => VersionError::UnknownVersion { graph, version },
-            }
-        })
+        self.draft.entry(graph, version)
     }
 
     /// Whether starts can be routed to a version as long as the turn is under way.

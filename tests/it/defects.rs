@@ -135,7 +135,8 @@ async fn a_promotion_by_hand_ends_the_rollout_and_the_next_may_begin() {
     rollout.promote().await.unwrap();
     assert_eq!(rollout.ended().await, RolloutEnd::Completed);
     let again = rollout.promote().await;
-    assert_eq!(again, Err(RolloutError::Ended { end: RolloutEnd::Completed }));
+    let end = RolloutEnd::Completed;
+    assert!(matches!(&again, Err(RolloutError::Ended { end: is, .. }) if *is == end), "{again:?}");
     assert!(runtime.versions("g").rollout(3, RolloutPlan::blue_green()).await.is_ok());
 }
 

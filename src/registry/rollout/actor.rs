@@ -112,7 +112,7 @@ impl Actor for RolloutActor {
         _myself: ActorRef<Self::Msg>,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        state.let_go(RolloutEnd::Superseded("the runtime was shut down".into()));
+        state.let_go(RolloutEnd::ShutDown);
         state.settle(By::Order(None, None));
         Ok(())
     }
@@ -153,7 +153,7 @@ impl RolloutState {
             directory.verdicts.count(&self.given.place, &verdict);
         }
         if self.given.directory.strong_count() == 0 {
-            self.let_go(RolloutEnd::Superseded("the runtime is gone".into()));
+            self.let_go(RolloutEnd::ShutDown);
         } else if let Some(wanted) = self.tick(verdict) {
             if matches!(wanted, Move::RollBack(_)) && self.is_kept() {
                 let why = "the version is BREAKING, and the label keeps such versions";
@@ -257,7 +257,8 @@ impl RolloutState {
             Err(refused) => refused,
         };
         match (&wanted, &refused) {
-            (_, VersionError::LabelChanged { .. } | VersionError::Stopped) => {
+            (_, VersionError::Stopped) => self.let_go(RolloutEnd::ShutDown),
+            (_, VersionError::LabelChanged { .. }) => {
                 self.let_go(RolloutEnd::Superseded(refused.to_string().into()));
             }
             (Move::TakeBack(_) | Move::RollBack(_), _) => {
@@ -296,7 +297,7 @@ impl RolloutState {
 
     /// Tells how the rollout stands; the directory first, so that the label is free for the next.
     fn settle(&mut self, by: By) {
-        let mut status = status(&self.given.place, self.given.version, &self.given.machine);
+        let mut status = status(&self.given.machine);
         status.refused = self.refused.as_ref().map(|(refused, _)| refused.clone());
         let place_of = |status: &RolloutStatus| (status.phase.clone(), status.is_paused);
         let has_moved = place_of(&self.given.tell.borrow()) != place_of(&status);

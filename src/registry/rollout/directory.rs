@@ -18,8 +18,9 @@ use crate::event::{EventKind, RolloutEvent, RuntimeBus};
 use crate::id::{GraphName, LabelName, VersionNumber};
 use crate::registry::Registry;
 use crate::version::{
-    Change, Command, Evidence, LabelChange, Move, RolloutEnd, RolloutError, RolloutMachine,
-    RolloutPhase, RolloutPlan, RunEnd, Standing, Terms, VersionError,
+    Admission, Change, Command, Evidence, LabelChange, Move, RolloutEnd, RolloutError,
+    RolloutMachine, RolloutOf, RolloutPhase, RolloutPlan, RunEnd, Snapshot, Standing, Terms,
+    VersionError,
 };
 
 /// How long a label is left alone after it went back by itself.
@@ -125,11 +126,13 @@ impl Rollouts {
     ) -> Result<Rollout, RolloutError> {
         let _one_at_a_time = self.beginning.lock().await;
         let (graph, label) = request.place.clone();
-        let before = registry.snapshot().standing(&graph, &label);
-        let replaced = self.make_room(clock.now(), &request, before)?;
+        let of = RolloutOf { graph: graph.clone(), label: label.clone(), version: request.version };
+        let snapshot = registry.snapshot();
+        let before = snapshot.standing(&graph, &label);
+        let replaced = self.make_room(clock.now(), &snapshot, &of, &request)?;
         let RolloutRequest { place, version, plan, by, reason, .. } = request;
         let plan = Arc::new(plan);
-        let (mut machine, weight) = RolloutMachine::begin(plan.clone(), clock.now());
+        let (mut machine, weight) = RolloutMachine::begin(of, plan.clone(), clock.now());
         let terms = Terms { by: by.clone(), reason: reason.clone(), ..Terms::default() };
         let terms = Terms { if_standing: Some(before), ..terms };
         let change = LabelChange::SetCanary(version, weight);
@@ -144,7 +147,7 @@ impl Rollouts {
         let active = before.active.ok_or(VersionError::NoActiveVersion { graph, label })?;
         let evidence = Arc::new(Mutex::new(Evidence::of(version, active, now)));
         let watched = Watched { since: done.revision, evidence: evidence.clone() };
-        let status = status(&place, version, &machine);
+        let status = status(&machine);
         self.tell(now, &status, by.clone(), reason);
         let (tell, told) = watch::channel(status);
         let arguments = RolloutArguments {
@@ -179,29 +182,18 @@ impl Rollouts {
     fn make_room(
         &self,
         now: Timestamp,
+        snapshot: &Snapshot,
+        of: &RolloutOf,
         request: &RolloutRequest,
-        before: Standing,
     ) -> Result<Option<Rollout>, RolloutError> {
-        let (graph, label) = request.place.clone();
-        if let Some(reason) = request.plan.problem() {
-            return Err(RolloutError::InvalidPlan { reason });
-        }
-        let known = self
-            .places
-            .get(&request.place)
-            .map(|known| (known.rollout.clone(), known.watched.is_some(), known.cool_at));
-        if let Some(until) = known.as_ref().and_then(|known| known.2).filter(|until| now < *until) {
-            return Err(RolloutError::CoolingDown { graph, label, until });
-        }
-        let live = known.filter(|known| known.1).map(|known| known.0);
-        let tried = live.as_ref().map(|live| live.status().version);
-        let by_hand = before.canary.map(|(version, _)| version);
-        match tried.or(by_hand.filter(|version| *version != request.version)) {
-            Some(version) if !request.supersede => {
-                Err(RolloutError::RolloutInProgress { graph, label, version })
-            }
-            _ => Ok(live),
-        }
+        let known = self.places.get(&request.place);
+        let cool_at = known.as_ref().and_then(|known| known.cool_at);
+        let live = known.filter(|known| known.watched.is_some());
+        let live = live.map(|known| known.rollout.clone());
+        let under_way = live.as_ref().map(|live| live.status().version);
+        let (plan, supersede) = (&request.plan, request.supersede);
+        Admission { of, plan, snapshot, under_way, cool_at, supersede }.check(now)?;
+        Ok(live)
     }
 
     /// Tells who watches how a rollout stands since now.
@@ -239,14 +231,11 @@ impl Rollouts {
 }
 
 /// How a rollout stands.
-pub(super) fn status(
-    (graph, label): &Place,
-    version: VersionNumber,
-    machine: &RolloutMachine,
-) -> RolloutStatus {
+pub(super) fn status(machine: &RolloutMachine) -> RolloutStatus {
+    let RolloutOf { graph, label, version } = machine.of().clone();
     RolloutStatus {
-        graph: graph.clone(),
-        label: label.clone(),
+        graph,
+        label,
         version,
         phase: machine.phase().clone(),
         is_paused: machine.is_paused(),

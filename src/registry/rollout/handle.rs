@@ -8,7 +8,7 @@ use ractor::ActorRef;
 use tokio::sync::{oneshot, watch};
 
 use super::message::{Order, OrderKind, RolloutMessage, RolloutStatus};
-use crate::version::{RolloutEnd, RolloutError, RolloutPhase};
+use crate::version::{RolloutEnd, RolloutError, RolloutOf, RolloutPhase};
 
 /// A rollout of a version. Dropping the handle changes nothing.
 #[derive(Clone)]
@@ -70,7 +70,8 @@ impl Rollout {
     pub async fn ended(&self) -> RolloutEnd {
         match self.until(|_| false).await.phase {
             RolloutPhase::Ended(end) => end,
-            _ => RolloutEnd::Superseded("the runtime was shut down".into()),
+            // Its actor was ended before it could say so.
+            _ => RolloutEnd::ShutDown,
         }
     }
 
@@ -107,6 +108,11 @@ impl Rollout {
     /// Makes a promotion stay that has to be confirmed.
     pub fn confirm(&self) -> RolloutCommand {
         self.order(OrderKind::Confirm)
+    }
+
+    fn of(&self) -> RolloutOf {
+        let RolloutStatus { graph, label, version, .. } = self.status();
+        RolloutOf { graph, label, version }
     }
 
     fn order(&self, kind: OrderKind) -> RolloutCommand {
@@ -157,7 +163,7 @@ impl RolloutCommand {
         let _ = rollout.actor.cast(RolloutMessage::Order(order, reply));
         match answer.await {
             Ok(answer) => answer,
-            Err(_) => Err(RolloutError::Ended { end: rollout.ended().await }),
+            Err(_) => Err(RolloutError::Ended { of: rollout.of(), end: rollout.ended().await }),
         }
     }
 }

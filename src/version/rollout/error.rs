@@ -1,79 +1,106 @@
 //! Why a command on a rollout was refused; nothing has changed then.
 
+use std::fmt;
+use std::time::Duration;
+
 use super::gate::Verdict;
-use super::machine::{RolloutEnd, RolloutPhase};
+use super::phase::{RolloutEnd, RolloutPhase};
 use crate::clock::Timestamp;
 use crate::id::{GraphName, LabelName, VersionNumber};
 use crate::version::VersionError;
 
-/// Why a command on a rollout was refused; nothing has changed.
+/// Which rollout a refusal is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RolloutOf {
+    /// The graph.
+    pub graph: GraphName,
+    /// The label.
+    pub label: LabelName,
+    /// The version that is rolled out, or was to be.
+    pub version: VersionNumber,
+}
+
+impl fmt::Display for RolloutOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { graph, label, version } = self;
+        write!(f, "label `{label}` of graph `{graph}`, version {version}")
+    }
+}
+
+/// Why a command on a rollout was refused; nothing has changed but the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RolloutError {
     /// Nothing can be rolled out by the plan.
-    #[error("the plan of the rollout: {reason}")]
+    #[error("{of}: the plan cannot be carried out: {reason}")]
     InvalidPlan {
-        /// What is wrong with it.
+        /// The rollout that was to begin.
+        of: RolloutOf,
+        /// What is wrong with the plan.
         reason: String,
     },
     /// The label has a rollout, or a canary that was set by hand; supersede it explicitly.
-    #[error("label `{label}` of graph `{graph}` is trying version {version}")]
+    #[error("{of}: the label is trying version {tried}")]
     RolloutInProgress {
-        /// The graph.
-        graph: GraphName,
-        /// The label.
-        label: LabelName,
-        /// The version that is rolled out.
-        version: VersionNumber,
+        /// The rollout that was to begin.
+        of: RolloutOf,
+        /// The version that the label is trying.
+        tried: VersionNumber,
     },
     /// The label went back by itself a moment ago.
-    #[error("label `{label}` of graph `{graph}` was rolled back by itself; it cools down")]
+    #[error("{of}: the label went back by itself, and cools down for another {left:.1?}")]
     CoolingDown {
-        /// The graph.
-        graph: GraphName,
-        /// The label.
-        label: LabelName,
+        /// The rollout that was to begin.
+        of: RolloutOf,
         /// When the next rollout may begin.
         until: Timestamp,
-    },
-    /// The label has no rollout.
-    #[error("label `{label}` of graph `{graph}` has no rollout")]
-    NoRollout {
-        /// The graph.
-        graph: GraphName,
-        /// The label.
-        label: LabelName,
+        /// How long that is from now.
+        left: Duration,
     },
     /// It waits for no promotion.
-    #[error("the rollout awaits no promotion: it is at {phase:?}")]
+    #[error("{of}: no promotion is awaited: the rollout is {phase}")]
     NotAwaitingPromotion {
+        /// The rollout.
+        of: RolloutOf,
         /// How far it is.
         phase: RolloutPhase,
     },
-    /// The version can no longer be started.
-    #[error("the version of the rollout is gone")]
-    NoCandidate,
+    /// The label does not lead to the version as the rollout left it.
+    #[error("{of}: the version is no longer the candidate of the label")]
+    NoCandidate {
+        /// The rollout.
+        of: RolloutOf,
+    },
     /// Not every gate passes.
-    #[error("the version of the rollout is not healthy: {verdict}")]
+    #[error("{of}: the version is not healthy: {verdict}")]
     NoHealthyCandidate {
+        /// The rollout.
+        of: RolloutOf,
         /// The gravest verdict.
         verdict: Verdict,
     },
     /// It is at no step that could be skipped.
-    #[error("the rollout has nothing to skip: it is at {phase:?}")]
+    #[error("{of}: there is no step to skip: the rollout is {phase}")]
     NothingToSkip {
+        /// The rollout.
+        of: RolloutOf,
         /// How far it is.
         phase: RolloutPhase,
     },
     /// It waits for no confirmation.
-    #[error("the rollout waits for no confirmation, or no longer: it is at {phase:?}")]
+    #[error("{of}: no confirmation is awaited, or no longer: the rollout is {phase}")]
     NothingToConfirm {
+        /// The rollout.
+        of: RolloutOf,
         /// How far it is.
         phase: RolloutPhase,
     },
     /// It has ended.
-    #[error("the rollout has ended: {end:?}")]
+    #[error("{of}: the rollout has ended: {end}")]
     Ended {
+        /// The rollout.
+        of: RolloutOf,
         /// How.
         end: RolloutEnd,
     },

@@ -8,46 +8,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::error::RolloutError;
+use super::error::{RolloutError, RolloutOf};
 use super::gate::Verdict;
+use super::phase::{RolloutEnd, RolloutPhase};
 use super::plan::{Hold, RolloutPlan};
 use crate::clock::Timestamp;
 use crate::version::Weight;
-
-/// How far a rollout is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RolloutPhase {
-    /// The version has the share of this step, counted from 0.
-    Step(usize),
-    /// Every step is over.
-    AwaitingPromotion,
-    /// It was promoted, and is still watched.
-    Baking,
-    /// Nothing follows.
-    Ended(RolloutEnd),
-}
-
-/// How a rollout ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RolloutEnd {
-    /// The version is the active one, for good.
-    Completed,
-    /// The version was taken back before it was promoted; the active version was never touched.
-    Aborted(Arc<str>),
-    /// The promotion was taken back.
-    RolledBack(Arc<str>),
-    /// Somebody changed the label meanwhile; the rollout let go of it.
-    Superseded(Arc<str>),
-    /// The promotion was to be taken back, and there is no version to go back to, or the label leaves
-    /// that to a person.
-    Stranded(Arc<str>),
-}
 
 /// What a rollout wants to be done to the routing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +30,7 @@ pub(crate) enum Move {
 /// One rollout.
 #[derive(Clone, Debug)]
 pub(crate) struct RolloutMachine {
+    of: RolloutOf,
     plan: Arc<RolloutPlan>,
     phase: RolloutPhase,
     began: Timestamp,
@@ -84,9 +51,10 @@ pub(crate) struct RolloutMachine {
 
 impl RolloutMachine {
     /// A rollout and the share of its first step.
-    pub(crate) fn begin(plan: Arc<RolloutPlan>, now: Timestamp) -> (Self, Weight) {
+    pub(crate) fn begin(of: RolloutOf, plan: Arc<RolloutPlan>, now: Timestamp) -> (Self, Weight) {
         let first = plan.steps[0].weight;
         let rollout = Self {
+            of,
             plan,
             phase: RolloutPhase::Step(0),
             began: now,
@@ -100,6 +68,10 @@ impl RolloutMachine {
             is_held_back: false,
         };
         (rollout, first)
+    }
+
+    pub(crate) const fn of(&self) -> &RolloutOf {
+        &self.of
     }
 
     pub(crate) const fn phase(&self) -> &RolloutPhase {
@@ -174,15 +146,16 @@ impl RolloutMachine {
     /// Promotes by hand; `has_candidate` says whether the version can still be started.
     pub(crate) fn promote(&self, has_candidate: bool) -> Result<Move, RolloutError> {
         self.live()?;
+        let of = self.of.clone();
         if self.phase != RolloutPhase::AwaitingPromotion {
-            return Err(RolloutError::NotAwaitingPromotion { phase: self.phase.clone() });
+            return Err(RolloutError::NotAwaitingPromotion { of, phase: self.phase.clone() });
         }
         if !has_candidate {
-            return Err(RolloutError::NoCandidate);
+            return Err(RolloutError::NoCandidate { of });
         }
         match self.healthy_since {
             Some(_) => Ok(Move::Promote),
-            None => Err(RolloutError::NoHealthyCandidate { verdict: self.verdict.clone() }),
+            None => Err(RolloutError::NoHealthyCandidate { of, verdict: self.verdict.clone() }),
         }
     }
 
@@ -213,7 +186,9 @@ impl RolloutMachine {
         self.live()?;
         match self.phase {
             RolloutPhase::Step(step) => Ok(self.after(step, now)),
-            _ => Err(RolloutError::NothingToSkip { phase: self.phase.clone() }),
+            _ => {
+                Err(RolloutError::NothingToSkip { of: self.of.clone(), phase: self.phase.clone() })
+            }
         }
     }
 
@@ -227,7 +202,10 @@ impl RolloutMachine {
                 self.is_confirmed = true;
                 Ok(())
             }
-            _ => Err(RolloutError::NothingToConfirm { phase: self.phase.clone() }),
+            _ => Err(RolloutError::NothingToConfirm {
+                of: self.of.clone(),
+                phase: self.phase.clone(),
+            }),
         }
     }
 
@@ -242,7 +220,9 @@ impl RolloutMachine {
 
     fn live(&self) -> Result<(), RolloutError> {
         match &self.phase {
-            RolloutPhase::Ended(end) => Err(RolloutError::Ended { end: end.clone() }),
+            RolloutPhase::Ended(end) => {
+                Err(RolloutError::Ended { of: self.of.clone(), end: end.clone() })
+            }
             _ => Ok(()),
         }
     }

@@ -4,20 +4,23 @@
 //! what is to be done to the routing. Gates judge by [`Evidence`]: the ends of runs that started
 //! since the rollout began.
 
+mod admission;
 mod comparison;
 mod error;
 mod evidence;
 mod gate;
 mod machine;
+mod phase;
 mod plan;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use admission::Admission;
 pub use comparison::{Comparison, Ends};
-pub use error::RolloutError;
+pub use error::{RolloutError, RolloutOf};
 pub use evidence::{Evidence, RunEnd, Sample};
 pub use gate::{HealthGate, Judging, RunGate, Verdict};
 pub(crate) use machine::{Move, RolloutMachine};
-pub use machine::{RolloutEnd, RolloutPhase};
+pub use phase::{RolloutEnd, RolloutPhase};
 pub(crate) use plan::NamedGate;
 pub use plan::{RolloutPlan, Step};

@@ -12,6 +12,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const CANDIDATE: VersionNumber = VersionNumber(2);
 const ACTIVE: VersionNumber = VersionNumber(1);
 
+fn of() -> RolloutOf {
+    RolloutOf { graph: "g".into(), label: "beta".into(), version: CANDIDATE }
+}
+
 /// A rollout under a clock that the test moves, whose moves are all carried out.
 struct Driven {
     rollout: RolloutMachine,
@@ -23,7 +27,7 @@ struct Driven {
 impl Driven {
     fn new(plan: RolloutPlan) -> Self {
         let now = Timestamp(1_000_000);
-        let (rollout, first) = RolloutMachine::begin(Arc::new(plan), now);
+        let (rollout, first) = RolloutMachine::begin(of(), Arc::new(plan), now);
         let mut driven = Self { rollout, now, ended: 0, moves: Vec::new() };
         driven.carry_out(Some(Move::Share(0, first)));
         driven
@@ -112,7 +116,7 @@ fn a_fail_takes_the_version_back_also_while_it_is_paused() {
         let end = RolloutEnd::Aborted("bad".into());
         assert_eq!(*driven.phase(), RolloutPhase::Ended(end.clone()));
         assert_eq!(driven.moves.last(), Some(&Move::TakeBack("bad".into())));
-        assert_eq!(driven.rollout.abort("x".into()), Err(RolloutError::Ended { end }));
+        assert_eq!(driven.rollout.abort("x".into()), Err(RolloutError::Ended { of: of(), end }));
         driven.seconds(100, &Verdict::Pass);
         assert_eq!(driven.moves.len(), 2, "nothing follows an end");
     }
@@ -122,13 +126,13 @@ fn a_fail_takes_the_version_back_also_while_it_is_paused() {
 fn a_promotion_by_hand_is_refused_for_the_first_of_three_reasons() {
     let mut driven = Driven::new(RolloutPlan::blue_green());
     let promote = |driven: &Driven, has_candidate| driven.rollout.promote(has_candidate);
-    let early = RolloutError::NotAwaitingPromotion { phase: RolloutPhase::Step(0) };
+    let early = RolloutError::NotAwaitingPromotion { of: of(), phase: RolloutPhase::Step(0) };
     assert_eq!(promote(&driven, false), Err(early));
     driven.second(Verdict::Pass);
     assert_eq!(*driven.phase(), RolloutPhase::AwaitingPromotion);
     driven.second(unclear());
-    assert_eq!(promote(&driven, false), Err(RolloutError::NoCandidate));
-    let unhealthy = RolloutError::NoHealthyCandidate { verdict: unclear() };
+    assert_eq!(promote(&driven, false), Err(RolloutError::NoCandidate { of: of() }));
+    let unhealthy = RolloutError::NoHealthyCandidate { of: of(), verdict: unclear() };
     assert_eq!(promote(&driven, true), Err(unhealthy));
     driven.second(Verdict::Pass);
     assert_eq!(promote(&driven, true), Ok(Move::Promote));
@@ -196,7 +200,10 @@ fn a_skip_ends_a_step_and_nothing_else() {
         assert_eq!(*driven.phase(), expected);
     }
     let phase = RolloutPhase::AwaitingPromotion;
-    assert_eq!(driven.rollout.skip(driven.now), Err(RolloutError::NothingToSkip { phase }));
+    assert_eq!(
+        driven.rollout.skip(driven.now),
+        Err(RolloutError::NothingToSkip { of: of(), phase })
+    );
 }
 
 #[test]

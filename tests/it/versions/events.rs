@@ -320,7 +320,7 @@ async fn a_rollout_says_who_ended_it_and_a_shutdown_ends_it_too() {
     let _rollout = rolled_out(&runtime, plan).await;
     told(&mut events);
     let _ = runtime.shutdown(Duration::ZERO).await;
-    let expected = "v2 rollout default phase={ended:{superseded:the runtime was shut down}}";
+    let expected = "v2 rollout default phase={ended:shut_down}";
     assert_eq!(told(&mut events), [expected]);
 }
 
