@@ -57,7 +57,7 @@ mod version;
 pub use version::{
     Approval, AuditQuery, AuditRecord, Blocker, Blocking, Changed, Comparison, CompatibilityReport,
     Considered, Decision, Ends, Evidence, GraphRouting, HealthGate, Judging, LabelPolicy,
-    LabelView, Manifest, Marks, NotTaken, Note, Retention, RollbackTarget, RolloutEnd,
+    LabelView, Manifest, Marks, NotTaken, Note, Refusal, Retention, RollbackTarget, RolloutEnd,
     RolloutError, RolloutOf, RolloutPhase, RolloutPlan, Routing, RoutingChange, RunEnd, RunGate,
     Sample, StartRule, Step, Transition, Verdict, VersionError, VersionInfo, VersionStatus, Weight,
 };

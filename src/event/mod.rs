@@ -101,6 +101,8 @@ pub struct RoutingEvent {
     pub label: Option<LabelName>,
     /// Who gave the command, if that was said.
     pub by: Option<Arc<str>>,
+    /// Whether a rollout gave it by itself; `by` is then who began the rollout.
+    pub is_automatic: bool,
     /// Why, if that was said.
     pub reason: Option<Arc<str>>,
     /// The revision of the routing after the command.
@@ -117,8 +119,10 @@ pub struct RolloutEvent {
     pub phase: RolloutPhase,
     /// Whether it is paused.
     pub is_paused: bool,
-    /// Who brought it there: who gave the order, or in whose name the rollout goes on by itself.
+    /// Who brought it there, if that was said.
     pub by: Option<Arc<str>>,
+    /// Whether it went there by itself; `by` is then who began it.
+    pub is_automatic: bool,
     /// Why, if an order said so.
     pub reason: Option<Arc<str>>,
 }

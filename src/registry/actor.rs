@@ -9,7 +9,7 @@ use super::message::RegistryMessage;
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::event::{EventKind, RoutingEvent, RuntimeBus};
-use crate::version::{Command, Done, Lineages, Retention, Turned, Version, VersionError};
+use crate::version::{Command, Done, Lineages, Refusal, Retention, Turned, Version, VersionError};
 
 /// The registry's actor.
 pub(crate) struct RegistryActor;
@@ -59,6 +59,11 @@ impl Actor for RegistryActor {
                 // A caller that has gone does not undo its command.
                 let _ = reply.send(answer);
             }
+            RegistryMessage::Refuse(command, refusal, reply) => {
+                state.refuse(&command, refusal);
+                // As above.
+                let _ = reply.send(());
+            }
             RegistryMessage::Drained(version) => state.drains.go_on(version, &myself),
         }
         Ok(())
@@ -87,6 +92,11 @@ impl RegistryState {
         answer
     }
 
+    fn refuse(&self, command: &Command, refusal: Refusal) {
+        let (now, mut audit) = (self.clock.now(), self.shared.audit.lock());
+        self.lineages.refuse(command, refusal, now, &mut audit);
+    }
+
     fn tell_drained(&self, versions: Vec<Arc<Version>>) {
         if self.bus.is_watched() {
             for version in versions {
@@ -108,6 +118,7 @@ fn tell(bus: &RuntimeBus, turned: &Turned<'_>) {
             change: moved.transition,
             label: moved.label,
             by: note.by.clone(),
+            is_automatic: note.is_automatic,
             reason: note.reason.clone(),
             revision,
         };

@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::event::RuntimeBus;
 use crate::id::GraphName;
 use crate::version::{
-    AuditQuery, AuditRecord, Command, Decision, Done, GraphSecrets, Pin, Retention, Routing,
-    Selector, Snapshot, VersionError,
+    AuditQuery, AuditRecord, Command, Decision, Done, GraphSecrets, Pin, Refusal, Retention,
+    Routing, Selector, Snapshot, VersionError,
 };
 
 /// The versions of every graph of a runtime.
@@ -42,6 +42,16 @@ impl Registry {
         let message = RegistryMessage::Execute(Box::new(command), reply);
         self.actor.cast(message).map_err(|_| VersionError::Stopped)?;
         answer.await.map_err(|_| VersionError::Stopped)?
+    }
+
+    /// Puts on record that a command was refused.
+    pub(crate) async fn refuse(&self, command: Command, refusal: Refusal) {
+        let (reply, answer) = oneshot::channel();
+        let message = RegistryMessage::Refuse(Box::new(command), refusal, reply);
+        // A registry that has stopped keeps no record of anything.
+        if self.actor.cast(message).is_ok() {
+            let _ = answer.await;
+        }
     }
 
     /// Pins the version a start gets, and says why it is that one.

@@ -220,7 +220,8 @@ impl Runtime {
             }
         }
         report.cancelled.sort_unstable();
-        inner.rollouts.stop();
+        // While the registry still keeps a record of their ends.
+        inner.rollouts.stop().await;
         inner.registry.stop().await;
         report
     }

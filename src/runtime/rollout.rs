@@ -9,7 +9,7 @@ use super::versions::Versions;
 use crate::id::VersionNumber;
 use crate::registry::{Rollout, RolloutRequest};
 use crate::run::{Run, RunStatus};
-use crate::version::{RolloutError, RolloutPlan, RunEnd, VersionError};
+use crate::version::{RolloutError, RolloutPlan, RunEnd, Terms, VersionError};
 
 /// A rollout that is about to begin; awaiting it begins it and gives its handle.
 ///
@@ -29,21 +29,21 @@ pub struct BeginRollout {
 
 impl BeginRollout {
     pub(super) fn new(versions: &Versions, version: VersionNumber, plan: RolloutPlan) -> Self {
-        let (by, reason) = (None, None);
         let place = versions.place();
-        let request = RolloutRequest { place, version, plan, by, reason, supersede: false };
+        let request =
+            RolloutRequest { place, version, plan, terms: Terms::default(), supersede: false };
         Self { inner: versions.inner().clone(), request }
     }
 
-    /// Says who begins it: it moves the label in this name.
+    /// Says who begins it; what it does by itself later is on record as done by the rollout.
     pub fn by(mut self, by: impl Into<Arc<str>>) -> Self {
-        self.request.by = Some(by.into());
+        self.request.terms.by = Some(by.into());
         self
     }
 
     /// Says why.
     pub fn reason(mut self, reason: impl Into<Arc<str>>) -> Self {
-        self.request.reason = Some(reason.into());
+        self.request.terms.reason = Some(reason.into());
         self
     }
 

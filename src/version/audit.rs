@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::command::Command;
 use super::error::VersionError;
 use super::marks::Note;
+use super::rollout::RolloutError;
 use super::routing::{Routing, RoutingChange};
 use crate::id::GraphName;
 
@@ -28,11 +30,53 @@ pub struct AuditRecord {
     /// What it was, in words.
     pub command: String,
     /// What it changed, or why it was refused.
-    pub outcome: Result<Arc<[RoutingChange]>, VersionError>,
+    pub outcome: Result<Arc<[RoutingChange]>, Refusal>,
     /// The revision of the routing before it.
     pub revision_before: u64,
     /// The revision of the routing after it; the same if it was refused or changed nothing.
     pub revision_after: u64,
+}
+
+impl AuditRecord {
+    /// A record without its number, which the log gives it.
+    pub(crate) fn of(
+        Command { change, terms }: &Command,
+        note: Arc<Note>,
+        outcome: Result<Arc<[RoutingChange]>, Refusal>,
+        [revision_before, revision_after]: [u64; 2],
+    ) -> Self {
+        Self {
+            seq: 0,
+            note,
+            request_id: terms.request_id.clone(),
+            graphs: change.graphs(),
+            command: change.to_string(),
+            outcome,
+            revision_before,
+            revision_after,
+        }
+    }
+}
+
+/// Why a command on record was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The routing stood against it.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// The rollout that it was about did.
+    #[error(transparent)]
+    Rollout(RolloutError),
+}
+
+impl From<RolloutError> for Refusal {
+    fn from(error: RolloutError) -> Self {
+        match error {
+            RolloutError::Refused(error) => Self::Version(error),
+            error => Self::Rollout(error),
+        }
+    }
 }
 
 /// Which records are wanted; all of them, unless told otherwise.
@@ -41,6 +85,7 @@ pub struct AuditRecord {
 pub struct AuditQuery {
     graph: Option<GraphName>,
     by: Option<String>,
+    is_automatic: Option<bool>,
     is_refused: Option<bool>,
     after: u64,
     limit: Option<usize>,
@@ -53,9 +98,15 @@ impl AuditQuery {
         self
     }
 
-    /// Only commands given by this person.
+    /// Only commands given by this person; not what a rollout did that the person began.
     pub fn by(mut self, by: impl Into<String>) -> Self {
-        self.by = Some(by.into());
+        (self.by, self.is_automatic) = (Some(by.into()), Some(false));
+        self
+    }
+
+    /// Only what rollouts did by themselves, whoever began them.
+    pub fn automatic(mut self) -> Self {
+        (self.by, self.is_automatic) = (None, Some(true));
         self
     }
 
@@ -86,8 +137,9 @@ impl AuditQuery {
     fn wants(&self, record: &AuditRecord) -> bool {
         let is_graph = self.graph.as_ref().is_none_or(|graph| record.graphs.contains(graph));
         let is_by = self.by.as_deref().is_none_or(|by| record.note.by.as_deref() == Some(by));
+        let is_author = self.is_automatic.is_none_or(|wanted| record.note.is_automatic == wanted);
         let is_outcome = self.is_refused.is_none_or(|wanted| record.outcome.is_err() == wanted);
-        record.seq > self.after && is_graph && is_by && is_outcome
+        record.seq > self.after && is_graph && is_by && is_author && is_outcome
     }
 }
 

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use super::label::{LabelPolicy, Standing, Weight};
 use super::manifest::Bindings;
+use super::marks::Note;
 use super::rollback::RollbackTarget;
+use super::rollout::{RolloutAct, RolloutOf};
 use super::secrets::GraphSecrets;
+use crate::clock::Timestamp;
 use crate::graph::{Compatibility, Plan};
 use crate::id::{GraphName, LabelName, VersionNumber};
 
@@ -22,6 +25,8 @@ pub(crate) struct Command {
 pub(crate) struct Terms {
     pub by: Option<Arc<str>>,
     pub reason: Option<Arc<str>>,
+    /// Whether a rollout gives it by itself: `by` is who began the rollout.
+    pub is_automatic: bool,
     /// The same id again gives the recorded result.
     pub request_id: Option<Arc<str>>,
     /// The revision the command is meant for.
@@ -88,6 +93,17 @@ pub(crate) enum LabelChange {
     ClearCanary,
     SetPolicy(LabelPolicy),
     Remove,
+    Rollout(Box<RolloutChange>),
+}
+
+/// What happens with a rollout: it goes on record, also if the label stays as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct RolloutChange {
+    /// The version that is rolled out.
+    pub version: VersionNumber,
+    pub act: RolloutAct,
+    /// What it comes to for the label.
+    pub moves: Option<LabelChange>,
 }
 
 /// What is done with a version.
@@ -119,7 +135,22 @@ pub(crate) struct Done {
     pub is_repeat: bool,
 }
 
+impl Terms {
+    /// What is put on record of who gives the command.
+    pub(crate) fn note(&self, at: Timestamp) -> Arc<Note> {
+        let Self { by, reason, is_automatic, .. } = self.clone();
+        Arc::new(Note { by, reason, at, is_automatic })
+    }
+}
+
 impl Change {
+    /// What happens with a rollout, and what it comes to for the label.
+    pub(crate) fn rollout(of: &RolloutOf, act: RolloutAct, moves: Option<LabelChange>) -> Self {
+        let RolloutOf { graph, label, version } = of.clone();
+        let change = LabelChange::Rollout(Box::new(RolloutChange { version, act, moves }));
+        Self::OnLabel { graph, label, change }
+    }
+
     /// What tells it from other commands: the same for a repeat of it.
     pub(crate) fn identity(&self) -> String {
         match self {
@@ -143,6 +174,16 @@ impl Change {
                 graphs.dedup();
                 graphs
             }
+        }
+    }
+}
+
+impl LabelChange {
+    /// What it does with the label, whoever wants it.
+    pub(crate) fn moved(&self) -> &Self {
+        match self {
+            Self::Rollout(change) => change.moves.as_ref().map_or(self, Self::moved),
+            _ => self,
         }
     }
 }
@@ -184,6 +225,20 @@ impl fmt::Display for LabelChange {
             Self::ClearCanary => f.write_str("clear canary"),
             Self::SetPolicy(policy) => write!(f, "set {policy:?}"),
             Self::Remove => f.write_str("remove label"),
+            Self::Rollout(change) => write!(f, "{change}"),
+        }
+    }
+}
+
+impl fmt::Display for RolloutChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, act, moves } = self;
+        match (act, moves) {
+            (RolloutAct::Begin, _) => write!(f, "begin rollout of {version}"),
+            (RolloutAct::Order(order), _) => write!(f, "{order} rollout of {version}"),
+            (RolloutAct::End(end), _) => write!(f, "end rollout of {version} as {}", end.word()),
+            (RolloutAct::Move, Some(moves)) => write!(f, "{moves}"),
+            (RolloutAct::Move, None) => write!(f, "go on with rollout of {version}"),
         }
     }
 }

@@ -3,16 +3,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::audit::{AuditLog, AuditRecord};
+use super::audit::{AuditLog, AuditRecord, Refusal};
 #[cfg(feature = "metrics")]
 use super::command::LabelChange;
 use super::command::{Change, Command, Done};
 use super::decide::decide;
 use super::error::{Changed, VersionError};
-use super::marks::Note;
 use super::pin::Version;
 use super::retention::Retention;
-use super::routing::RoutingChange;
 use super::snapshot::Snapshot;
 use super::transition::{Moved, transitions};
 use super::turn::{Settled, Turn};
@@ -60,12 +58,11 @@ impl Turned<'_> {
 
     /// The graph in which something was taken back, and whether a rollout did it.
     #[cfg(feature = "metrics")]
-    pub(crate) const fn taken_back(&self) -> Option<(&GraphName, bool)> {
-        match self.change {
-            Change::OnLabel { graph, change: LabelChange::Rollback { .. }, .. } => {
-                Some((graph, false))
-            }
-            Change::OnLabel { graph, change: LabelChange::Revert(_), .. } => Some((graph, true)),
+    pub(crate) fn taken_back(&self) -> Option<(&GraphName, bool)> {
+        let Change::OnLabel { graph, change, .. } = self.change else { return None };
+        match change.moved() {
+            LabelChange::Rollback { .. } => Some((graph, false)),
+            LabelChange::Revert(_) => Some((graph, true)),
             _ => None,
         }
     }
@@ -100,6 +97,19 @@ impl Lineages {
         answer
     }
 
+    /// Puts on record a command that was refused before the routing was asked.
+    pub(crate) fn refuse(
+        &self,
+        command: &Command,
+        refusal: Refusal,
+        now: Timestamp,
+        audit: &mut AuditLog,
+    ) {
+        let revision = self.snapshot.revision();
+        let note = command.terms.note(now);
+        audit.append(AuditRecord::of(command, note, Err(refusal), [revision; 2]));
+    }
+
     fn remember(&mut self, id: Arc<str>, answer: Answered) {
         self.answered.insert(id.clone(), answer);
         self.requests.push_back(id);
@@ -118,8 +128,7 @@ impl Lineages {
         swap: impl FnOnce(&Turned<'_>),
     ) -> Result<Done, VersionError> {
         let Command { change, terms } = command;
-        let note = Note { by: terms.by.clone(), reason: terms.reason.clone(), at: now };
-        let note = Arc::new(note);
+        let note = terms.note(now);
         let before = self.snapshot.revision();
         let mut turn = Turn::new(&self.snapshot, note.clone(), &self.retention);
         let taken = terms.request_id.as_ref().filter(|id| self.answered.contains_key(*id));
@@ -134,25 +143,16 @@ impl Lineages {
         let settled = decided.map(|done| (done, turn.settle(&graphs)));
         let (outcome, after) = match &settled {
             Ok((_, settled)) => (Ok(settled.changes.clone()), settled.snapshot.revision()),
-            Err(error) => (Err(error.clone()), before),
+            Err(error) => (Err(error.clone().into()), before),
         };
-        let record = |outcome: Result<Arc<[RoutingChange]>, VersionError>| AuditRecord {
-            seq: 0,
-            note,
-            request_id: terms.request_id.clone(),
-            graphs,
-            command: change.to_string(),
-            outcome,
-            revision_before: before,
-            revision_after: after,
-        };
+        let record = AuditRecord::of(command, note, outcome, [before, after]);
         match settled {
             Ok((done, settled)) => {
-                self.settle(settled, change, || audit.append(record(outcome)), swap);
+                self.settle(settled, change, || audit.append(record), swap);
                 Ok(Done { revision: after, ..done })
             }
             Err(error) => {
-                audit.append(record(outcome));
+                audit.append(record);
                 Err(error)
             }
         }

@@ -17,11 +17,17 @@ pub struct Note {
     pub reason: Option<Arc<str>>,
     /// When it was carried out, on the runtime's clock.
     pub at: Timestamp,
+    /// Whether a rollout gave it by itself; `by` is then who began the rollout.
+    pub is_automatic: bool,
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "by {}", self.by.as_deref().unwrap_or("nobody named"))?;
+        let by = self.by.as_deref().unwrap_or("nobody named");
+        match self.is_automatic {
+            true => write!(f, "by the rollout that was begun by {by}")?,
+            false => write!(f, "by {by}")?,
+        }
         match &self.reason {
             Some(reason) => write!(f, ", because: {reason}"),
             None => Ok(()),

@@ -33,7 +33,7 @@ mod transition;
 mod turn;
 
 pub(crate) use audit::AuditLog;
-pub use audit::{AuditQuery, AuditRecord};
+pub use audit::{AuditQuery, AuditRecord, Refusal};
 pub(crate) use command::{Change, Command, Done, LabelChange, NewVersion, Terms, VersionChange};
 pub use compatibility::CompatibilityReport;
 pub use decision::{Decision, StartRule};
@@ -47,7 +47,7 @@ pub use marks::{Approval, Marks, Note};
 pub(crate) use pin::{Pin, Version};
 pub use retention::Retention;
 pub use rollback::{Considered, NotTaken, RollbackTarget};
-pub(crate) use rollout::{Admission, Move, NamedGate, RolloutMachine};
+pub(crate) use rollout::{Admission, Move, NamedGate, RolloutAct, RolloutMachine, RolloutOrder};
 pub use rollout::{
     Comparison, Ends, Evidence, HealthGate, Judging, RolloutEnd, RolloutError, RolloutOf,
     RolloutPhase, RolloutPlan, RunEnd, RunGate, Sample, Step, Verdict,

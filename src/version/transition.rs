@@ -94,10 +94,12 @@ pub(crate) fn transitions(
     command: &Change,
     changes: &[RoutingChange],
 ) -> Vec<Moved> {
-    let is_back = matches!(
-        command,
-        Change::OnLabel { change: LabelChange::Rollback { .. } | LabelChange::Revert(_), .. }
-    );
+    let is_back = match command {
+        Change::OnLabel { change, .. } => {
+            matches!(change.moved(), LabelChange::Rollback { .. } | LabelChange::Revert(_))
+        }
+        _ => false,
+    };
     let (labels, marks, found) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     let mut walk = Walk { before, is_back, labels, marks, found };
     changes.iter().for_each(|change| walk.see(change));

@@ -12,6 +12,7 @@ mod metrics;
 mod million;
 mod module_order;
 mod naive;
+mod rollout_audit;
 mod rollout_refusals;
 mod rollouts;
 mod runs;

@@ -19,7 +19,7 @@ const ORDER: [&[&str]; 8] = [
 ];
 
 /// Files and folders of `src` in which nothing waits and nothing is an actor.
-const PURE: [&str; 24] = [
+const PURE: [&str; 28] = [
     "id.rs",
     "value",
     "graph",
@@ -36,6 +36,10 @@ const PURE: [&str; 24] = [
     "version/marks.rs",
     "version/retention.rs",
     "version/rollback.rs",
+    "version/rollout/admission.rs",
+    "version/rollout/machine.rs",
+    "version/rollout/order.rs",
+    "version/rollout/phase.rs",
     "version/routing.rs",
     "version/snapshot.rs",
     "version/state.rs",

@@ -14,16 +14,15 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::directory::{Place, Rollouts, status};
+use super::directory::{Place, Rollouts};
 use super::judge::judge;
-use super::message::{Order, OrderKind, RolloutMessage, RolloutStatus};
+use super::message::{RolloutMessage, RolloutStatus};
 use crate::clock::Clock;
-use crate::graph::Compatibility;
 use crate::id::VersionNumber;
 use crate::registry::Registry;
 use crate::version::{
-    Change, Command, Evidence, LabelChange, Move, RolloutEnd, RolloutError, RolloutMachine,
-    RolloutPlan, Standing, Terms, Verdict, VersionError,
+    Evidence, Move, RolloutAct, RolloutEnd, RolloutMachine, RolloutPlan, Standing, Terms, Verdict,
+    VersionError,
 };
 
 /// The actor of a rollout.
@@ -47,21 +46,13 @@ pub(super) struct RolloutArguments {
     pub by: Option<Arc<str>>,
 }
 
-/// What made a rollout do what it did.
-enum By {
-    /// Time and its gates.
-    Itself,
-    /// An order: by whom, and why.
-    Order(Option<Arc<str>>, Option<Arc<str>>),
-}
-
 /// The state of a rollout's actor.
 pub(super) struct RolloutState {
-    given: RolloutArguments,
+    pub(super) given: RolloutArguments,
     /// The wait for the next question, or the question itself.
     tasks: JoinSet<()>,
     /// What was refused that the rollout wanted by itself, and the revision of the routing then.
-    refused: Option<(VersionError, u64)>,
+    pub(super) refused: Option<(VersionError, u64)>,
 }
 
 impl Actor for RolloutActor {
@@ -93,11 +84,17 @@ impl Actor for RolloutActor {
                 state.wait(&myself);
             }
             RolloutMessage::Order(order, reply) => {
-                let (by, reason) = (order.by.clone(), order.reason.clone());
-                let answer = state.order(order).await;
-                state.settle(By::Order(by, reason));
+                let answer = state.order(order.kind, order.terms.clone()).await;
+                state.settle(order.terms).await;
                 // Whoever gave the order may have gone; it is carried out all the same.
                 let _ = reply.send(answer);
+            }
+            RolloutMessage::LetGo(terms, reply) => {
+                let why = "another rollout took its place";
+                state.let_go(RolloutEnd::Superseded(why.into()));
+                state.settle(terms).await;
+                // As above.
+                let _ = reply.send(());
             }
         }
         if state.given.machine.is_ended() {
@@ -113,7 +110,7 @@ impl Actor for RolloutActor {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         state.let_go(RolloutEnd::ShutDown);
-        state.settle(By::Order(None, None));
+        state.settle(state.own(None)).await;
         Ok(())
     }
 }
@@ -155,22 +152,31 @@ impl RolloutState {
         if self.given.directory.strong_count() == 0 {
             self.let_go(RolloutEnd::ShutDown);
         } else if let Some(wanted) = self.tick(verdict) {
-            if matches!(wanted, Move::RollBack(_)) && self.is_kept() {
-                let why = "the version is BREAKING, and the label keeps such versions";
-                self.let_go(RolloutEnd::Stranded(why.into()));
-                return self.settle(By::Itself);
-            }
-            let reason = match &wanted {
-                Move::TakeBack(why) | Move::RollBack(why) => why.clone(),
-                Move::Share(..) | Move::Promote => "every gate passes".into(),
-            };
-            let terms =
-                Terms { by: self.given.by.clone(), reason: Some(reason), ..Terms::default() };
-            if let Err(refused) = self.carry_out(wanted, terms).await {
-                self.hold_back(refused);
-            }
+            self.go_on(wanted).await;
         }
-        self.settle(By::Itself);
+        self.settle(self.own(None)).await;
+    }
+
+    /// Does what it wants by itself.
+    async fn go_on(&mut self, wanted: Move) {
+        if matches!(wanted, Move::RollBack(_)) && self.is_kept() {
+            let why = "the version is BREAKING, and the label keeps such versions";
+            return self.let_go(RolloutEnd::Stranded(why.into()));
+        }
+        let reason = match &wanted {
+            Move::TakeBack(why) | Move::RollBack(why) => why.clone(),
+            Move::Share(..) | Move::Promote => "every gate passes".into(),
+        };
+        let (next, terms) = (self.given.machine.clone(), self.own(Some(reason)));
+        if let Err(refused) = self.carry_out(RolloutAct::Move, next, Some(wanted), terms).await {
+            self.hold_back(refused);
+        }
+    }
+
+    /// The terms of what it does by itself.
+    fn own(&self, reason: Option<Arc<str>>) -> Terms {
+        let by = self.given.by.clone();
+        Terms { by, reason, is_automatic: true, ..Terms::default() }
     }
 
     /// What the rollout wants now, unless the label is no longer its own.
@@ -197,127 +203,5 @@ impl RolloutState {
     fn hold_back(&mut self, refused: VersionError) {
         self.refused = Some((refused, self.given.registry.snapshot().revision()));
         self.given.machine.hold_back(true);
-    }
-
-    async fn order(&mut self, order: Order) -> Result<(), RolloutError> {
-        let now = self.given.clock.now();
-        let Order { kind, by, reason } = order;
-        let machine = &mut self.given.machine;
-        let wanted = match kind {
-            OrderKind::Pause => return machine.pause(now),
-            OrderKind::Resume => return machine.resume(now),
-            OrderKind::Confirm => return machine.confirm(now),
-            OrderKind::LetGo => {
-                machine.let_go(RolloutEnd::Superseded("another rollout took its place".into()));
-                return Ok(());
-            }
-            OrderKind::Skip => machine.skip(now)?,
-            OrderKind::Abort => {
-                Some(machine.abort(reason.clone().unwrap_or_else(|| "it was aborted".into()))?)
-            }
-            OrderKind::Promote => {
-                let has_candidate = self.is_own();
-                Some(self.given.machine.promote(has_candidate)?)
-            }
-        };
-        let terms = Terms { by, reason, ..Terms::default() };
-        match wanted {
-            Some(wanted) => Ok(self.carry_out(wanted, terms).await?),
-            None => Ok(()),
-        }
-    }
-
-    /// Moves the label as the machine wants it, if it stands as the last move left it.
-    async fn carry_out(&mut self, wanted: Move, terms: Terms) -> Result<(), VersionError> {
-        let (graph, label) = self.given.place.clone();
-        let version = self.given.version;
-        let change = match &wanted {
-            Move::Share(_, weight) => LabelChange::SetCanary(version, *weight),
-            Move::Promote => LabelChange::Promote(version),
-            Move::TakeBack(_) | Move::RollBack(_) => LabelChange::Revert(version),
-        };
-        let standing = match &wanted {
-            Move::Share(_, weight) => {
-                Standing { canary: Some((version, *weight)), ..self.given.standing }
-            }
-            _ => Standing { active: Some(version), canary: None },
-        };
-        let terms = Terms { if_standing: Some(self.given.standing), ..terms };
-        let change = Change::OnLabel { graph, label, change };
-        let refused = match self.given.registry.execute(Command { change, terms }).await {
-            Ok(_) => {
-                let (now, ended) = (self.given.clock.now(), self.ended());
-                if wanted == Move::Promote {
-                    self.given.evidence.lock().promoted();
-                }
-                self.given.machine.done(wanted, now, ended);
-                (self.given.standing, self.refused) = (standing, None);
-                return Ok(());
-            }
-            Err(refused) => refused,
-        };
-        match (&wanted, &refused) {
-            (_, VersionError::Stopped) => self.let_go(RolloutEnd::ShutDown),
-            (_, VersionError::LabelChanged { .. }) => {
-                self.let_go(RolloutEnd::Superseded(refused.to_string().into()));
-            }
-            (Move::TakeBack(_) | Move::RollBack(_), _) => {
-                self.let_go(RolloutEnd::Stranded(refused.to_string().into()));
-            }
-            (Move::Share(..) | Move::Promote, _) => {}
-        }
-        Err(refused)
-    }
-
-    fn let_go(&mut self, end: RolloutEnd) {
-        self.given.machine.let_go(end);
-    }
-
-    /// Whether the label stands as the rollout left it.
-    fn is_own(&self) -> bool {
-        let (graph, label) = &self.given.place;
-        self.given.registry.snapshot().standing(graph, label) == self.given.standing
-    }
-
-    /// Whether the label leaves it to a person to take the promotion back.
-    fn is_kept(&self) -> bool {
-        let (graph, label) = &self.given.place;
-        let before = self.given.evidence.lock().active_version();
-        let snapshot = self.given.registry.snapshot();
-        let Some(route) = snapshot.route(graph) else { return false };
-        let keeps = route.label(label).is_some_and(|label| label.policy.keep_breaking);
-        let report = route.report(before, self.given.version).filter(|_| keeps);
-        report.is_some_and(|report| report.callers == Compatibility::Breaking)
-    }
-
-    /// How many runs of the candidate have ended since the rollout began.
-    fn ended(&self) -> u64 {
-        self.given.evidence.lock().candidate().ends().ended
-    }
-
-    /// Tells how the rollout stands; the directory first, so that the label is free for the next.
-    fn settle(&mut self, by: By) {
-        let mut status = status(&self.given.machine);
-        status.refused = self.refused.as_ref().map(|(refused, _)| refused.clone());
-        let place_of = |status: &RolloutStatus| (status.phase.clone(), status.is_paused);
-        let has_moved = place_of(&self.given.tell.borrow()) != place_of(&status);
-        if let Some(directory) = self.given.directory.upgrade() {
-            let now = self.given.clock.now();
-            if let Some(end) = status.end() {
-                directory.close(&self.given.place, now, end, matches!(by, By::Itself));
-            }
-            if has_moved {
-                let (by, reason) = match by {
-                    By::Itself => (self.given.by.clone(), None),
-                    By::Order(by, reason) => (by, reason),
-                };
-                directory.tell(now, &status, by, reason);
-            }
-        }
-        self.given.tell.send_if_modified(|told| {
-            let is_new = *told != status;
-            *told = status;
-            is_new
-        });
     }
 }

@@ -7,20 +7,14 @@ use std::time::Duration;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use parking_lot::Mutex;
-use ractor::Actor;
-use tokio::sync::watch;
 
-use super::actor::{RolloutActor, RolloutArguments};
 use super::handle::Rollout;
 use super::message::RolloutStatus;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 use crate::event::{EventKind, RolloutEvent, RuntimeBus};
 use crate::id::{GraphName, LabelName, VersionNumber};
-use crate::registry::Registry;
 use crate::version::{
-    Admission, Change, Command, Evidence, LabelChange, Move, RolloutEnd, RolloutError,
-    RolloutMachine, RolloutOf, RolloutPhase, RolloutPlan, RunEnd, Snapshot, Standing, Terms,
-    VersionError,
+    Evidence, RolloutEnd, RolloutMachine, RolloutOf, RolloutPhase, RunEnd, Terms,
 };
 
 /// How long a label is left alone after it went back by itself.
@@ -29,44 +23,33 @@ const COOL_DOWN: Duration = Duration::from_secs(60);
 /// A label of a graph.
 pub(crate) type Place = (GraphName, LabelName);
 
-/// What a rollout is asked for with.
-pub(crate) struct RolloutRequest {
-    pub place: Place,
-    pub version: VersionNumber,
-    pub plan: RolloutPlan,
-    pub by: Option<Arc<str>>,
-    pub reason: Option<Arc<str>>,
-    /// Whether it takes the place of a rollout under way, or of a canary that was set by hand.
-    pub supersede: bool,
-}
-
 /// The rollouts of a runtime.
 pub(crate) struct Rollouts {
     bus: Arc<RuntimeBus>,
-    places: DashMap<Place, Known>,
+    pub(super) places: DashMap<Place, Known>,
     /// How many are under way: read by every run that ends.
-    live: AtomicUsize,
+    pub(super) live: AtomicUsize,
     #[cfg(feature = "metrics")]
     pub(super) verdicts: super::reading::VerdictCounts,
     /// Whether the runtime is shut down.
-    closed: AtomicBool,
+    pub(super) closed: AtomicBool,
     /// Held while one begins, so that a label has one.
-    beginning: tokio::sync::Mutex<()>,
+    pub(super) beginning: tokio::sync::Mutex<()>,
 }
 
 /// What is known of a label's latest rollout.
-struct Known {
-    rollout: Rollout,
-    watched: Option<Watched>,
+pub(super) struct Known {
+    pub rollout: Rollout,
+    pub watched: Option<Watched>,
     /// When the label may be rolled out again, if it went back by itself.
-    cool_at: Option<Timestamp>,
+    pub cool_at: Option<Timestamp>,
 }
 
 /// The runs that a rollout judges by: those whose version was decided since it began.
 #[derive(Clone)]
-struct Watched {
-    since: u64,
-    evidence: Arc<Mutex<Evidence>>,
+pub(super) struct Watched {
+    pub since: u64,
+    pub evidence: Arc<Mutex<Evidence>>,
 }
 
 impl Rollouts {
@@ -117,104 +100,23 @@ impl Rollouts {
         }
     }
 
-    /// Begins a rollout: its first step is done when this returns.
-    pub(crate) async fn begin(
-        self: &Arc<Self>,
-        registry: &Registry,
-        clock: &Arc<dyn Clock>,
-        request: RolloutRequest,
-    ) -> Result<Rollout, RolloutError> {
-        let _one_at_a_time = self.beginning.lock().await;
-        let (graph, label) = request.place.clone();
-        let of = RolloutOf { graph: graph.clone(), label: label.clone(), version: request.version };
-        let snapshot = registry.snapshot();
-        let before = snapshot.standing(&graph, &label);
-        let replaced = self.make_room(clock.now(), &snapshot, &of, &request)?;
-        let RolloutRequest { place, version, plan, by, reason, .. } = request;
-        let plan = Arc::new(plan);
-        let (mut machine, weight) = RolloutMachine::begin(of, plan.clone(), clock.now());
-        let terms = Terms { by: by.clone(), reason: reason.clone(), ..Terms::default() };
-        let terms = Terms { if_standing: Some(before), ..terms };
-        let change = LabelChange::SetCanary(version, weight);
-        let change = Change::OnLabel { graph: graph.clone(), label: label.clone(), change };
-        let done = registry.execute(Command { change, terms }).await?;
-        // The label is taken: what had it before touches it no more.
-        if let Some(replaced) = replaced {
-            replaced.let_go().await;
-        }
-        let now = clock.now();
-        machine.done(Move::Share(0, weight), now, 0);
-        let active = before.active.ok_or(VersionError::NoActiveVersion { graph, label })?;
-        let evidence = Arc::new(Mutex::new(Evidence::of(version, active, now)));
-        let watched = Watched { since: done.revision, evidence: evidence.clone() };
-        let status = status(&machine);
-        self.tell(now, &status, by.clone(), reason);
-        let (tell, told) = watch::channel(status);
-        let arguments = RolloutArguments {
-            place: place.clone(),
-            version,
-            plan,
-            machine,
-            evidence,
-            standing: Standing { canary: Some((version, weight)), ..before },
-            registry: registry.clone(),
-            clock: clock.clone(),
-            directory: Arc::downgrade(self),
-            tell,
-            by,
-        };
-        let spawned = Actor::spawn(None, RolloutActor, arguments).await;
-        let (actor, _) = spawned.map_err(|_| VersionError::Stopped)?;
-        let rollout = Rollout::new(actor, told);
-        let known = Known { rollout: rollout.clone(), watched: Some(watched), cool_at: None };
-        self.live.fetch_add(1, Ordering::Relaxed);
-        self.places.insert(place, known);
-        // A shutdown that does not find it in the directory is seen here.
-        match self.closed.load(Ordering::SeqCst) {
-            true => rollout.stop(),
-            false => rollout.begun(),
-        }
-        Ok(rollout)
-    }
-
-    /// Makes sure that the label may be rolled out: the rollout that is to be replaced, if there is
-    /// one.
-    fn make_room(
-        &self,
-        now: Timestamp,
-        snapshot: &Snapshot,
-        of: &RolloutOf,
-        request: &RolloutRequest,
-    ) -> Result<Option<Rollout>, RolloutError> {
-        let known = self.places.get(&request.place);
-        let cool_at = known.as_ref().and_then(|known| known.cool_at);
-        let live = known.filter(|known| known.watched.is_some());
-        let live = live.map(|known| known.rollout.clone());
-        let under_way = live.as_ref().map(|live| live.status().version);
-        let (plan, supersede) = (&request.plan, request.supersede);
-        Admission { of, plan, snapshot, under_way, cool_at, supersede }.check(now)?;
-        Ok(live)
-    }
-
     /// Tells who watches how a rollout stands since now.
-    pub(super) fn tell(
-        &self,
-        now: Timestamp,
-        status: &RolloutStatus,
-        by: Option<Arc<str>>,
-        reason: Option<Arc<str>>,
-    ) {
+    pub(super) fn tell(&self, now: Timestamp, status: &RolloutStatus, terms: &Terms) {
         if self.bus.is_watched() {
             let RolloutStatus { graph, label, version, phase, is_paused, .. } = status.clone();
-            let event = RolloutEvent { label, phase, is_paused, by, reason };
+            let Terms { by, reason, is_automatic, .. } = terms.clone();
+            let event = RolloutEvent { label, phase, is_paused, by, is_automatic, reason };
             self.bus.send(now, graph, Some(version), EventKind::Rollout(Box::new(event)));
         }
     }
 
     /// Ends every rollout where it stands: the runtime shuts down.
-    pub(crate) fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.places.iter().for_each(|known| known.rollout.stop());
+        let all: Vec<_> = self.places.iter().map(|known| known.rollout.clone()).collect();
+        for rollout in all {
+            rollout.stop().await;
+        }
     }
 
     /// A rollout has ended; its label cools down if it went back by itself.

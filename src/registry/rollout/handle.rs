@@ -7,26 +7,34 @@ use std::sync::Arc;
 use ractor::ActorRef;
 use tokio::sync::{oneshot, watch};
 
-use super::message::{Order, OrderKind, RolloutMessage, RolloutStatus};
-use crate::version::{RolloutEnd, RolloutError, RolloutOf, RolloutPhase};
+use super::message::{Order, RolloutMessage, RolloutStatus};
+use crate::registry::Registry;
+use crate::version::{
+    Change, Command, RolloutAct, RolloutEnd, RolloutError, RolloutOf, RolloutOrder, RolloutPhase,
+    Terms,
+};
 
 /// A rollout of a version. Dropping the handle changes nothing.
 #[derive(Clone)]
 pub struct Rollout {
     actor: ActorRef<RolloutMessage>,
+    registry: Registry,
     status: watch::Receiver<RolloutStatus>,
 }
 
 impl Rollout {
     pub(super) const fn new(
         actor: ActorRef<RolloutMessage>,
+        registry: Registry,
         status: watch::Receiver<RolloutStatus>,
     ) -> Self {
-        Self { actor, status }
+        Self { actor, registry, status }
     }
 
-    pub(super) fn stop(&self) {
-        self.actor.stop(None);
+    /// Ends it where it stands.
+    pub(super) async fn stop(&self) {
+        // An actor that is gone has ended the rollout.
+        let _ = self.actor.stop_and_wait(None, None).await;
     }
 
     /// The directory knows it.
@@ -36,9 +44,12 @@ impl Rollout {
     }
 
     /// Another rollout has its label.
-    pub(super) async fn let_go(&self) {
+    pub(super) async fn let_go(&self, terms: Terms) {
+        let (reply, answer) = oneshot::channel();
         // It may have ended by itself.
-        let _ = self.order(OrderKind::LetGo).await;
+        if self.actor.cast(RolloutMessage::LetGo(terms, reply)).is_ok() {
+            let _ = answer.await;
+        }
     }
 
     /// How it stands.
@@ -80,34 +91,34 @@ impl Rollout {
     /// Refused, in this order, if the rollout awaits no promotion, its version is gone, or not every
     /// gate passes.
     pub fn promote(&self) -> RolloutCommand {
-        self.order(OrderKind::Promote)
+        self.order(RolloutOrder::Promote)
     }
 
     /// Takes the version back, or its promotion while it bakes. It is refused if somebody else has
     /// changed the label.
     pub fn abort(&self) -> RolloutCommand {
-        self.order(OrderKind::Abort)
+        self.order(RolloutOrder::Abort)
     }
 
     /// Holds the rollout where it is; a gate that fails still takes the version back, and its
     /// deadline and the time it bakes go on.
     pub fn pause(&self) -> RolloutCommand {
-        self.order(OrderKind::Pause)
+        self.order(RolloutOrder::Pause)
     }
 
     /// Goes on; the time of the pause does not count for the step.
     pub fn resume(&self) -> RolloutCommand {
-        self.order(OrderKind::Resume)
+        self.order(RolloutOrder::Resume)
     }
 
     /// Goes on to the next step, whatever this one waits for.
     pub fn skip(&self) -> RolloutCommand {
-        self.order(OrderKind::Skip)
+        self.order(RolloutOrder::Skip)
     }
 
     /// Makes a promotion stay that has to be confirmed.
     pub fn confirm(&self) -> RolloutCommand {
-        self.order(OrderKind::Confirm)
+        self.order(RolloutOrder::Confirm)
     }
 
     fn of(&self) -> RolloutOf {
@@ -115,8 +126,17 @@ impl Rollout {
         RolloutOf { graph, label, version }
     }
 
-    fn order(&self, kind: OrderKind) -> RolloutCommand {
-        let order = Order { kind, by: None, reason: None };
+    /// Refuses an order that no actor is left to take.
+    async fn refuse(&self, Order { kind, terms }: Order) -> RolloutError {
+        let of = self.of();
+        let change = Change::rollout(&of, RolloutAct::Order(kind), None);
+        let refusal = RolloutError::Ended { of, end: self.ended().await };
+        self.registry.refuse(Command { change, terms }, refusal.clone().into()).await;
+        refusal
+    }
+
+    fn order(&self, kind: RolloutOrder) -> RolloutCommand {
+        let order = Order { kind, terms: Terms::default() };
         RolloutCommand { rollout: self.clone(), order }
     }
 }
@@ -146,13 +166,13 @@ pub struct RolloutCommand {
 impl RolloutCommand {
     /// Says who gives the command.
     pub fn by(mut self, by: impl Into<Arc<str>>) -> Self {
-        self.order.by = Some(by.into());
+        self.order.terms.by = Some(by.into());
         self
     }
 
     /// Says why.
     pub fn reason(mut self, reason: impl Into<Arc<str>>) -> Self {
-        self.order.reason = Some(reason.into());
+        self.order.terms.reason = Some(reason.into());
         self
     }
 
@@ -160,10 +180,10 @@ impl RolloutCommand {
         let Self { rollout, order } = self;
         let (reply, answer) = oneshot::channel();
         // An actor that is gone has ended the rollout, which the missing answer says.
-        let _ = rollout.actor.cast(RolloutMessage::Order(order, reply));
+        let _ = rollout.actor.cast(RolloutMessage::Order(order.clone(), reply));
         match answer.await {
             Ok(answer) => answer,
-            Err(_) => Err(RolloutError::Ended { of: rollout.of(), end: rollout.ended().await }),
+            Err(_) => Err(rollout.refuse(order).await),
         }
     }
 }

@@ -1,11 +1,9 @@
 //! What a rollout's actor is told, and what it tells.
 
-use std::sync::Arc;
-
 use tokio::sync::oneshot;
 
 use crate::id::{GraphName, LabelName, VersionNumber};
-use crate::version::{RolloutError, RolloutPhase, Verdict, VersionError};
+use crate::version::{RolloutError, RolloutOrder, RolloutPhase, Terms, Verdict, VersionError};
 
 /// A message to a rollout's actor.
 #[derive(Debug)]
@@ -18,26 +16,15 @@ pub(crate) enum RolloutMessage {
     Judged(Verdict),
     /// Carry out an order and say whether it was.
     Order(Order, oneshot::Sender<Result<(), RolloutError>>),
+    /// Another rollout has the label, by whom and why.
+    LetGo(Terms, oneshot::Sender<()>),
 }
 
-/// What a rollout can be told to do, by whom and why.
+/// What a rollout is told to do, by whom and why.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
-    pub kind: OrderKind,
-    pub by: Option<Arc<str>>,
-    pub reason: Option<Arc<str>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OrderKind {
-    Promote,
-    Abort,
-    Pause,
-    Resume,
-    Skip,
-    Confirm,
-    /// Another rollout has the label.
-    LetGo,
+    pub kind: RolloutOrder,
+    pub terms: Terms,
 }
 
 /// How a rollout stands.

@@ -4,14 +4,17 @@
 //! which costs a run nothing while no rollout is under way.
 
 mod actor;
+mod begin;
 mod directory;
 mod handle;
 mod judge;
 mod message;
+mod moves;
 #[cfg(feature = "metrics")]
 mod reading;
 
-pub(crate) use directory::{RolloutRequest, Rollouts};
+pub(crate) use begin::RolloutRequest;
+pub(crate) use directory::Rollouts;
 pub use handle::{Rollout, RolloutCommand};
 pub use message::RolloutStatus;
 #[cfg(feature = "metrics")]

@@ -27,6 +27,7 @@ pub(super) fn decide(
         LabelChange::SetCanary(version, weight) => {
             set_canary(turn, graph, label, *version, *weight)
         }
+        LabelChange::Rollout(change) => super::rollout::decide(turn, graph, label, change),
         LabelChange::ClearCanary => clear_canary(turn, graph, label),
         LabelChange::SetPolicy(policy) => set_policy(turn, graph, label, *policy),
         LabelChange::Remove => remove(turn, graph, label),

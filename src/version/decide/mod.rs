@@ -2,6 +2,7 @@
 
 mod label;
 mod publish;
+mod rollout;
 mod version;
 
 use super::command::{Change, Done};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::error::{RolloutError, RolloutOf};
 use super::gate::Verdict;
+use super::order::RolloutOrder;
 use super::phase::{RolloutEnd, RolloutPhase};
 use super::plan::{Hold, RolloutPlan};
 use crate::clock::Timestamp;
@@ -140,6 +141,28 @@ impl RolloutMachine {
     pub(crate) fn let_go(&mut self, end: RolloutEnd) {
         if !self.is_ended() {
             self.phase = RolloutPhase::Ended(end);
+        }
+    }
+
+    /// Takes an order; what it comes to for the label, if anything.
+    ///
+    /// `is_own` says whether the label leads to the version as the rollout left it.
+    pub(crate) fn order(
+        &mut self,
+        order: RolloutOrder,
+        is_own: bool,
+        why: Option<Arc<str>>,
+        now: Timestamp,
+    ) -> Result<Option<Move>, RolloutError> {
+        match order {
+            RolloutOrder::Promote => self.promote(is_own).map(Some),
+            RolloutOrder::Abort => {
+                self.abort(why.unwrap_or_else(|| "it was aborted".into())).map(Some)
+            }
+            RolloutOrder::Pause => self.pause(now).map(|()| None),
+            RolloutOrder::Resume => self.resume(now).map(|()| None),
+            RolloutOrder::Skip => self.skip(now),
+            RolloutOrder::Confirm => self.confirm(now).map(|()| None),
         }
     }
 

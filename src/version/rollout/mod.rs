@@ -10,6 +10,7 @@ mod error;
 mod evidence;
 mod gate;
 mod machine;
+mod order;
 mod phase;
 mod plan;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use error::{RolloutError, RolloutOf};
 pub use evidence::{Evidence, RunEnd, Sample};
 pub use gate::{HealthGate, Judging, RunGate, Verdict};
 pub(crate) use machine::{Move, RolloutMachine};
+pub(crate) use order::{RolloutAct, RolloutOrder};
 pub use phase::{RolloutEnd, RolloutPhase};
 pub(crate) use plan::NamedGate;
 pub use plan::{RolloutPlan, Step};

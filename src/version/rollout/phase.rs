@@ -54,13 +54,32 @@ impl fmt::Display for RolloutPhase {
 
 impl fmt::Display for RolloutEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        self.why().map_or(Ok(()), |why| write!(f, ": {why}"))
+    }
+}
+
+impl RolloutEnd {
+    /// How it ended, without why.
+    pub(crate) const fn word(&self) -> &'static str {
         match self {
-            Self::Completed => f.write_str("completed"),
-            Self::Aborted(why) => write!(f, "aborted: {why}"),
-            Self::RolledBack(why) => write!(f, "rolled back: {why}"),
-            Self::Superseded(why) => write!(f, "superseded: {why}"),
-            Self::Stranded(why) => write!(f, "stranded: {why}"),
-            Self::ShutDown => f.write_str("shut down"),
+            Self::Completed => "completed",
+            Self::Aborted(_) => "aborted",
+            Self::RolledBack(_) => "rolled back",
+            Self::Superseded(_) => "superseded",
+            Self::Stranded(_) => "stranded",
+            Self::ShutDown => "shut down",
+        }
+    }
+
+    /// Why, unless it says so itself.
+    pub(crate) const fn why(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Completed | Self::ShutDown => None,
+            Self::Aborted(why)
+            | Self::RolledBack(why)
+            | Self::Superseded(why)
+            | Self::Stranded(why) => Some(why),
         }
     }
 }

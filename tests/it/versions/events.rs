@@ -193,7 +193,7 @@ async fn an_event_says_who_why_and_at_which_revision() {
     let expected = json!({
         "sequence": 0, "at": 7000, "run": null, "graph": "default/g", "version": 1,
         "kind": "routing", "change": "published", "label": null,
-        "by": "ann", "reason": "it is time", "revision": 1,
+        "by": "ann", "is_automatic": false, "reason": "it is time", "revision": 1,
     });
     assert_eq!(serde_json::to_value(&*event).unwrap(), expected);
 }

@@ -92,7 +92,7 @@ async fn refused(runtime: &Runtime, command: hotgraph::Command) -> VersionError 
     assert_eq!(runtime.routing(), before, "{error}");
     let record = runtime.audit(&Default::default()).pop().unwrap();
     assert_eq!(record.seq as usize, records + 1);
-    assert_eq!(record.outcome, Err(error.clone()));
+    assert_eq!(record.outcome, Err(error.clone().into()));
     assert_eq!(record.revision_before, record.revision_after);
     error
 }
