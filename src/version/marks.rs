@@ -60,6 +60,8 @@ pub struct Marks {
     pub reverted: Option<Arc<Note>>,
     /// It must not retire.
     pub held: Option<Arc<Note>>,
+    /// It was confirmed, or a rollout that promoted it watched it to the end.
+    pub proven: Option<Arc<Note>>,
     /// Nothing starts on it any more.
     pub revoked: Option<Arc<Note>>,
     /// Names for it, such as `stable`.

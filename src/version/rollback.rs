@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::graph::Compatibility;
 use crate::id::VersionNumber;
 
-/// How long a version has to be active to be proven, if a run on it succeeded too.
+/// How long a version has to be active to be proven without a rollout, if a run on it succeeded too.
 const PROOF: Duration = Duration::from_secs(60);
 
 /// Why a candidate was not taken to roll back to.
@@ -25,7 +25,7 @@ pub enum NotTaken {
     Revoked(Arc<Note>),
     /// It is retired.
     Retired,
-    /// It was not active for a minute with a run that succeeded.
+    /// No rollout proved it, and it was not active for a minute with a run that succeeded.
     NotProven,
     /// It does not have the tag.
     NotTagged,
@@ -54,8 +54,8 @@ impl std::fmt::Display for NotTaken {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RollbackTarget {
-    /// The latest one that is proven: it was active for a minute and a run on it succeeded. No
-    /// version since broke its callers.
+    /// The latest one that is proven: its rollout completed or was confirmed, or it was active for a
+    /// minute and a run on it succeeded. No version since broke its callers.
     #[default]
     LastProven,
     /// The one that was active before, proven or not.
@@ -146,8 +146,12 @@ fn misfit(
 }
 
 impl Entry {
-    /// Whether it was active for a minute on some label, and a run on it succeeded.
+    /// Whether it was confirmed, or baked by a rollout, or was active for a minute on some label and
+    /// a run on it succeeded.
     pub(crate) fn is_proven(&self, route: &Route, now: Timestamp) -> bool {
+        if self.marks.proven.is_some() {
+            return true;
+        }
         let number = self.version.number();
         let labels = route.labels().filter(|(_, label)| label.active == Some(number));
         let current = labels.map(|(_, label)| now.since(label.since)).max().unwrap_or_default();

@@ -53,7 +53,8 @@ pub struct VersionInfo {
     pub live: u64,
     /// How many runs on it ended as SUCCESS; 0 if it is retired.
     pub succeeded: u64,
-    /// Whether it was active for a minute and a run on it succeeded.
+    /// Whether its rollout completed or was confirmed, or it was active for a minute and a run on it
+    /// succeeded; no longer if it is retired.
     pub is_proven: bool,
     /// What was said about it.
     pub marks: Marks,

@@ -47,6 +47,8 @@ pub enum Transition {
     Approved,
     /// The version was rejected.
     Rejected,
+    /// A rollout of the version completed or was confirmed: it is one to roll back to.
+    Proven,
     /// The version was taken back: no label takes it.
     Reverted,
     /// A label may take the version again.
@@ -211,6 +213,9 @@ impl Walk<'_> {
         }
         for tag in before.tags.difference(&after.tags).cloned() {
             add(Transition::Untagged { tag });
+        }
+        if before.proven.is_none() && after.proven.is_some() {
+            add(Transition::Proven);
         }
         if before.revoked.is_none() && after.revoked.is_some() {
             add(Transition::Revoked);

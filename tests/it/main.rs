@@ -13,6 +13,7 @@ mod million;
 mod module_order;
 mod naive;
 mod rollout_audit;
+mod rollout_bake;
 mod rollout_refusals;
 mod rollouts;
 mod runs;

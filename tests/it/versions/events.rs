@@ -294,6 +294,7 @@ async fn a_rollout_tells_its_phases() {
         "v2 promoted default from=1",
         "v1 drained",
         "v2 rollout default phase=baking",
+        "v2 proven",
         "v2 rollout default phase={ended:completed}",
     ];
     assert_eq!(told(&mut events), expected);
