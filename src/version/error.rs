@@ -282,6 +282,8 @@ pub enum Blocking {
     Held,
     /// A node of that version runs it.
     ReferencedBy(GraphName, VersionNumber),
+    /// The rollout of that label bakes, and would go back to it.
+    Fallback(LabelName),
     /// It is one of the latest, or of the latest proven ones.
     Kept,
 }

@@ -94,6 +94,10 @@ pub struct LabelView {
     pub since: Timestamp,
     /// A version that gets a share of the starts, and that share.
     pub canary: Option<(VersionNumber, Weight)>,
+    /// The active version, as long as the rollout that promoted it watches it.
+    ///
+    /// The version that the rollout would go back to is not given up by retention meanwhile.
+    pub baking: Option<VersionNumber>,
     /// What the label asks of a version.
     pub policy: LabelPolicy,
 }
@@ -104,6 +108,8 @@ pub(crate) struct LabelRoute {
     pub active: Option<VersionNumber>,
     pub since: Timestamp,
     pub canary: Option<Canary>,
+    /// The active version, as long as the rollout that promoted it watches it.
+    pub baking: Option<VersionNumber>,
     pub policy: LabelPolicy,
     /// Versions in the order they became active, each once, at its latest promotion.
     pub promotions: Arc<[Promotion]>,
@@ -209,7 +215,7 @@ impl LabelRoute {
 
     /// Makes a version the active one, without a canary beside it.
     pub(crate) fn activate(&mut self, version: VersionNumber, now: Timestamp) {
-        self.canary = None;
+        (self.canary, self.baking) = (None, None);
         self.active = Some(version);
         self.since = now;
         // Promoted on purpose, it is a target again.
@@ -231,8 +237,8 @@ impl LabelRoute {
     }
 
     pub(crate) fn view(&self) -> LabelView {
-        let Self { since, policy, .. } = *self;
+        let Self { since, baking, policy, .. } = *self;
         let Standing { active, canary } = self.standing();
-        LabelView { active, since, canary, policy }
+        LabelView { active, since, canary, baking, policy }
     }
 }

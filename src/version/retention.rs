@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::rollback::fallbacks;
 use super::snapshot::{Route, Snapshot};
 use crate::clock::Timestamp;
 use crate::id::{GraphName, VersionNumber};
 
-/// Which versions a graph keeps beyond those that are routed to, in use, held or depended on.
+/// Which versions a graph keeps beyond those that are routed to, in use, held or depended on, or that
+/// a rollout which bakes would go back to.
 ///
 /// Retention gives up the others when a graph is published, and on request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +92,7 @@ impl Retention {
         kept.extend(newest_first().map(|(version, _)| *version).take(self.keep_last));
         let proven = newest_first().filter(|(_, entry)| entry.is_proven(route, now));
         kept.extend(proven.map(|(version, _)| *version).take(self.keep_proven));
+        kept.extend(fallbacks(route, now).map(|(_, version)| version));
         let mut surplus = route.versions.size().saturating_sub(self.soft_limit);
         let mut given_up = Vec::new();
         for (version, entry) in &route.versions {

@@ -8,7 +8,7 @@ use super::marks::Note;
 use super::snapshot::{Entry, Route};
 use crate::clock::Timestamp;
 use crate::graph::Compatibility;
-use crate::id::VersionNumber;
+use crate::id::{LabelName, VersionNumber};
 
 /// How long a version has to be active to be proven without a rollout, if a run on it succeeded too.
 const PROOF: Duration = Duration::from_secs(60);
@@ -111,6 +111,17 @@ pub(crate) fn find(
         }
     }
     Err(considered)
+}
+
+/// The versions that rollouts under way would go back to, each with its label.
+pub(crate) fn fallbacks(
+    route: &Route,
+    now: Timestamp,
+) -> impl Iterator<Item = (LabelName, VersionNumber)> {
+    let baking = route.labels().filter(|(_, label)| label.baking.is_some());
+    baking.filter_map(move |(name, label)| {
+        Some((name, find(route, label, &RollbackTarget::Previous, now).ok()?))
+    })
 }
 
 /// The oldest version that can be started at all, of those that were active before.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use hotgraph::{
     Compatibility, Document, Evidence, Handler, HealthGate, Judging, LabelPolicy, NodeError,
     NodeSpec, RetryPolicy, Rollout, RolloutEnd, RolloutError, RolloutPhase, RolloutPlan, RunGate,
-    Runtime, Step, Value, Verdict, VersionError, VersionNumber, VersionStatus, Weight,
+    Runtime, RuntimeBuilder, Step, Value, Verdict, VersionError, VersionNumber, VersionStatus,
+    Weight,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,22 +24,29 @@ struct Job {
 
 /// A runtime with one version for each share of jobs that fail; the first one is active.
 pub(crate) async fn runtime(bad: &[u64]) -> Runtime {
+    runtime_of(Runtime::builder(), bad).await
+}
+
+pub(crate) async fn runtime_of(builder: RuntimeBuilder, bad: &[u64]) -> Runtime {
     let work = |job: Job| async move {
         // Spread over the items, and the same for the same item.
         let place = job.item.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         if place % 100 < job.bad { Err(NodeError::new("bad")) } else { Ok(job) }
     };
-    let runtime = Runtime::builder().seed(1).handler(Handler::one("work", work));
-    let runtime = runtime.build().await.unwrap();
+    let runtime = builder.seed(1).handler(Handler::one("work", work)).build().await.unwrap();
     for (at, bad) in bad.iter().enumerate() {
-        let node = NodeSpec::new("work").input("bad", *bad).input("item", 0);
-        let graph = Document::builder("g").node(node.retry(RetryPolicy::none())).build();
         match at {
-            0 => runtime.publish_and_promote(graph).await.unwrap(),
-            _ => runtime.publish(graph).await.unwrap(),
+            0 => runtime.publish_and_promote(graph(*bad)).await.unwrap(),
+            _ => runtime.publish(graph(*bad)).await.unwrap(),
         };
     }
     runtime
+}
+
+/// A graph of which this share of the jobs fails.
+pub(crate) fn graph(bad: u64) -> Document {
+    let node = NodeSpec::new("work").input("bad", bad).input("item", 0);
+    Document::builder("g").node(node.retry(RetryPolicy::none())).build()
 }
 
 pub(crate) fn active(runtime: &Runtime) -> u64 {

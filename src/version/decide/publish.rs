@@ -11,7 +11,8 @@ use crate::version::manifest::Manifest;
 use crate::version::marks::{Approval, Marks};
 use crate::version::pin::Version;
 use crate::version::retention::route_users;
-use crate::version::snapshot::{Route, Snapshot};
+use crate::version::rollback::fallbacks;
+use crate::version::snapshot::Route;
 use crate::version::turn::Turn;
 
 pub(super) fn publish(turn: &mut Turn<'_>, new: &NewVersion) -> Result<Done, VersionError> {
@@ -122,12 +123,13 @@ fn check_room(turn: &Turn<'_>, graph: &GraphName, route: &Route) -> Result<(), V
         return Ok(());
     }
     let (graph, limit) = (graph.clone(), retention.hard_limit);
-    let blocked = route.versions.keys().map(|version| blocker(turn.draft(), &graph, *version));
+    let blocked = route.versions.keys().map(|version| blocker(turn, &graph, *version));
     let blocked = blocked.collect();
     Err(VersionError::TooManyVersions { graph, limit, blocked })
 }
 
-fn blocker(snapshot: &Snapshot, graph: &GraphName, version: VersionNumber) -> Blocker {
+fn blocker(turn: &Turn<'_>, graph: &GraphName, version: VersionNumber) -> Blocker {
+    let snapshot = turn.draft();
     let why = snapshot.route(graph).and_then(|route| {
         let entry = route.versions.get(&version)?;
         let live = entry.version.view().live;
@@ -136,7 +138,11 @@ fn blocker(snapshot: &Snapshot, graph: &GraphName, version: VersionNumber) -> Bl
             _ if live > 0 => Blocking::Live(live),
             _ if entry.marks.held.is_some() => Blocking::Held,
             Some((graph, version)) => Blocking::ReferencedBy(graph, version),
-            None => Blocking::Kept,
+            None => {
+                let mut fallbacks = fallbacks(route, turn.note.at);
+                let label = fallbacks.find(|(_, fallback)| *fallback == version);
+                label.map_or(Blocking::Kept, |(label, _)| Blocking::Fallback(label))
+            }
         })
     });
     Blocker { version, why: why.unwrap_or(Blocking::Kept) }
