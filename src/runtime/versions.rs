@@ -84,6 +84,10 @@ impl Versions {
     }
 
     /// The versions that wait for an approval, oldest first.
+    ///
+    /// A version waits from when a label asks an approval of it, whatever command made it so. One
+    /// that the label has led to before waits only if a person [judged](Self::judge) that step: a
+    /// promotion of it may ask for an approval all the same.
     #[must_use]
     pub fn pending(&self) -> Vec<VersionInfo> {
         let mut versions = self.list();
@@ -287,8 +291,7 @@ impl Versions {
 
     /// Sets what the label asks of a version that is promoted or made a canary.
     ///
-    /// If it asks for approvals, the versions that need one and that it never led to wait in
-    /// [`pending`](Self::pending) from now on.
+    /// If it asks for approvals, the versions that need one wait in [`pending`](Self::pending).
     pub fn set_policy(&self, policy: LabelPolicy) -> Command {
         self.on_label(LabelChange::SetPolicy(policy))
     }

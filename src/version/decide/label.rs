@@ -201,24 +201,40 @@ fn set_policy(
     let mut route = named(turn, graph, label)?;
     let version = route.active;
     route.policy = policy;
-    turn.set_label(graph, label, Some(route.clone()));
-    for version in candidates(turn.route(graph)?, &route) {
-        turn.mark(graph, version, |marks| marks.approval = Approval::Pending);
-    }
+    turn.set_label(graph, label, Some(route));
     Ok(Done { version, ..Done::default() })
 }
 
-/// The versions that nobody was asked about yet and that the label asks an approval of.
-///
-/// Those that it has led to were let through before: to go back to one is no new request.
-fn candidates(route: &Route, label: &LabelRoute) -> Vec<VersionNumber> {
-    let was_active = |version| label.promotions.iter().any(|one| one.version == version);
-    let all = route.versions.iter().filter(|(version, entry)| {
-        let marks = &entry.marks;
-        let is_open = marks.approval == Approval::Unasked && marks.revoked.is_none();
-        is_open && !was_active(**version) && asks_approval(route, label, **version)
+/// Lets every version wait for its approval that some label asks one of since the command.
+pub(super) fn ask(turn: &mut Turn<'_>, graph: &GraphName) {
+    let asked = turn.draft().route(graph).map(candidates).unwrap_or_default();
+    for version in asked {
+        turn.mark(graph, version, |marks| marks.approval = Approval::Pending);
+    }
+}
+
+/// The versions that nobody was asked about yet and that some label asks an approval of.
+fn candidates(route: &Route) -> Vec<VersionNumber> {
+    let asking = route.labels().filter(|(_, label)| label.policy.require_approval.is_some());
+    let asking: Vec<_> = asking.map(|(_, label)| label).collect();
+    let open = route.versions.iter().filter(|(_, entry)| {
+        entry.marks.approval == Approval::Unasked && entry.marks.revoked.is_none()
     });
-    all.map(|(version, _)| *version).collect()
+    // Without a label that asks, a promotion does not pay for a look at each version.
+    let open = open.filter(|_| !asking.is_empty()).map(|(version, _)| *version);
+    let is_asked = |version| asking.iter().any(|label| is_candidate(route, label, version));
+    open.filter(|version| is_asked(*version)).collect()
+}
+
+/// Whether a version is a request for a label that asks an approval of it.
+///
+/// What the label has led to was let through before: to go back to it is no new request, unless a
+/// person has judged that step.
+fn is_candidate(route: &Route, label: &LabelRoute, version: VersionNumber) -> bool {
+    let Some(active) = label.active.filter(|active| *active != version) else { return false };
+    let was_active = label.promotions.iter().any(|one| one.version == version);
+    let is_judged = || route.verdicts.contains_key(&(active, version));
+    (!was_active || is_judged()) && asks_approval(route, label, version)
 }
 
 fn remove(turn: &mut Turn<'_>, graph: &GraphName, label: &LabelName) -> Result<Done, VersionError> {
@@ -331,11 +347,6 @@ fn asked(
     // Without a policy nothing is compared: a promotion costs what the swap does.
     let is_asked = label.policy != LabelPolicy::default();
     label.active.filter(|_| is_asked).and_then(|active| route.report(active, version))
-}
-
-/// Whether some label of a graph asks for an approval of a version.
-pub(super) fn needs_approval(route: &Route, version: VersionNumber) -> bool {
-    route.labels().any(|(_, label)| asks_approval(route, label, version))
 }
 
 fn asks_approval(route: &Route, label: &LabelRoute, version: VersionNumber) -> bool {

@@ -11,6 +11,13 @@ use super::turn::Turn;
 
 /// Carries out a change on the draft, or says why not.
 pub(super) fn decide(turn: &mut Turn<'_>, change: &Change) -> Result<Done, VersionError> {
+    let done = carry_out(turn, change)?;
+    // Whatever it was that made a label ask for an approval: a policy, a promotion, a verdict.
+    change.graphs().iter().for_each(|graph| label::ask(turn, graph));
+    Ok(done)
+}
+
+fn carry_out(turn: &mut Turn<'_>, change: &Change) -> Result<Done, VersionError> {
     match change {
         Change::Publish(new) => publish::publish(turn, new),
         Change::OnLabel { graph, label, change } => label::decide(turn, graph, label, change),

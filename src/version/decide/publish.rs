@@ -8,7 +8,7 @@ use crate::version::command::{Done, NewVersion};
 use crate::version::compatibility::CompatibilityReport;
 use crate::version::error::{Blocker, Blocking, VersionError};
 use crate::version::manifest::Manifest;
-use crate::version::marks::{Approval, Marks};
+use crate::version::marks::Marks;
 use crate::version::pin::Version;
 use crate::version::retention::route_users;
 use crate::version::rollback::fallbacks;
@@ -84,9 +84,6 @@ fn create(
     let number = manifest.number;
     let marks = Marks { tags: Arc::new(new.tags.iter().cloned().collect()), ..Marks::default() };
     turn.publish(graph, Version::new(Arc::new(manifest), new.plan.clone()), marks);
-    if turn.draft().route(graph).is_some_and(|route| label::needs_approval(route, number)) {
-        turn.mark(graph, number, |marks| marks.approval = Approval::Pending);
-    }
     Ok(number)
 }
 

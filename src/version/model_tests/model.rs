@@ -47,6 +47,7 @@ impl Model {
     pub fn apply(&mut self, op: &Op) -> Answer {
         let mut next = self.clone();
         let answer = next.act(op)?;
+        next.queue();
         next.revision += u64::from(next != *self);
         *self = next;
         Ok(answer)
@@ -87,8 +88,6 @@ impl Model {
             Op::Policy(label, rejects, asks) => {
                 let own = self.labels.entry(label).or_default();
                 (own.rejects, own.asks) = (rejects, asks);
-                let own = own.clone();
-                self.queue(&own);
                 return Ok(own.active);
             }
             Op::Remove(label) if !self.labels.contains_key(&label) => return Err("UnknownLabel"),
@@ -154,18 +153,20 @@ impl Model {
         }
     }
 
-    /// Versions that a label asks an approval of, and never led to, wait for it.
-    fn queue(&mut self, label: &Label) {
-        let (Some(active), Some(asks)) = (label.active, label.asks) else { return };
-        let is_asked = |v: &u64| {
-            let was_active = label.promotions.iter().any(|one| one.0 == *v);
-            let said = ["approved", "rejected", "revoked"];
-            let is_open = !said.iter().any(|mark| self.versions[v].marks.contains(mark));
-            is_open && !was_active && self.level(active, *v) >= asks
+    /// What a label asks an approval of waits for it: what it never led to, or a person judged.
+    fn queue(&mut self) {
+        let is_asked = |v: u64, label: &Label| {
+            let (Some(active), Some(asks)) = (label.active, label.asks) else { return false };
+            let was_active = label.promotions.iter().any(|one| one.0 == v);
+            let is_new = !was_active || self.verdicts.contains_key(&(active, v));
+            active != v && is_new && self.level(active, v) >= asks
         };
-        let asked: Vec<u64> = self.versions.keys().copied().filter(is_asked).collect();
-        for v in asked {
-            self.versions.get_mut(&v).map(|own| own.marks.insert("pending"));
+        let asked = self.versions.keys().filter(|v| self.labels.values().any(|l| is_asked(**v, l)));
+        for v in asked.copied().collect::<Vec<_>>() {
+            let marks = self.versions.get_mut(&v).map(|own| &mut own.marks).expect("it is there");
+            if !["approved", "rejected", "revoked"].iter().any(|said| marks.contains(said)) {
+                marks.insert("pending");
+            }
         }
     }
 
@@ -179,10 +180,7 @@ impl Model {
             self.head = v;
             self.contents.insert(v, content);
             self.labels.entry(0).or_default();
-            let asks = |label: &Label| self.level(label.active?, v).checked_sub(label.asks?);
-            let is_asked = self.labels.values().any(|label| asks(label).is_some());
-            let marks = is_asked.then_some("pending").into_iter().collect();
-            self.versions.insert(v, Version { marks, ..Version::default() });
+            self.versions.insert(v, Version::default());
         }
         let promotes = promote && self.labels[&0].active != Some(v);
         if promotes { self.promote(0, v) } else { Ok(Some(v)) }

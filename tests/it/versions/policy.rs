@@ -120,3 +120,41 @@ async fn a_version_waits_from_when_its_approval_is_asked_for() {
     versions.promote(3).await.unwrap();
     assert_eq!(pending(&runtime), [5]);
 }
+
+#[tokio::test]
+async fn a_version_waits_from_when_another_promotion_makes_it_breaking() {
+    let policy = LabelPolicy::default().require_approval(Compatibility::Breaking);
+    let runtime = with_policy(policy).await;
+    let versions = runtime.versions("g");
+    runtime.publish(numbered(2)).await.unwrap();
+    runtime.publish(breaking().build()).await.unwrap();
+    versions.approve(3).await.unwrap();
+    assert!(pending(&runtime).is_empty(), "2 breaks nothing");
+    versions.promote(3).await.unwrap();
+    assert_eq!(pending(&runtime), [2], "1 was let through before");
+    let asked = refused(&runtime, versions.promote(2)).await;
+    assert!(matches!(asked, VersionError::ApprovalRequired { .. }), "{asked}");
+    versions.approve(2).by("ann").await.unwrap();
+    assert!(pending(&runtime).is_empty());
+    versions.promote(2).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_version_waits_from_when_a_person_judges_it_to_be_breaking() {
+    let policy = LabelPolicy::default().require_approval(Compatibility::Breaking);
+    let runtime = with_policy(policy).await;
+    let versions = runtime.versions("g");
+    runtime.publish_and_promote(numbered(2)).await.unwrap();
+    runtime.publish(numbered(3)).await.unwrap();
+    assert!(pending(&runtime).is_empty());
+    // A version that the label has led to waits too, as it was a person who said so.
+    for version in [1, 3] {
+        versions.judge(2, version, Compatibility::Breaking).by("ann").await.unwrap();
+        assert_eq!(pending(&runtime), [version]);
+        let asked = refused(&runtime, versions.promote(version)).await;
+        assert!(matches!(asked, VersionError::ApprovalRequired { .. }), "{asked}");
+        versions.approve(version).await.unwrap();
+        assert!(pending(&runtime).is_empty());
+    }
+    versions.promote(3).await.unwrap();
+}
