@@ -12,7 +12,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::graph::{Compatibility, Plan};
 use crate::id::{GraphName, LabelName, VersionNumber};
-use model::{MOST, Model};
+use model::{MOST, Model, PROOF};
 
 /// A step of a random history.
 #[derive(Clone, Debug)]
@@ -22,17 +22,17 @@ pub enum Op {
         content: u8,
         promote: bool,
     },
-    Promote(usize, u64),
+    /// Promote a version or, if there is a weight, make it a canary.
+    Route(usize, u64, Option<u16>),
     /// Promote two versions, one on each label.
     Release(u64, u64),
     Rollback(usize, Target, bool),
-    Canary(usize, u64, u16),
     ClearCanary(usize),
-    Policy(usize, bool, Option<usize>),
+    Policy(usize, (bool, Option<usize>)),
     Remove(usize),
     Judge(u64, u64, usize),
-    /// Hold, tag, approve, clear a revert or revoke; or the contrary, where there is one.
-    Mark(u64, usize, bool),
+    /// A mark is set, or taken away where that can be asked for.
+    Mark(u64, &'static str, bool),
     Retire(u64),
     /// A run starts on a label or, if it is given, on a version, and goes on.
     Start {
@@ -63,19 +63,29 @@ fn op() -> impl Strategy<Value = Op> {
         Just(Target::Tagged),
         version.clone().prop_map(Target::Exact),
     ];
+    let mark = proptest::sample::select(vec![
+        ("held", true),
+        ("held", false),
+        ("stable", true),
+        ("stable", false),
+        ("approved", true),
+        ("rejected", true),
+        ("reverted", false),
+        ("revoked", true),
+    ]);
     let labelled = (label.clone(), version.clone());
     prop_oneof![
         4 => (0..5_u8, any::<bool>()).prop_map(|(content, promote)| Op::Publish { content, promote }),
-        4 => labelled.clone().prop_map(|(label, v)| Op::Promote(label, v)),
+        4 => labelled.clone().prop_map(|(label, v)| Op::Route(label, v, None)),
         1 => (version.clone(), version.clone()).prop_map(|(a, b)| Op::Release(a, b)),
         3 => (label.clone(), target, any::<bool>()).prop_map(|(l, t, f)| Op::Rollback(l, t, f)),
-        2 => (labelled, 0..=10_000_u16).prop_map(|((l, v), w)| Op::Canary(l, v, w)),
+        2 => (labelled, 0..=10_000_u16).prop_map(|((l, v), w)| Op::Route(l, v, Some(w))),
         1 => label.clone().prop_map(Op::ClearCanary),
         1 => (label.clone(), any::<bool>(), proptest::option::of(0..4_usize))
-            .prop_map(|(l, r, a)| Op::Policy(l, r, a)),
+            .prop_map(|(l, r, a)| Op::Policy(l, (r, a))),
         1 => label.clone().prop_map(Op::Remove),
         1 => (version.clone(), version.clone(), 0..4_usize).prop_map(|(a, b, l)| Op::Judge(a, b, l)),
-        3 => (version.clone(), 0..5_usize, any::<bool>()).prop_map(|(v, m, s)| Op::Mark(v, m, s)),
+        3 => (version.clone(), mark).prop_map(|(v, (mark, set))| Op::Mark(v, mark, set)),
         2 => version.clone().prop_map(Op::Retire),
         4 => (label, proptest::option::of(version), any::<bool>())
             .prop_map(|(label, version, key)| Op::Start { label, version, key }),
@@ -110,7 +120,7 @@ fn change(op: &Op) -> Change {
             let new = NewVersion { plan, bindings, secrets, note, tags, if_head, if_hash, promote };
             Change::Publish(Box::new(new))
         }
-        Op::Promote(l, v) => on_label(l, LabelChange::Promote(number(v))),
+        Op::Route(l, v, None) => on_label(l, LabelChange::Promote(number(v))),
         Op::Release(a, b) => {
             Change::Release(vec![(graph(), label(0), number(a)), (graph(), label(1), number(b))])
         }
@@ -123,11 +133,11 @@ fn change(op: &Op) -> Change {
             };
             on_label(l, LabelChange::Rollback { target, force })
         }
-        Op::Canary(l, v, weight) => {
+        Op::Route(l, v, Some(weight)) => {
             on_label(l, LabelChange::SetCanary(number(v), Weight::basis_points(weight)))
         }
         Op::ClearCanary(l) => on_label(l, LabelChange::ClearCanary),
-        Op::Policy(l, reject_breaking, asks) => {
+        Op::Policy(l, (reject_breaking, asks)) => {
             let require_approval = asks.map(|level| LEVELS[level]);
             on_label(
                 l,
@@ -145,13 +155,13 @@ fn change(op: &Op) -> Change {
         }
         Op::Mark(v, mark, set) => {
             let change = match (mark, set) {
-                (0, true) => VersionChange::Hold,
-                (0, false) => VersionChange::ReleaseHold,
-                (1, true) => VersionChange::Tag("stable".into()),
-                (1, false) => VersionChange::Untag("stable".into()),
-                (2, true) => VersionChange::Approve,
-                (2, false) => VersionChange::Reject,
-                (3, _) => VersionChange::ClearReverted,
+                ("held", true) => VersionChange::Hold,
+                ("held", _) => VersionChange::ReleaseHold,
+                ("stable", true) => VersionChange::Tag("stable".into()),
+                ("stable", _) => VersionChange::Untag("stable".into()),
+                ("approved", _) => VersionChange::Approve,
+                ("rejected", _) => VersionChange::Reject,
+                ("reverted", _) => VersionChange::ClearReverted,
                 _ => VersionChange::Revoke,
             };
             Change::OnVersion { graph: graph(), version: number(v), change }
@@ -172,13 +182,16 @@ struct World {
     seen: Arc<Snapshot>,
     runs: Vec<Pin>,
     manifests: Vec<Arc<Manifest>>,
+    /// How many commands were accepted that changed the model.
+    revision: u64,
 }
 
 impl World {
     fn new() -> Self {
         let retention = Retention::default().keep_last(usize::MAX).hard_limit(MOST);
         let (lineages, audit) = (Lineages::new(retention), AuditLog::default());
-        Self { lineages, audit, seen: Arc::default(), runs: Vec::new(), manifests: Vec::new() }
+        let (seen, runs, manifests) = (Arc::default(), Vec::new(), Vec::new());
+        Self { lineages, audit, seen, runs, manifests, revision: 0 }
     }
 
     fn execute(&mut self, change: Change, now: u64) -> Result<Done, VersionError> {
@@ -241,13 +254,15 @@ impl World {
 
     fn check(&mut self, model: &Model) {
         let snapshot = self.seen.clone();
-        assert_eq!(snapshot.revision(), model.revision, "I10: the revision counts changes");
+        assert_eq!(snapshot.revision(), self.revision, "I10: the revision counts changes");
         assert_eq!(self.audit.fold(), Routing::of(&snapshot), "I23: the audit adds up");
-        let Some(route) = snapshot.route(&graph()) else { return assert_eq!(model.head, 0) };
+        let Some(route) = snapshot.route(&graph()) else {
+            return assert!(model.contents.is_empty());
+        };
         let numbers: Vec<_> = route.versions.keys().map(|number| number.0).collect();
         assert_eq!(numbers, model.versions.keys().copied().collect::<Vec<_>>(), "I2");
         let all = route.versions.keys().chain(route.retired.keys());
-        assert_eq!(all.copied().collect::<BTreeSet<_>>().len() as u64, model.head, "I1");
+        assert_eq!(all.copied().collect::<BTreeSet<_>>().len(), model.contents.len(), "I1");
         self.check_manifests(route);
         for (version, entry) in &route.versions {
             check_version(model, route, *version, entry);
@@ -295,8 +310,14 @@ fn check_version(
     ];
     let marked: BTreeSet<_> = marked.iter().filter(|mark| mark.1).map(|mark| mark.0).collect();
     assert_eq!(marked, expected.marks);
-    assert_eq!(marks.active_for, Duration::from_micros(expected.active_for));
-    assert_eq!(entry.is_proven(route, Timestamp(model.now)), model.is_proven(version.0));
+    let labels = route.labels().filter(|(_, label)| label.active == Some(version));
+    let today = labels.map(|(_, label)| Timestamp(model.now).since(label.since)).max();
+    let active_for = marks.active_for.max(today.unwrap_or_default());
+    assert_eq!(active_for, Duration::from_micros(expected.active_for));
+    assert_eq!(
+        entry.is_proven(route, Timestamp(model.now)),
+        expected.succeeded && expected.active_for >= PROOF
+    );
 }
 
 /// The name of an error's variant.
@@ -320,11 +341,18 @@ proptest! {
             match op {
                 Op::Start { label, version, key } => world.start(&mut model, label, version, key),
                 Op::End(is_success) => world.end(&mut model, is_success),
-                Op::Tick(seconds) => model.now += seconds * 1_000_000,
+                Op::Tick(seconds) => model.tick(seconds * 1_000_000),
                 op => {
-                    let (expected, before) = (model.apply(&op), model.revision);
+                    let mut next = model.clone();
+                    let expected = next.apply(&op);
                     let found = world.execute(change(&op), model.now);
-                    prop_assert!(model.revision >= before);
+                    if expected.is_ok() {
+                        next.queue();
+                        // A verdict is a change although it may say what was so.
+                        let is_change = next != model || matches!(op, Op::Judge(..));
+                        world.revision += u64::from(is_change);
+                        model = next;
+                    }
                     let found = found.map(|done| done.version.map(|version| version.0));
                     let expected = expected.map_err(str::to_owned);
                     prop_assert_eq!(found.map_err(|error| name(&error)), expected, "{:?}", op);

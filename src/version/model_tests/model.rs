@@ -6,19 +6,18 @@ use super::{Op, Target};
 
 /// The most versions that the graph may have.
 pub const MOST: usize = 6;
-const PROOF: u64 = 60_000_000;
+pub const PROOF: u64 = 60_000_000;
+/// Marks of which a version has one at a time.
+const ASKED: [&str; 3] = ["pending", "approved", "rejected"];
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
-    pub head: u64,
+    /// The contents of all versions, gone ones included; 0 is opaque.
+    pub contents: BTreeMap<u64, u8>,
     pub versions: BTreeMap<u64, Version>,
     pub labels: BTreeMap<usize, Label>,
-    pub verdicts: BTreeMap<(u64, u64), usize>,
-    /// The contents of all versions, gone ones included; 0 is opaque.
-    contents: BTreeMap<u64, u8>,
-    judged: u64,
+    verdicts: BTreeMap<(u64, u64), usize>,
     pub now: u64,
-    pub revision: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,8 +33,8 @@ pub struct Label {
     pub active: Option<u64>,
     pub canary: Option<(u64, u16)>,
     pub since: u64,
-    rejects: bool,
-    asks: Option<usize>,
+    /// Whether it rejects what is BREAKING, and from which level on it asks for an approval.
+    policy: (bool, Option<usize>),
     /// Versions by their latest promotion, and whether a rollback left them.
     promotions: Vec<(u64, bool)>,
 }
@@ -43,96 +42,66 @@ pub struct Label {
 type Answer = Result<Option<u64>, &'static str>;
 
 impl Model {
-    /// The version a command is about, or the name of the error; a refusal changes nothing.
-    pub fn apply(&mut self, op: &Op) -> Answer {
-        let mut next = self.clone();
-        let answer = next.act(op)?;
-        next.queue();
-        next.revision += u64::from(next != *self);
-        *self = next;
-        Ok(answer)
+    pub fn tick(&mut self, time: u64) {
+        self.now += time;
+        for Label { active, since, .. } in self.labels.values() {
+            let own = active.and_then(|v| self.versions.get_mut(&v));
+            own.into_iter().for_each(|it| it.active_for = it.active_for.max(self.now - since));
+        }
     }
 
     pub fn routed(&self) -> BTreeSet<u64> {
-        let labels = self.labels.values();
-        labels.flat_map(|label| [label.active, label.canary.map(|c| c.0)]).flatten().collect()
+        self.labels.values().flat_map(|l| [l.active, l.canary.map(|c| c.0)]).flatten().collect()
     }
 
-    pub fn is_proven(&self, v: u64) -> bool {
-        let labels = self.labels.values().filter(|label| label.active == Some(v));
-        let longest = labels.map(|label| self.now - label.since).max().unwrap_or(0);
-        self.versions[&v].succeeded && self.versions[&v].active_for.max(longest) >= PROOF
-    }
-
-    fn act(&mut self, op: &Op) -> Answer {
-        if self.head == 0 && !matches!(op, Op::Publish { .. }) {
-            return Err("UnknownGraph");
-        }
+    /// The version a command is about, or the name of the error: then it is to change nothing.
+    pub fn apply(&mut self, op: &Op) -> Answer {
+        must(matches!(op, Op::Publish { .. }) || !self.contents.is_empty(), "UnknownGraph")?;
         match *op {
-            Op::Publish { content, promote } => return self.publish(content, promote),
-            Op::Promote(label, v) => return self.promote(label, v),
-            Op::Release(a, b) => return self.release([(0, a), (1, b)]),
-            Op::Rollback(label, target, force) => return self.rollback(label, target, force),
-            Op::Mark(v, mark, set) => return self.mark(v, mark, set),
-            Op::Canary(label, v, weight) => {
-                let own = self.routable(label, v)?;
-                own.active.ok_or("NoActiveVersion")?;
-                self.policy(&own, v)?;
-                self.labels.insert(label, Label { canary: Some((v, weight)), ..own });
-                return Ok(Some(v));
-            }
+            Op::Publish { content, promote } => self.publish(content, promote),
+            Op::Route(label, v, weight) => self.route(label, v, weight),
+            Op::Rollback(label, target, force) => self.rollback(label, target, force),
+            Op::Release(a, b) => match [self.route(0, a, None), self.route(1, b, None)] {
+                [Err(why), _] | [_, Err(why)] if why != "AlreadyActive" => Err(why),
+                [one, other] => one.or(other).map(|_| None),
+            },
             Op::ClearCanary(label) => {
                 let own = self.labels.get_mut(&label).ok_or("UnknownLabel")?;
-                return own.canary.take().map(|_| own.active).ok_or("NoCanary");
+                own.canary.take().map(|_| own.active).ok_or("NoCanary")
             }
-            Op::Policy(label, rejects, asks) => {
-                let own = self.labels.entry(label).or_default();
-                (own.rejects, own.asks) = (rejects, asks);
-                return Ok(own.active);
+            Op::Policy(label, policy) => {
+                self.labels.entry(label).or_default().policy = policy;
+                Ok(self.labels[&label].active)
             }
-            Op::Remove(label) if !self.labels.contains_key(&label) => return Err("UnknownLabel"),
-            Op::Remove(0) => return Err("DefaultLabel"),
-            Op::Remove(label) => {
-                self.leave(label);
-                self.labels.remove(&label);
+            Op::Remove(0) => Err("DefaultLabel"),
+            Op::Remove(label) => self.labels.remove(&label).map(|_| None).ok_or("UnknownLabel"),
+            Op::Judge(from, v, level) => {
+                must([from, v].iter().all(|v| self.contents.contains_key(v)), "UnknownVersion")?;
+                self.verdicts.insert((from, v), level);
+                Ok(Some(v))
             }
-            Op::Judge(from, to, level) => {
-                let is_known = [from, to].iter().all(|v| (1..=self.head).contains(v));
-                is_known.then_some(()).ok_or("UnknownVersion")?;
-                self.verdicts.insert((from, to), level);
-                self.judged += 1;
-                return Ok(Some(to));
+            Op::Mark(v, mark, set) => {
+                let marks = &mut self.version(v)?.marks;
+                let is_new = if set { marks.insert(mark) } else { marks.remove(mark) };
+                must(is_new, "IllegalTransition")?;
+                marks.retain(|it| *it == mark || !ASKED.contains(&mark) || !ASKED.contains(it));
+                let labels = self.labels.values_mut().filter(|_| mark == "revoked");
+                labels.for_each(|own| own.canary = own.canary.filter(|canary| canary.0 != v));
+                Ok(Some(v))
             }
-            Op::Retire(v) => {
-                let own = self.version(v)?.clone();
-                match (self.routed().contains(&v), own.marks.contains("held"), own.live) {
-                    (true, ..) => return Err("StillRouted"),
-                    (_, true, _) => return Err("Held"),
-                    (.., 1..) => return Err("InUse"),
-                    _ => self.versions.remove(&v),
-                };
-                return Ok(Some(v));
-            }
+            Op::Retire(v) => match self.version(v)?.clone() {
+                _ if self.routed().contains(&v) => Err("StillRouted"),
+                own if own.marks.contains("held") => Err("Held"),
+                own if own.live > 0 => Err("InUse"),
+                _ => Ok(self.versions.remove(&v).map(|_| v)),
+            },
             Op::Start { .. } | Op::End(_) | Op::Tick(_) => unreachable!("these are no commands"),
         }
-        Ok(None)
     }
 
     fn version(&mut self, v: u64) -> Result<&mut Version, &'static str> {
-        let is_gone = (1..=self.head).contains(&v);
+        let is_gone = self.contents.contains_key(&v);
         self.versions.get_mut(&v).ok_or(if is_gone { "VersionGone" } else { "UnknownVersion" })
-    }
-
-    /// A label, if that version may become its active one or its canary.
-    fn routable(&mut self, label: usize, v: u64) -> Result<Label, &'static str> {
-        let marks = self.version(v)?.marks.clone();
-        let own = self.labels.get(&label).cloned().unwrap_or_default();
-        match own.active == Some(v) {
-            _ if marks.contains("revoked") => Err("Revoked"),
-            _ if marks.contains("reverted") => Err("Reverted"),
-            true => Err("AlreadyActive"),
-            false => Ok(own),
-        }
     }
 
     /// 0 is COMPATIBLE, 1 `MINOR_CHANGE`, 2 UNKNOWN, 3 BREAKING.
@@ -141,132 +110,91 @@ impl Model {
         self.verdicts.get(&(from, to)).copied().unwrap_or(if is_opaque { 2 } else { 0 })
     }
 
-    fn policy(&self, label: &Label, v: u64) -> Result<(), &'static str> {
-        let (marks, level) = (&self.versions[&v].marks, label.active.map(|old| self.level(old, v)));
-        match level {
-            _ if marks.contains("rejected") => Err("Rejected"),
-            Some(3) if label.rejects => Err("BreakingRejected"),
-            Some(level) if label.asks <= Some(level) && label.asks.is_some() => {
-                marks.contains("approved").then_some(()).ok_or("ApprovalRequired")
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// What a label asks an approval of waits for it: what it never led to, or a person judged.
-    fn queue(&mut self) {
-        let is_asked = |v: u64, label: &Label| {
-            let (Some(active), Some(asks)) = (label.active, label.asks) else { return false };
-            let was_active = label.promotions.iter().any(|one| one.0 == v);
-            let is_new = !was_active || self.verdicts.contains_key(&(active, v));
-            active != v && is_new && self.level(active, v) >= asks
-        };
-        let asked = self.versions.keys().filter(|v| self.labels.values().any(|l| is_asked(**v, l)));
-        for v in asked.copied().collect::<Vec<_>>() {
-            let marks = self.versions.get_mut(&v).map(|own| &mut own.marks).expect("it is there");
-            if !["approved", "rejected", "revoked"].iter().any(|said| marks.contains(said)) {
-                marks.insert("pending");
-            }
+    pub fn queue(&mut self) {
+        let known = self.clone();
+        for (v, Version { marks, .. }) in &mut self.versions {
+            let is_asked = |own: &Label| {
+                let Some(old) = own.active.filter(|old| old != v) else { return false };
+                let was_active = own.promotions.iter().any(|one| one.0 == *v);
+                let is_new = !was_active || known.verdicts.contains_key(&(old, *v));
+                is_new && own.policy.1.is_some_and(|asks| known.level(old, *v) >= asks)
+            };
+            let is_open = !ASKED.iter().chain(&["revoked"]).any(|mark| marks.contains(mark));
+            marks.extend((is_open && known.labels.values().any(is_asked)).then_some("pending"));
         }
     }
 
     fn publish(&mut self, content: u8, promote: bool) -> Answer {
-        let same = |v: &&u64| content > 0 && self.contents[*v] == content;
-        let known = self.versions.keys().find(same).copied();
-        let v = known.unwrap_or(self.head + 1);
-        if known.is_none() && self.versions.len() >= MOST {
-            return Err("TooManyVersions");
-        } else if known.is_none() {
-            self.head = v;
-            self.contents.insert(v, content);
-            self.labels.entry(0).or_default();
-            self.versions.insert(v, Version::default());
-        }
-        let promotes = promote && self.labels[&0].active != Some(v);
-        if promotes { self.promote(0, v) } else { Ok(Some(v)) }
+        let same = |v: &u64| content > 0 && self.contents[v] == content;
+        let v = self.versions.keys().copied().find(same).unwrap_or(self.contents.len() as u64 + 1);
+        must(self.versions.contains_key(&v) || self.versions.len() < MOST, "TooManyVersions")?;
+        self.contents.insert(v, content);
+        self.versions.entry(v).or_default();
+        let is_active = self.labels.entry(0).or_default().active == Some(v);
+        if promote && !is_active { self.route(0, v, None) } else { Ok(Some(v)) }
     }
 
-    fn promote(&mut self, label: usize, v: u64) -> Answer {
+    /// A label, if that version may become its active one or its canary, but for its policy.
+    fn routable(&mut self, label: usize, v: u64) -> Result<Label, &'static str> {
+        let marks = &self.version(v)?.marks;
+        must(!marks.contains("revoked"), "Revoked")?;
+        must(!marks.contains("reverted"), "Reverted")?;
+        let own = self.labels.get(&label).cloned().unwrap_or_default();
+        must(own.active != Some(v), "AlreadyActive").map(|()| own)
+    }
+
+    /// A version becomes the canary of a label, if a weight is given, else the active one.
+    fn route(&mut self, label: usize, v: u64, weight: Option<u16>) -> Answer {
         let own = self.routable(label, v)?;
-        self.policy(&own, v)?;
-        self.activate(label, v)
+        must(weight.is_none() || own.active.is_some(), "NoActiveVersion")?;
+        let ((rejects, asks), marks) = (own.policy, &self.versions[&v].marks);
+        let level = own.active.map(|old| self.level(old, v));
+        must(!marks.contains("rejected"), "Rejected")?;
+        must(!rejects || level < Some(3), "BreakingRejected")?;
+        must(asks.is_none() || level < asks || marks.contains("approved"), "ApprovalRequired")?;
+        let Some(weight) = weight else { return self.activate(label, own, v) };
+        self.labels.insert(label, Label { canary: Some((v, weight)), ..own });
+        Ok(Some(v))
     }
 
-    fn release(&mut self, promotions: [(usize, u64); 2]) -> Answer {
-        let answers = promotions.map(|(label, v)| self.promote(label, v));
-        let refusal = answers.iter().find(|answer| !matches!(answer, Ok(_) | Err("AlreadyActive")));
-        let is_done = answers.iter().any(Result::is_ok);
-        refusal.copied().unwrap_or(if is_done { Ok(None) } else { answers[0] })
-    }
-
-    fn leave(&mut self, label: usize) {
-        let Some(Label { active: Some(left), since, .. }) = self.labels.get(&label) else { return };
-        let own = self.versions.get_mut(left).expect("active versions do not retire");
-        own.active_for = own.active_for.max(self.now - since);
-    }
-
-    fn activate(&mut self, label: usize, v: u64) -> Answer {
-        self.leave(label);
-        let own = self.labels.entry(label).or_default();
-        (own.active, own.canary, own.since) = (Some(v), None, self.now);
+    fn activate(&mut self, label: usize, mut own: Label, v: u64) -> Answer {
         own.promotions.retain(|(other, _)| *other != v);
         own.promotions.push((v, false));
+        self.labels.insert(label, Label { active: Some(v), canary: None, since: self.now, ..own });
         Ok(Some(v))
     }
 
     fn rollback(&mut self, label: usize, target: Target, force: bool) -> Answer {
-        let own = self.labels.get_mut(&label).ok_or("UnknownLabel")?;
+        let mut own = self.labels.get(&label).cloned().ok_or("UnknownLabel")?;
         if let (Some((v, 1..)), Target::LastProven | Target::Previous) = (own.canary, target) {
-            let active = own.active;
-            own.canary = None;
+            self.labels.insert(label, Label { canary: None, ..own });
             self.version(v)?.marks.insert("reverted");
-            return Ok(active);
+            return Ok(own.active);
         }
-        let (active, path) = (own.active, own.promotions.clone());
-        let fits = |at: usize, (v, left): (u64, bool)| {
-            let mut steps = path[at..].windows(2);
+        let (mut worst, mut known) = (0, Vec::new());
+        for step in own.promotions.windows(2).rev() {
+            let (v, is_left) = step[0];
+            worst = worst.max(self.level(v, step[1].0));
+            let Ok(_) = self.routable(label, v) else { continue };
+            let own = &self.versions[&v];
             let fits = match target {
-                Target::LastProven => {
-                    self.is_proven(v) && steps.all(|step| self.level(step[0].0, step[1].0) < 3)
-                }
-                Target::Tagged => self.versions[&v].marks.contains("stable"),
+                Target::LastProven => own.succeeded && own.active_for >= PROOF && worst < 3,
+                Target::Tagged => own.marks.contains("stable"),
                 Target::Previous | Target::Exact(_) => true,
             };
-            !left && fits
-        };
-        let can_start = |v: u64| {
-            let own = self.versions.get(&v).filter(|_| active != Some(v));
-            own.is_some_and(|own| !["revoked", "reverted"].iter().any(|m| own.marks.contains(m)))
-        };
-        let mut all = path.iter().copied().enumerate().filter(|(_, one)| can_start(one.0));
-        let found = all.clone().rev().find(|(at, one)| fits(*at, *one));
-        let found = found.or_else(|| all.next().filter(|_| force)).map(|(_, one)| one.0);
+            known.push((v, fits && !is_left));
+        }
+        let found = known.iter().find(|one| one.1).or(known.last().filter(|_| force));
         let v = match target {
             Target::Exact(v) => self.routable(label, v).map(|_| v)?,
-            _ => found.ok_or("NoRollbackTarget")?,
+            _ => found.ok_or("NoRollbackTarget")?.0,
         };
-        let promotions = self.labels.get_mut(&label).map(|own| own.promotions.iter_mut());
-        promotions.into_iter().flatten().for_each(|one| one.1 |= Some(one.0) == active);
-        self.activate(label, v)
+        own.promotions.last_mut().into_iter().for_each(|active| active.1 = true);
+        self.activate(label, own, v)
     }
+}
 
-    fn mark(&mut self, v: u64, mark: usize, set: bool) -> Answer {
-        let (mark, contrary) = [
-            ("held", ""),
-            ("stable", ""),
-            if set { ("approved", "rejected") } else { ("rejected", "approved") },
-            ("reverted", ""),
-            ("revoked", ""),
-        ][mark];
-        // A version is reverted by a rollback, and never un-revoked or un-approved as such.
-        let set = (set || ["rejected", "revoked"].contains(&mark)) && mark != "reverted";
-        let marks = &mut self.version(v)?.marks;
-        let is_change = if set { marks.insert(mark) } else { marks.remove(mark) };
-        is_change.then_some(()).ok_or("IllegalTransition")?;
-        marks.retain(|other| *other != contrary && (contrary.is_empty() || *other != "pending"));
-        for label in self.labels.values_mut().filter(|_| mark == "revoked") {
-            label.canary = label.canary.filter(|canary| canary.0 != v);
-        }
-        Ok(Some(v))
-    }
+fn must(holds: bool, error: &'static str) -> Result<(), &'static str> {
+    holds.then_some(()).ok_or(error)
 }
