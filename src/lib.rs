@@ -56,7 +56,7 @@ pub use graph::{
 mod version;
 pub use version::{
     Approval, AuditQuery, AuditRecord, Blocker, Blocking, Changed, Comparison, CompatibilityReport,
-    Considered, Decision, Ends, Evidence, GraphRouting, HealthGate, Judging, LabelPolicy,
+    Considered, Decision, Ends, Evidence, GraphRouting, HealthGate, InFlight, Judging, LabelPolicy,
     LabelView, Manifest, Marks, NotTaken, Note, Refusal, Retention, RollbackTarget, RolloutEnd,
     RolloutError, RolloutOf, RolloutPhase, RolloutPlan, Routing, RoutingChange, RunEnd, RunGate,
     Sample, StartRule, Step, Transition, Verdict, VersionError, VersionInfo, VersionStatus, Weight,
@@ -76,7 +76,7 @@ pub use run::{
 
 mod runtime;
 pub use runtime::{
-    Accepted, BeginRollout, BuildError, Command, Drain, InFlight, Publish, PublishError, Published,
+    Accepted, BeginRollout, BuildError, Command, Drain, Publish, PublishError, Published,
     RolledBack, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError, Versions,
 };
 

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use super::Inner;
 use crate::id::{GraphName, VersionNumber};
 use crate::run::Run;
-use crate::version::{self, Change, Done, LabelChange, Terms, VersionChange, VersionError};
+use crate::version::{
+    self, Change, Done, InFlight, LabelChange, Snapshot, Terms, Version, VersionChange,
+    VersionError,
+};
 
 /// A command on versions; awaiting it carries it out, in one step that nobody sees half of.
 ///
@@ -48,19 +51,6 @@ pub struct RolledBack {
     pub revision: u64,
 }
 
-/// What happens to the runs of a version that a rollback leaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum InFlight {
-    /// They finish on their version.
-    #[default]
-    Finish,
-    /// They are paused.
-    Pause,
-    /// They are cancelled.
-    Cancel,
-}
-
 impl<T> Command<T> {
     fn new(inner: Arc<Inner>, change: Change, give: fn(Done) -> T) -> Self {
         let in_flight = InFlight::default();
@@ -98,18 +88,17 @@ impl<T> Command<T> {
         let Self { inner, change, terms, in_flight, give } = self;
         let stops = match &change {
             Change::OnVersion { graph, version, change: VersionChange::Revoke } => {
-                Some((graph.clone(), Some(*version), InFlight::Cancel))
+                Some((graph.clone(), Some(*version)))
             }
-            Change::OnLabel { graph, .. } => Some((graph.clone(), None, in_flight)),
+            Change::OnLabel { graph, .. } => Some((graph.clone(), None)),
             _ => None,
         };
         let done = inner.registry.execute(version::Command { change, terms }).await?;
-        if let Some((graph, version, in_flight)) = stops
-            && let Some(version) = version.or(done.left)
+        match stops {
+            Some((graph, Some(revoked))) => inner.stop_runs(&graph, revoked, InFlight::Cancel),
             // Since it was done, a version that was left may have been promoted again on purpose.
-            && (!done.is_repeat || done.left.is_none())
-        {
-            inner.stop_runs(&graph, version, in_flight);
+            Some((graph, None)) if !done.is_repeat => inner.leave_runs(&graph, done, in_flight),
+            _ => {}
         }
         Ok(give(done))
     }
@@ -132,8 +121,9 @@ impl Command<RolledBack> {
 
     /// Says what happens to the runs of the version that is left; they finish unless told.
     ///
-    /// Runs that came by another label, which still leads to that version, go on in any case.
-    /// So may one whose start is under way on another thread at that moment.
+    /// It is for every run whose start was decided before the rollback, also one that is under way
+    /// on another thread. Runs that came by another label, which still leads to that version, go on
+    /// in any case.
     pub const fn in_flight(mut self, in_flight: InFlight) -> Self {
         self.in_flight = in_flight;
         self
@@ -180,11 +170,40 @@ impl Inner {
         }
         let snapshot = self.registry.snapshot();
         for run in self.live_runs_of(graph, version) {
-            match in_flight {
-                _ if snapshot.would_decide(graph, run.decision()) => {}
-                InFlight::Pause => run.pause(),
-                InFlight::Finish | InFlight::Cancel => run.cancel(),
+            stop(&run, &snapshot, in_flight);
+        }
+    }
+
+    /// Stops the runs that were decided before a rollback left their version, as `stop_runs` does.
+    fn leave_runs(&self, graph: &GraphName, done: Done, in_flight: InFlight) {
+        let Some(left) = done.left.filter(|_| in_flight != InFlight::Finish) else { return };
+        let snapshot = self.registry.snapshot();
+        // Ordered before the runs are looked at: a run that is not among them yet finds the order.
+        if let Some(version) = snapshot.version(graph, left) {
+            version.orders().give(in_flight, done.revision);
+        }
+        for run in self.live_runs_of(graph, left) {
+            if run.decision().revision < done.revision {
+                stop(&run, &snapshot, in_flight);
             }
         }
+    }
+
+    /// Does to a run that has just become known what was ordered since its start was decided.
+    pub(super) fn obey(&self, run: &Run, version: &Version) {
+        let order = version.order(run.decision().revision);
+        if order != InFlight::Finish {
+            stop(run, &self.registry.snapshot(), order);
+        }
+    }
+}
+
+/// Stops a run, unless it came by a label that still leads to its version.
+fn stop(run: &Run, snapshot: &Snapshot, in_flight: InFlight) {
+    match in_flight {
+        _ if snapshot.would_decide(run.graph(), run.decision()) => {}
+        InFlight::Finish => {}
+        InFlight::Pause => run.pause(),
+        InFlight::Cancel => run.cancel(),
     }
 }

@@ -5,10 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::command::InFlight;
 use super::versions::Versions;
 use crate::id::VersionNumber;
-use crate::version::{Version, VersionError};
+use crate::version::{InFlight, Version, VersionError};
 
 /// How often runs are cancelled that started on a version whose time was up.
 const AGAIN: Duration = Duration::from_secs(1);

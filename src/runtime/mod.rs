@@ -19,7 +19,7 @@ mod subgraph;
 mod versions;
 
 pub use builder::RuntimeBuilder;
-pub use command::{Accepted, Command, InFlight, RolledBack};
+pub use command::{Accepted, Command, RolledBack};
 pub use drain::Drain;
 pub use error::{BuildError, PublishError, StartError};
 pub use publish::{Publish, Published};

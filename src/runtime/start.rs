@@ -18,6 +18,9 @@ use crate::run::{Ending, Ground, Live, Machine, Outcome, Run, RunCell, RunSettin
 use crate::value::Value;
 use crate::version::{Pin, Selector};
 
+#[cfg(test)]
+mod tests;
+
 /// A run that was accepted.
 enum Accepted {
     /// It has to be opened, and holds its version until then.
@@ -251,15 +254,14 @@ impl Start {
 }
 
 impl Inner {
-    /// Makes a run known; if its version was revoked since it was pinned, the run is cancelled.
+    /// Makes a run known; if its version was revoked or left since it was decided, it is stopped.
     fn admit(&self, run: &Run, pin: &Pin) {
         self.runs.insert(run.id(), run.clone());
         #[cfg(feature = "metrics")]
         pin.version().tally().started(&run.decision().rule);
-        // Whoever revokes it looks at the runs after the mark is set: one of the two sees the other.
-        if pin.version().is_revoked() {
-            run.cancel();
-        }
+        // Whoever revokes or leaves it looks at the runs after saying so: one of the two sees the
+        // other.
+        self.obey(run, pin.version());
     }
 
     fn draw_identity(&self) -> (RunId, u64) {

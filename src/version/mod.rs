@@ -13,6 +13,7 @@ mod decide;
 mod decision;
 mod error;
 mod gate;
+mod in_flight;
 mod label;
 mod lineage;
 mod manifest;
@@ -38,6 +39,7 @@ pub(crate) use command::{Change, Command, Done, LabelChange, NewVersion, Terms, 
 pub use compatibility::CompatibilityReport;
 pub use decision::{Decision, StartRule};
 pub use error::{Blocker, Blocking, Changed, VersionError};
+pub use in_flight::InFlight;
 pub(crate) use label::Standing;
 pub use label::{LabelPolicy, LabelView, Weight};
 pub(crate) use lineage::{Lineages, Turned};

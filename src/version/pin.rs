@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 use super::gate::{Gate, GateView, Unpinned};
+use super::in_flight::{InFlight, Orders};
 use super::manifest::Manifest;
 use crate::graph::Plan;
 use crate::id::VersionNumber;
@@ -18,6 +19,7 @@ pub(crate) struct Version {
     gate: Gate,
     drained: Notify,
     is_revoked: AtomicBool,
+    orders: Orders,
     succeeded: AtomicU64,
     #[cfg(feature = "metrics")]
     tally: super::tally::Tally,
@@ -34,6 +36,7 @@ impl Version {
             gate,
             drained: Notify::new(),
             is_revoked: AtomicBool::new(false),
+            orders: Orders::default(),
             succeeded: AtomicU64::new(0),
             #[cfg(feature = "metrics")]
             tally: super::tally::Tally::default(),
@@ -87,6 +90,19 @@ impl Version {
     /// Whether its runs are to stop.
     pub(crate) fn is_revoked(&self) -> bool {
         self.is_revoked.load(Ordering::SeqCst)
+    }
+
+    /// What rollbacks have ordered for its runs.
+    pub(crate) const fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
+    /// What is to happen to a run of it since it was decided at a revision of the routing.
+    pub(crate) fn order(&self, decided_at: u64) -> InFlight {
+        match self.is_revoked() {
+            true => InFlight::Cancel,
+            false => self.orders.of(decided_at),
+        }
     }
 
     /// The version is no longer routed to.

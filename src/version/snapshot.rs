@@ -98,6 +98,15 @@ impl Snapshot {
         entry.is_some_and(|entry| entry.marks.revoked.is_some())
     }
 
+    /// A version that is not retired.
+    pub(crate) fn version(
+        &self,
+        graph: &GraphName,
+        version: VersionNumber,
+    ) -> Option<&Arc<Version>> {
+        Some(&self.route(graph)?.versions.get(&version)?.version)
+    }
+
     pub(crate) fn route(&self, graph: &GraphName) -> Option<&Route> {
         self.graphs.get(graph)
     }

@@ -1,5 +1,7 @@
 //! Runs in flight when a version is left or revoked, and the wait until it is drained.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hotgraph::{
@@ -118,6 +120,54 @@ async fn no_run_that_started_beside_a_revoke_goes_on() {
         }
         assert_eq!(versions.get(2).unwrap().live, 0);
     }
+}
+
+/// Starts runs of `g` until it is told to stop, and gives them.
+async fn start_until(over: Arc<AtomicBool>, runtime: Runtime) -> Vec<Run> {
+    let mut runs = Vec::new();
+    while !over.load(Ordering::SeqCst) {
+        match runtime.start("g", Value::Null).delay(super::FOREVER).await {
+            Ok(run) => runs.push(run),
+            Err(StartError::Overloaded { .. }) => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    runs
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_run_that_started_beside_a_rollback_that_cancels_goes_on() {
+    let runtime = builder().max_runs(300).keep_ended(0).build().await.unwrap();
+    let versions = runtime.versions("g");
+    promoted(&runtime, 2).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let starters = (0..4).map(|_| tokio::spawn(start_until(over.clone(), runtime.clone())));
+    let starters: Vec<_> = starters.collect();
+    let mut left = Vec::new();
+    for round in 0..200 {
+        let target = RollbackTarget::Exact(VersionNumber(1 + round % 2));
+        while runtime.live_runs() < 5 {
+            tokio::task::yield_now().await;
+        }
+        let back = versions.rollback(target).in_flight(InFlight::Cancel).await.unwrap();
+        left.push((back.left.unwrap(), back.revision));
+    }
+    over.store(true, Ordering::SeqCst);
+    let mut stopped = 0;
+    for starter in starters {
+        for run in starter.await.unwrap() {
+            let is_left = |one: &&(VersionNumber, u64)| {
+                one.0 == run.version() && run.decision().revision < one.1
+            };
+            if left.iter().any(|one| is_left(&one)) {
+                let end = tokio::time::timeout(Duration::from_secs(10), run.outcome()).await;
+                let outcome = end.unwrap_or_else(|_| panic!("{run:?} goes on: {:?}", run.status()));
+                assert_eq!(outcome.status, RunStatus::Cancelled);
+                stopped += 1;
+            }
+        }
+    }
+    assert!(stopped > 200, "{stopped}");
 }
 
 #[tokio::test]
