@@ -7,8 +7,38 @@ use crate::run::{Scope, View};
 use crate::value::{Fields, Value};
 
 impl Start {
+    /// What the version makes of what was given: the store, the root's input, and warnings.
+    pub(super) fn take_inputs(
+        &self,
+        plan: &Plan,
+    ) -> Result<(Store, Value, Vec<String>), StartError> {
+        let store = self.fill_store(plan)?;
+        let (input, warnings) = self.root_input(plan, &store)?;
+        Ok((store, input, warnings))
+    }
+
+    /// Whether a refusal says something of the version that the start got.
+    pub(super) const fn is_of_version(&self, refusal: &StartError) -> bool {
+        match refusal {
+            StartError::MissingStoreKeys { .. } => true,
+            // What is no object, every version refuses.
+            StartError::InvalidInput { .. } => {
+                matches!(self.inputs, Value::Null | Value::Object(_))
+            }
+            // The start got no version, or the runtime had no place for it.
+            StartError::UnknownGraph(_)
+            | StartError::UnknownLabel { .. }
+            | StartError::VersionRevoked { .. }
+            | StartError::NoActiveVersion(_)
+            | StartError::UnknownVersion { .. }
+            | StartError::VersionGone { .. }
+            | StartError::Overloaded { .. }
+            | StartError::ShuttingDown => false,
+        }
+    }
+
     /// The run's store: what the graph says, overridden by what was given.
-    pub(super) fn fill_store(&self, plan: &Plan) -> Result<Store, StartError> {
+    fn fill_store(&self, plan: &Plan) -> Result<Store, StartError> {
         let mut data = plan.store_defaults.clone();
         data.extend(self.store.clone());
         let is_set = |key: &&String| data.get(*key).is_some_and(|value| !value.is_null());
@@ -21,11 +51,7 @@ impl Start {
     }
 
     /// The root's input: what was given, else what the graph says. Given text is never parsed.
-    pub(super) fn root_input(
-        &self,
-        plan: &Plan,
-        store: &Store,
-    ) -> Result<(Value, Vec<String>), StartError> {
+    fn root_input(&self, plan: &Plan, store: &Store) -> Result<(Value, Vec<String>), StartError> {
         let root = plan.node(plan.root);
         let invalid = |reason: String| StartError::InvalidInput {
             graph: self.graph.clone(),

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::Inner;
 use super::versions::Versions;
-use crate::id::VersionNumber;
+use crate::id::{GraphName, VersionNumber};
 use crate::registry::{Rollout, RolloutRequest};
 use crate::run::{Run, RunStatus};
-use crate::version::{RolloutError, RolloutPlan, RunEnd, Terms, VersionError};
+use crate::version::{Decision, RolloutError, RolloutPlan, RunEnd, Terms, VersionError};
 
 /// A rollout that is about to begin; awaiting it begins it and gives its handle.
 ///
@@ -81,6 +81,14 @@ impl std::fmt::Debug for BeginRollout {
 }
 
 impl Inner {
+    /// Tells the rollouts that a version refused a start, if they judge by it: no run comes of it.
+    pub(super) fn tell_refusal(&self, graph: &GraphName, decision: &Decision) {
+        if !self.rollouts.is_idle() {
+            let end = RunEnd::refused(self.clock.now());
+            self.rollouts.ended(graph, decision.version, decision.revision, end);
+        }
+    }
+
     /// Tells the rollouts how a run ended, if they judge by it.
     pub(super) fn tell_rollouts(&self, run: &Run) {
         let failed = match run.first_end() {

@@ -182,8 +182,12 @@ impl Start {
             .map_err(|refusal| StartError::of(self.graph.clone(), refusal))?;
         let version = pin.version().clone();
         let plan = version.plan().clone();
-        let store = self.fill_store(&plan)?;
-        let (input, warnings) = self.root_input(&plan, &store)?;
+        let taken = self.take_inputs(&plan).inspect_err(|refusal| {
+            if self.is_of_version(refusal) {
+                inner.tell_refusal(&self.graph, &decision);
+            }
+        });
+        let (store, input, warnings) = taken?;
         let (run, seed) = inner.draw_identity();
         let bus = RunBus::new(
             run,

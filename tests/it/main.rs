@@ -15,6 +15,7 @@ mod naive;
 mod rollout_audit;
 mod rollout_bake;
 mod rollout_refusals;
+mod rollout_starts;
 mod rollouts;
 mod runs;
 mod storm;

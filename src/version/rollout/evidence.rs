@@ -1,4 +1,6 @@
 //! What is known of the runs of a rollout: those that started since it began and have ended.
+//!
+//! A start that a version refused counts as a run of it that failed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use crate::id::VersionNumber;
 /// How many ends of each version are remembered one by one: what windows and latencies see.
 const RECENT: usize = 4_096;
 
-/// The end of one run.
+/// The end of one run, or of a start that the version refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunEnd {
@@ -20,11 +22,18 @@ pub struct RunEnd {
     pub took: Duration,
     /// Whether it ended as `FAILED` or `TIMED_OUT`. Cancelled runs are not counted.
     pub failed: bool,
+    /// Whether the version refused the start, for its inputs or its store: no run came of it, which
+    /// counts as a failure that took no time.
+    pub refused: bool,
 }
 
 impl RunEnd {
     pub(crate) const fn new(at: Timestamp, took: Duration, failed: bool) -> Self {
-        Self { at, took, failed }
+        Self { at, took, failed, refused: false }
+    }
+
+    pub(crate) const fn refused(at: Timestamp) -> Self {
+        Self { at, took: Duration::ZERO, failed: true, refused: true }
     }
 }
 
@@ -91,7 +100,7 @@ impl Evidence {
         }
     }
 
-    /// A run that started since the rollout began has ended.
+    /// A run that started since the rollout began has ended, or its start was refused.
     pub(crate) fn ended(&mut self, version: VersionNumber, end: RunEnd) {
         if version == self.versions.candidate {
             self.candidate.count(end);

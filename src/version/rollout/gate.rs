@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, RunEnd};
 
 /// What a gate says of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,9 +166,13 @@ impl RunGate {
     #[must_use]
     pub fn verdict(&self, evidence: &Evidence) -> Verdict {
         match self.rule {
-            Rule::FailureRate { max } => self.share(evidence, max, "failed", |end| end.failed),
+            Rule::FailureRate { max } => {
+                self.share(evidence, max, "failed", |end| Some(end.failed))
+            }
             Rule::Latency { ceiling, share } => {
-                self.share(evidence, share, "took too long", move |end| end.took > ceiling)
+                // A start that was refused took no time, and says nothing of how long runs take.
+                let is_late = |end: &RunEnd| (!end.refused).then(|| end.took > ceiling);
+                self.share(evidence, share, "took too long", is_late)
             }
             Rule::InARow { max } => match evidence.candidate().failed_in_a_row() {
                 failed if failed >= max => Verdict::fail(format!("{failed} runs failed in a row")),
@@ -183,11 +187,11 @@ impl RunGate {
         evidence: &Evidence,
         max: f64,
         what: &str,
-        is_bad: impl Fn(&super::evidence::RunEnd) -> bool,
+        is_bad: impl Fn(&RunEnd) -> Option<bool>,
     ) -> Verdict {
         let mut ends = super::comparison::Ends::default();
         let recent = evidence.candidate().within(self.window, evidence.now());
-        recent.for_each(|end| ends.count(is_bad(end)));
+        recent.filter_map(is_bad).for_each(|is_bad| ends.count(is_bad));
         let enough = self.enough(ends.ended);
         match ends.failure_rate() {
             Some(rate) if enough == Verdict::Pass && rate > max => {

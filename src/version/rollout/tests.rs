@@ -353,6 +353,19 @@ fn a_latency_has_a_ceiling_for_a_share_of_the_runs() {
 }
 
 #[test]
+fn a_refused_start_is_a_failure_and_no_run_that_was_fast() {
+    let mut evidence = evidence(&[(0, false); 20]);
+    let late = RunEnd::new(Timestamp(0), 9 * SECOND, false);
+    (0..6).for_each(|_| evidence.ended(CANDIDATE, late));
+    let latency = RunGate::latency(SECOND, 0.2);
+    assert!(matches!(latency.verdict(&evidence), Verdict::Fail(_)), "6 of 26");
+    (0..20).for_each(|_| evidence.ended(CANDIDATE, RunEnd::refused(Timestamp(0))));
+    assert!(matches!(latency.verdict(&evidence), Verdict::Fail(_)), "still 6 of 26");
+    assert_eq!(evidence.candidate().failed_in_a_row(), 20);
+    assert!(matches!(RunGate::failure_rate(0.4).verdict(&evidence), Verdict::Fail(_)));
+}
+
+#[test]
 fn the_gravest_verdict_counts() {
     let verdicts = [Verdict::Pass, Verdict::error("e"), Verdict::fail("f"), unclear()];
     assert_eq!(Verdict::gravest(verdicts.clone()), Verdict::fail("f"));
