@@ -93,7 +93,11 @@ impl<T> Command<T> {
             Change::OnLabel { graph, .. } => Some((graph.clone(), None)),
             _ => None,
         };
+        let is_removal = matches!(&change, Change::OnLabel { change: LabelChange::Remove, .. });
         let done = inner.registry.execute(version::Command { change, terms }).await?;
+        if is_removal {
+            inner.rollouts.sweep(&inner.registry.snapshot());
+        }
         match stops {
             Some((graph, Some(revoked))) => inner.stop_runs(&graph, revoked, InFlight::Cancel),
             // Since it was done, a version that was left may have been promoted again on purpose.

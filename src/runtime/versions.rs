@@ -237,6 +237,8 @@ impl Versions {
     }
 
     /// The latest rollout of the label, also if it has ended; `None` if there was none.
+    ///
+    /// Of labels whose rollout has ended the latest 1,000 are remembered, as long as they are there.
     #[must_use]
     pub fn latest_rollout(&self) -> Option<Rollout> {
         self.inner.rollouts.get(&self.place())

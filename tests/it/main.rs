@@ -14,6 +14,7 @@ mod module_order;
 mod naive;
 mod rollout_audit;
 mod rollout_bake;
+mod rollout_memory;
 mod rollout_refusals;
 mod rollout_starts;
 mod rollouts;

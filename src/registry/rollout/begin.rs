@@ -134,7 +134,8 @@ impl Rollouts {
         let rollout = Rollout::new(actor, registry.clone(), told);
         let known = Known { rollout: rollout.clone(), watched: Some(watched), cool_at: None };
         self.live.fetch_add(1, Ordering::Relaxed);
-        self.places.insert(place, known);
+        self.places.insert(place.clone(), known);
+        self.past.lock().remove(&place);
         // A shutdown that does not find it in the directory is seen here.
         match self.closed.load(Ordering::SeqCst) {
             true => rollout.stop().await,

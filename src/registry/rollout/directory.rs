@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
 use parking_lot::Mutex;
 
 use super::handle::Rollout;
 use super::message::RolloutStatus;
+use super::past::Past;
 use crate::clock::Timestamp;
 use crate::event::{EventKind, RolloutEvent, RuntimeBus};
 use crate::id::{GraphName, LabelName, VersionNumber};
@@ -27,6 +27,8 @@ pub(crate) type Place = (GraphName, LabelName);
 pub(crate) struct Rollouts {
     bus: Arc<RuntimeBus>,
     pub(super) places: DashMap<Place, Known>,
+    /// Those of them whose latest rollout has ended.
+    pub(super) past: Mutex<Past>,
     /// How many are under way: read by every run that ends.
     pub(super) live: AtomicUsize,
     #[cfg(feature = "metrics")]
@@ -54,12 +56,13 @@ pub(super) struct Watched {
 
 impl Rollouts {
     pub(crate) fn new(bus: Arc<RuntimeBus>) -> Self {
-        let (places, live, beginning, closed) = Default::default();
+        let (places, past, live, beginning, closed) = Default::default();
         #[cfg(feature = "metrics")]
         let verdicts = Default::default();
         Self {
             bus,
             places,
+            past,
             live,
             #[cfg(feature = "metrics")]
             verdicts,
@@ -121,13 +124,14 @@ impl Rollouts {
 
     /// A rollout has ended; its label cools down if it went back by itself.
     pub(super) fn close(&self, place: &Place, now: Timestamp, end: &RolloutEnd, by_itself: bool) {
-        if let Entry::Occupied(mut known) = self.places.entry(place.clone()) {
-            let known = known.get_mut();
-            if known.watched.take().is_some() {
-                self.live.fetch_sub(1, Ordering::Relaxed);
-                let is_back = by_itself && matches!(end, RolloutEnd::RolledBack(_));
-                known.cool_at = is_back.then(|| now.after(COOL_DOWN));
-            }
+        let Some(mut known) = self.places.get_mut(place) else { return };
+        if known.watched.take().is_some() {
+            self.live.fetch_sub(1, Ordering::Relaxed);
+            let is_back = by_itself && matches!(end, RolloutEnd::RolledBack(_));
+            known.cool_at = is_back.then(|| now.after(COOL_DOWN));
+            // Forgetting another label may need the same shard of the map.
+            drop(known);
+            self.remember(place.clone());
         }
     }
 }

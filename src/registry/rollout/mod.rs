@@ -10,6 +10,7 @@ mod handle;
 mod judge;
 mod message;
 mod moves;
+mod past;
 #[cfg(feature = "metrics")]
 mod reading;
 

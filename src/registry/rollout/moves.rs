@@ -128,13 +128,16 @@ impl RolloutState {
         status.refused = self.refused.as_ref().map(|(refused, _)| refused.clone());
         let place_of = |status: &RolloutStatus| (status.phase.clone(), status.is_paused);
         let has_moved = place_of(&self.given.tell.borrow()) != place_of(&status);
-        if let Some(end) = status.end().filter(|_| has_moved) {
+        // Once: when the actor stops later, the label may have another rollout.
+        let end = status.end().filter(|_| has_moved);
+        if let Some(end) = end {
             self.record(end.clone(), terms.clone()).await;
         }
         if let Some(directory) = self.given.directory.upgrade() {
             let now = self.given.clock.now();
-            if let Some(end) = status.end() {
+            if let Some(end) = end {
                 directory.close(&self.given.place, now, end, terms.is_automatic);
+                directory.sweep(&self.given.registry.snapshot());
             }
             if has_moved {
                 directory.tell(now, &status, &terms);

@@ -34,6 +34,11 @@ impl VerdictCounts {
         };
         self.places.lock().entry(place.clone()).or_default()[at] += 1;
     }
+
+    /// The label is gone, or its rollouts are long over: its counts begin anew.
+    pub(super) fn forget(&self, place: &Place) {
+        self.places.lock().remove(place);
+    }
 }
 
 impl Rollouts {
