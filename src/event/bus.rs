@@ -1,5 +1,5 @@
-//! How events reach subscribers: one bounded ring per run, one for the versions of a runtime, and one
-//! for all of it.
+//! How events reach subscribers: one bounded ring per run, one for the versions of a runtime, one for
+//! all of it, and one for the records of its audit log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use super::{Event, EventKind};
 use crate::clock::{Clock, Timestamp};
 use crate::id::{GraphName, RunId, VersionNumber};
+use crate::version::AuditRecord;
 
 /// How many events a subscriber may be behind before it loses the oldest.
 ///
@@ -23,6 +24,7 @@ pub(crate) struct RuntimeBus {
     /// them to runs.
     versions: OnceLock<broadcast::Sender<Arc<Event>>>,
     ring: OnceLock<broadcast::Sender<Arc<Event>>>,
+    audit: OnceLock<broadcast::Sender<Arc<AuditRecord>>>,
 }
 
 impl RuntimeBus {
@@ -32,6 +34,18 @@ impl RuntimeBus {
 
     pub(crate) fn subscribe_to_versions(&self) -> EventStream {
         subscribe(&self.versions)
+    }
+
+    pub(crate) fn subscribe_to_audit(&self) -> EventStream<AuditRecord> {
+        subscribe(&self.audit)
+    }
+
+    /// Tells of a command that was put on record.
+    pub(crate) fn tell_record(&self, record: &Arc<AuditRecord>) {
+        if let Some(ring) = self.audit.get() {
+            // Without subscribers there is nobody to miss it.
+            let _ = ring.send(record.clone());
+        }
     }
 
     /// Whether anybody would see an event of a version or a rollout.
@@ -113,7 +127,7 @@ fn publish(event: &Arc<Event>, rings: [&OnceLock<broadcast::Sender<Arc<Event>>>;
     }
 }
 
-fn subscribe(ring: &OnceLock<broadcast::Sender<Arc<Event>>>) -> EventStream {
+fn subscribe<T>(ring: &OnceLock<broadcast::Sender<Arc<T>>>) -> EventStream<T> {
     let ring = ring.get_or_init(|| broadcast::Sender::new(CAPACITY));
     EventStream { receiver: ring.subscribe() }
 }
@@ -127,14 +141,14 @@ fn is_watched(ring: &OnceLock<broadcast::Sender<Arc<Event>>>) -> bool {
 #[error("lost {0} events by reading too slowly")]
 pub struct Lagged(pub u64);
 
-/// A subscription: events from the moment it was made.
+/// A subscription: events, or records of the audit log, from the moment it was made.
 #[derive(Debug)]
 #[must_use = "events are lost while nobody reads them"]
-pub struct EventStream {
-    receiver: broadcast::Receiver<Arc<Event>>,
+pub struct EventStream<T = Event> {
+    receiver: broadcast::Receiver<Arc<T>>,
 }
 
-impl EventStream {
+impl<T> EventStream<T> {
     /// Waits for the next event; `None` when no more can come.
     ///
     /// A run that is still known can be retried by hand, so its stream stays open after
@@ -147,7 +161,7 @@ impl EventStream {
     /// # Cancel safety
     ///
     /// Cancel safe: an event is taken only when it is returned.
-    pub async fn next(&mut self) -> Option<Result<Arc<Event>, Lagged>> {
+    pub async fn next(&mut self) -> Option<Result<Arc<T>, Lagged>> {
         match self.receiver.recv().await {
             Ok(event) => Some(Ok(event)),
             Err(broadcast::error::RecvError::Lagged(count)) => Some(Err(Lagged(count))),
@@ -160,7 +174,7 @@ impl EventStream {
     /// # Errors
     ///
     /// [`Lagged`] if events were lost.
-    pub fn try_next(&mut self) -> Option<Result<Arc<Event>, Lagged>> {
+    pub fn try_next(&mut self) -> Option<Result<Arc<T>, Lagged>> {
         match self.receiver.try_recv() {
             Ok(event) => Some(Ok(event)),
             Err(broadcast::error::TryRecvError::Lagged(count)) => Some(Err(Lagged(count))),

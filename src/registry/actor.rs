@@ -86,7 +86,12 @@ impl RegistryState {
             unrouted.extend_from_slice(turned.unrouted);
         };
         let now = self.clock.now();
-        let answer = self.lineages.apply(command, now, &mut shared.audit.lock(), swap);
+        let mut audit = shared.audit.lock();
+        let told = audit.last();
+        let answer = self.lineages.apply(command, now, &mut audit, swap);
+        // A repeat is not put on record again.
+        audit.since(told).for_each(|record| bus.tell_record(record));
+        drop(audit);
         let drained = self.drains.begin(unrouted, myself);
         self.tell_drained(drained);
         answer

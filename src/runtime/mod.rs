@@ -182,10 +182,18 @@ impl Runtime {
 
     /// The commands on versions that were given, accepted and refused, oldest first.
     ///
-    /// The latest 10,000 are kept.
+    /// The latest 10,000 are kept. A query can ask for a page of them, from either end.
     #[must_use]
     pub fn audit(&self, query: &AuditQuery) -> Vec<Arc<AuditRecord>> {
         self.inner.registry.audit(query)
+    }
+
+    /// Every command on versions from now on, accepted or refused, in the order of their numbers.
+    ///
+    /// It is told of when it has taken effect. Whoever asks for the [`audit`](Self::audit) once more after
+    /// subscribing, and passes over the numbers that it has, misses none.
+    pub fn audit_events(&self) -> EventStream<AuditRecord> {
+        self.inner.bus.subscribe_to_audit()
     }
 
     /// What all accepted commands add up to: the [`routing`](Self::routing), if nothing is lost.

@@ -1,6 +1,7 @@
 //! Every command that was given, accepted or refused; what the accepted ones add up to.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use super::command::Command;
@@ -79,6 +80,21 @@ impl From<RolloutError> for Refusal {
     }
 }
 
+impl fmt::Display for AuditRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seq, note, command, revision_before, revision_after, .. } = self;
+        let (outcome, why) = match &self.outcome {
+            Err(error) => ("refused".to_owned(), format!(": {error}")),
+            Ok(_) if revision_before == revision_after => ("no change".to_owned(), String::new()),
+            Ok(_) => (format!("revision {revision_after}"), String::new()),
+        };
+        let told = format!("#{seq} [{outcome}] {command} {note}{why}");
+        // A reason, or a report inside an error, may have several lines.
+        let lines: Vec<_> = told.lines().map(str::trim).collect();
+        f.write_str(&lines.join(" "))
+    }
+}
+
 /// Which records are wanted; all of them, unless told otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a query does nothing until it is asked"]
@@ -87,7 +103,8 @@ pub struct AuditQuery {
     by: Option<String>,
     is_automatic: Option<bool>,
     is_refused: Option<bool>,
-    after: u64,
+    after: Option<u64>,
+    before: Option<u64>,
     limit: Option<usize>,
 }
 
@@ -122,13 +139,21 @@ impl AuditQuery {
         self
     }
 
-    /// Only commands after the one of this number: the next page.
+    /// Only commands after the one of this number: the next page, if one goes on from 0.
     pub const fn after(mut self, seq: u64) -> Self {
-        self.after = seq;
+        self.after = Some(seq);
         self
     }
 
-    /// At most so many, from the oldest on.
+    /// Only commands before the one of this number: the page before, if one goes back.
+    pub const fn before(mut self, seq: u64) -> Self {
+        self.before = Some(seq);
+        self
+    }
+
+    /// At most so many: the latest ones or, if [`after`](Self::after) is given, the first ones after it.
+    ///
+    /// Whichever they are, they come oldest first.
     pub const fn limit(mut self, records: usize) -> Self {
         self.limit = Some(records);
         self
@@ -139,7 +164,9 @@ impl AuditQuery {
         let is_by = self.by.as_deref().is_none_or(|by| record.note.by.as_deref() == Some(by));
         let is_author = self.is_automatic.is_none_or(|wanted| record.note.is_automatic == wanted);
         let is_outcome = self.is_refused.is_none_or(|wanted| record.outcome.is_err() == wanted);
-        record.seq > self.after && is_graph && is_by && is_author && is_outcome
+        let is_after = self.after.is_none_or(|after| record.seq > after);
+        let is_before = self.before.is_none_or(|before| record.seq < before);
+        is_after && is_before && is_graph && is_by && is_author && is_outcome
     }
 }
 
@@ -169,8 +196,25 @@ impl AuditLog {
 
     /// The records that a query wants, oldest first.
     pub(crate) fn query(&self, query: &AuditQuery) -> Vec<Arc<AuditRecord>> {
-        let wanted = self.records.iter().filter(|record| query.wants(record));
-        wanted.take(query.limit.unwrap_or(usize::MAX)).cloned().collect()
+        let wanted = self.records.iter().filter(|record| query.wants(record)).cloned();
+        let limit = query.limit.unwrap_or(usize::MAX);
+        if query.after.is_some() {
+            return wanted.take(limit).collect();
+        }
+        let mut latest: Vec<_> = wanted.rev().take(limit).collect();
+        latest.reverse();
+        latest
+    }
+
+    /// The number of the latest record.
+    pub(crate) const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The records after that of this number, oldest first.
+    pub(crate) fn since(&self, seq: u64) -> impl Iterator<Item = &Arc<AuditRecord>> {
+        let news = usize::try_from(self.last - seq).unwrap_or(usize::MAX);
+        self.records.iter().skip(self.records.len().saturating_sub(news))
     }
 
     /// What all accepted commands add up to.

@@ -38,6 +38,81 @@ async fn accepted_and_refused_commands_are_on_record() {
 }
 
 #[tokio::test]
+async fn a_record_is_one_line_for_people() {
+    let runtime = runtime().await;
+    let versions = runtime.versions("g");
+    promoted(&runtime, 2).await;
+    versions.hold(1).by("ann").reason("for the\nauditors").await.unwrap();
+    versions.promote(9).by("bob").await.unwrap_err();
+    runtime.publish(numbered(2)).await.unwrap();
+    versions.set_policy(LabelPolicy::default().reject_breaking()).await.unwrap();
+    versions.judge(2, 1, Compatibility::Breaking).await.unwrap();
+    versions.promote(1).await.unwrap_err();
+    let records = runtime.audit(&AuditQuery::default());
+    let lines: Vec<_> = records.iter().map(ToString::to_string).collect();
+    let told = [
+        "#2 [revision 2] publish and promote default/g by nobody named",
+        "#3 [revision 3] hold version v1 of default/g by ann, because: for the auditors",
+        "#4 [refused] promote v9 on default/g:default by bob: graph `default/g` has no version v9",
+        "#5 [no change] publish default/g by nobody named",
+    ];
+    assert_eq!(lines[1..5], told);
+    assert!(lines.iter().all(|line| line.lines().count() == 1), "{lines:#?}");
+    assert!(lines[7].contains("takes no breaking version: v2 -> v1"), "{}", lines[7]);
+}
+
+#[tokio::test]
+async fn a_page_of_the_log_is_taken_from_either_end() {
+    let runtime = runtime().await;
+    promoted(&runtime, 6).await;
+    let numbers = |query: AuditQuery| -> Vec<_> {
+        runtime.audit(&query).iter().map(|record| record.seq).collect()
+    };
+    let all = AuditQuery::default;
+    assert_eq!(numbers(all().limit(2)), [5, 6], "the latest ones, oldest first");
+    assert_eq!(numbers(all().limit(2).before(5)), [3, 4]);
+    assert_eq!(numbers(all().limit(2).before(1)), [0_u64; 0]);
+    assert_eq!(numbers(all().limit(2).after(0)), [1, 2], "the first ones after");
+    assert_eq!(numbers(all().limit(2).after(2)), [3, 4]);
+    assert_eq!(numbers(all().after(2).before(5)), [3, 4]);
+    assert_eq!(numbers(all().limit(0)), [0_u64; 0]);
+    assert_eq!(numbers(all().limit(9)).len(), 6);
+}
+
+#[tokio::test]
+async fn every_record_reaches_a_subscriber_in_order() {
+    let runtime = runtime().await;
+    let versions = runtime.versions("g");
+    promoted(&runtime, 2).await;
+    let mut records = runtime.audit_events();
+    versions.promote(1).request_id("r").await.unwrap();
+    versions.promote(9).await.unwrap_err();
+    versions.promote(1).request_id("r").await.unwrap();
+    runtime.publish(numbered(2)).await.unwrap();
+    let expected = runtime.audit(&AuditQuery::default().after(2));
+    assert_eq!(expected.len(), 3, "a repeat is not put on record");
+    for record in &expected {
+        assert_eq!(records.next().await.unwrap().unwrap(), *record);
+    }
+    assert!(records.try_next().is_none());
+    // One that reads too slowly is told how many it has lost, and goes on with the oldest left.
+    for _ in 0..5_000 {
+        versions.hold(9).await.unwrap_err();
+    }
+    let lost = records.next().await.unwrap().unwrap_err();
+    assert_eq!(records.next().await.unwrap().unwrap().seq, 6 + lost.0);
+    let mut left = 1;
+    while let Some(record) = records.try_next() {
+        record.unwrap();
+        left += 1;
+    }
+    assert_eq!(lost.0 + left, 5_000);
+    assert!(runtime.shutdown(std::time::Duration::ZERO).await.cancelled.is_empty());
+    drop((runtime, versions));
+    assert!(records.next().await.is_none(), "no more can come");
+}
+
+#[tokio::test]
 async fn a_command_that_changes_nothing_does_not_grow_the_revision() {
     let runtime = runtime().await;
     promoted(&runtime, 1).await;
