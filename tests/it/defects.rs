@@ -151,3 +151,15 @@ async fn a_missing_version_is_never_the_latest() {
     let gone = runtime.start("g", Value::Null).version(VersionNumber(1)).await.unwrap_err();
     assert!(matches!(gone, StartError::VersionGone { .. }), "{gone:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_data_does_not_count_as_healthy() {
+    let runtime = runtime(&[0, 1]).await;
+    let plan = RolloutPlan::blue_green().gate(RunGate::failure_rate(0.05));
+    let rollout = begin(&runtime, plan).await;
+    tokio::time::sleep(3_600 * SECOND).await;
+    assert!(matches!(rollout.status().verdict, Verdict::Inconclusive(_)));
+    let refused = rollout.promote().await;
+    assert!(matches!(refused, Err(RolloutError::NotAwaitingPromotion { .. })), "{refused:?}");
+    assert_eq!(active(&runtime), 1);
+}
