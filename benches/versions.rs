@@ -1,7 +1,10 @@
-//! Commands on a graph with 200 versions that runs are pinned to, beside a round trip to a task.
+//! Commands on a graph with 200 versions that runs are pinned to, beside a round trip to a task; and
+//! starts beside a thread that publishes and promotes.
 //!
 //! `cargo bench --bench versions`
 
+#[path = "beside.rs"]
+mod beside;
 #[path = "graphs.rs"]
 mod graphs;
 
@@ -73,5 +76,12 @@ fn commands(criterion: &mut Criterion) {
     drop(runs);
 }
 
-criterion_group!(benches, commands);
+/// The table, unless something else is asked for by its name.
+fn starts(_: &mut Criterion) {
+    if std::env::args().skip(1).all(|argument| argument == "--bench" || argument == "starts") {
+        beside::print();
+    }
+}
+
+criterion_group!(benches, commands, starts);
 criterion_main!(benches);

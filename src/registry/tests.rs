@@ -1,5 +1,6 @@
 //! The registry under threads: recorded histories are linearizable, and storms leave nothing.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -319,4 +320,37 @@ async fn a_drain_is_noticed_and_a_stopped_registry_says_so() {
     registry.stop().await;
     assert_eq!(execute(&registry, promote(1)).await.unwrap_err(), VersionError::Stopped);
     assert!(registry.start(&graph(), &Selector::default()).is_ok());
+}
+
+/// What a call takes, in nanoseconds: the median of several means.
+fn nanoseconds(call: impl Fn()) -> f64 {
+    const CALLS: u32 = 200_000;
+    let mean = |_| {
+        let began = Instant::now();
+        (0..CALLS).for_each(|_| call());
+        began.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS)
+    };
+    let mut means: Vec<_> = (0..11).map(mean).collect();
+    means.sort_by(f64::total_cmp);
+    means[5]
+}
+
+#[tokio::test]
+#[ignore = "measures: `cargo test --release --lib bare_look_up -- --ignored --nocapture`"]
+async fn resolve_and_pin_takes_at_most_five_times_a_bare_look_up() {
+    let registry = registry(2).await;
+    let (graph, selector) = (graph(), Selector::default());
+    let versions = dashmap::DashMap::new();
+    versions.insert(graph.clone(), Arc::new(1_u64));
+    let routing = arc_swap::ArcSwap::from_pointee(1_u64);
+    let bare = nanoseconds(|| {
+        let version = versions.get(black_box(&graph)).map(|one| one.clone());
+        black_box((version, routing.load_full()));
+    });
+    let pinned = nanoseconds(|| {
+        black_box(registry.start(black_box(&graph), &selector).is_ok());
+    });
+    let times = pinned / bare;
+    println!("resolve, pin and unpin: {pinned:.0} ns, {times:.2} times a look-up of {bare:.0} ns");
+    assert!(cfg!(debug_assertions) || times <= 5.0);
 }
