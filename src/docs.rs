@@ -9,6 +9,9 @@ mod architecture {}
 #[doc = include_str!("../docs/limits.md")]
 mod limits {}
 
+#[doc = include_str!("../docs/metrics.md")]
+mod metrics {}
+
 #[doc = include_str!("../docs/semantics.md")]
 mod semantics {}
 

@@ -250,7 +250,7 @@ async fn names() -> BTreeSet<String> {
 
 #[tokio::test(start_paused = true)]
 async fn the_documents_list_every_metric() {
-    let document = include_str!("../../docs/versioning.md");
+    let document = include_str!("../../docs/metrics.md");
     let rows = document.lines().filter_map(|line| line.strip_prefix("| `"));
     let rows = rows.filter_map(|row| row.split(['`', '{']).next());
     let names = names().await;

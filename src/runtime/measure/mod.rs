@@ -34,7 +34,7 @@ impl Runtime {
     /// Call it before the numbers are read: before each scrape, or every few seconds. Its cost
     /// follows the number of versions that are not retired and of live runs. Of a version that is retired nothing is
     /// told any more; its gauges are set to zero once, and a recorder that forgets series which are
-    /// idle forgets them. The names are listed in `docs/versioning.md`. Two runtimes that have
+    /// idle forgets them. The names are listed in `docs/metrics.md`. Two runtimes that have
     /// graphs of the same names need a recorder each.
     ///
     /// Only with the feature `metrics`.
