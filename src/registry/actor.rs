@@ -9,7 +9,9 @@ use super::message::RegistryMessage;
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::event::{EventKind, RoutingEvent, RuntimeBus};
-use crate::version::{Command, Done, Lineages, Refusal, Retention, Turned, Version, VersionError};
+use crate::version::{
+    AuditLog, Command, Done, Lineages, Refusal, Retention, Turned, Version, VersionError,
+};
 
 /// The registry's actor.
 pub(crate) struct RegistryActor;
@@ -86,20 +88,18 @@ impl RegistryState {
             unrouted.extend_from_slice(turned.unrouted);
         };
         let now = self.clock.now();
-        let mut audit = shared.audit.lock();
-        let told = audit.last();
-        let answer = self.lineages.apply(command, now, &mut audit, swap);
-        // A repeat is not put on record again.
-        audit.since(told).for_each(|record| bus.tell_record(record));
-        drop(audit);
+        let lineages = &mut self.lineages;
+        let answer = on_record(shared, bus, |audit| lineages.apply(command, now, audit, swap));
         let drained = self.drains.begin(unrouted, myself);
         self.tell_drained(drained);
         answer
     }
 
     fn refuse(&self, command: &Command, refusal: Refusal) {
-        let (now, mut audit) = (self.clock.now(), self.shared.audit.lock());
-        self.lineages.refuse(command, refusal, now, &mut audit);
+        let now = self.clock.now();
+        on_record(&self.shared, &self.bus, |audit| {
+            self.lineages.refuse(command, refusal, now, audit);
+        });
     }
 
     fn tell_drained(&self, versions: Vec<Arc<Version>>) {
@@ -110,6 +110,16 @@ impl RegistryState {
             }
         }
     }
+}
+
+/// Does something with the audit log, and tells its subscribers what was put on record.
+fn on_record<T>(shared: &Shared, bus: &RuntimeBus, work: impl FnOnce(&mut AuditLog) -> T) -> T {
+    let mut audit = shared.audit.lock();
+    let told = audit.last();
+    let done = work(&mut audit);
+    // A repeat of a command is not put on record again.
+    audit.since(told).for_each(|record| bus.tell_record(record));
+    done
 }
 
 /// One event for each thing that an accepted command did.

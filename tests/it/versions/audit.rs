@@ -1,7 +1,8 @@
 //! Every command is on record, and the accepted ones add up to the routing.
 
 use hotgraph::{
-    AuditQuery, Compatibility, LabelPolicy, RollbackTarget, RoutingChange, VersionNumber, Weight,
+    AuditQuery, Compatibility, LabelPolicy, RollbackTarget, RolloutPlan, RoutingChange,
+    VersionNumber, Weight,
 };
 
 use super::{graph, numbered, promoted, runtime};
@@ -166,4 +167,23 @@ async fn the_log_forgets_old_records_and_not_what_they_add_up_to() {
     assert_eq!(records.len(), 10_000);
     assert_eq!(records[0].seq, 2 + 10_020 - 10_000 + 1);
     assert_eq!(runtime.fold_audit(), runtime.routing());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_rollout_is_told_and_refused_reaches_a_subscriber_too() {
+    let runtime = runtime().await;
+    let versions = runtime.versions("g");
+    promoted(&runtime, 1).await;
+    runtime.publish(numbered(2)).await.unwrap();
+    let mut records = runtime.audit_events();
+    let rollout = versions.rollout(2, RolloutPlan::blue_green()).by("ann").await.unwrap();
+    versions.rollout(2, RolloutPlan::blue_green()).by("bob").await.unwrap_err();
+    rollout.abort().by("bob").await.unwrap();
+    rollout.ended().await;
+    let expected = runtime.audit(&AuditQuery::default().after(2));
+    assert!(expected.iter().any(|record| record.outcome.is_err()), "{expected:#?}");
+    for record in &expected {
+        assert_eq!(records.next().await.unwrap().unwrap(), *record);
+    }
+    assert!(records.try_next().is_none());
 }
