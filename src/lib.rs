@@ -65,6 +65,12 @@ pub use version::{
 mod event;
 pub use event::{Event, EventKind, EventStream, Lagged, RolloutEvent, RoutingEvent};
 
+mod journal;
+pub use journal::{
+    Epoch, Journal, JournalError, JournalFuture, JournalSize, MemoryJournal, OnSaveFailure, Record,
+    RunQuery, RunRow, Stream, Write,
+};
+
 mod registry;
 pub use registry::{Rollout, RolloutCommand, RolloutStatus};
 

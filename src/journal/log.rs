@@ -1,0 +1,127 @@
+//! The end of one stream: what is appended and not yet written, and where the next record goes.
+//!
+//! Invariants:
+//! 1. Records are written in the order in which they were appended, with numbers without gaps.
+//! 2. Only the writer takes what is pending and moves the position.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::contract::Write;
+use super::error::JournalError;
+use super::record::{Record, Stream};
+use super::row::RunRow;
+use super::writer::{Patience, Writer};
+
+/// What has to be on record before whatever is appended next.
+pub(crate) trait Side: Send + Sync {
+    /// Moves the bodies of such records to `into`, in their order.
+    fn drain(&self, into: &mut Vec<Vec<u8>>);
+}
+
+/// The end of one stream.
+pub(crate) struct StreamLog {
+    stream: Stream,
+    writer: Writer,
+    side: Option<Arc<dyn Side>>,
+    pending: Mutex<Pending>,
+    position: Mutex<Position>,
+}
+
+/// What was appended and not yet taken by the writer.
+#[derive(Default)]
+struct Pending {
+    bodies: Vec<Vec<u8>>,
+    /// The row that the run has from then on.
+    row: Option<RunRow>,
+}
+
+/// How far a stream was written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Position {
+    /// The number of the last record.
+    pub last: u64,
+    /// The row, if the stream is that of a run.
+    pub row: Option<RunRow>,
+}
+
+impl StreamLog {
+    /// A stream whose last record has that number.
+    pub(crate) fn new(
+        stream: Stream,
+        writer: Writer,
+        last: u64,
+        row: Option<RunRow>,
+        side: Option<Arc<dyn Side>>,
+    ) -> Arc<Self> {
+        let position = Mutex::new(Position { last, row });
+        Arc::new(Self { stream, writer, side, pending: Mutex::default(), position })
+    }
+
+    /// Appends records, to be written with the next flush.
+    pub(crate) fn append(&self, bodies: impl IntoIterator<Item = Vec<u8>>) {
+        let mut pending = self.pending.lock();
+        if let Some(side) = &self.side {
+            side.drain(&mut pending.bodies);
+        }
+        pending.bodies.extend(bodies);
+    }
+
+    /// Changes the run's row, to be written with the next flush.
+    pub(crate) fn change_row(&self, change: impl FnOnce(&mut RunRow)) {
+        let mut pending = self.pending.lock();
+        let known = pending.row.take().or_else(|| self.position.lock().row.clone());
+        pending.row = known.map(|mut row| {
+            change(&mut row);
+            row
+        });
+    }
+
+    /// Waits until everything that was appended is durable.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it does not take back what was appended.
+    pub(crate) async fn flush(self: &Arc<Self>, patience: Patience) -> Result<(), JournalError> {
+        self.writer.flush(self.clone(), patience).await
+    }
+
+    pub(super) const fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    /// Takes what is pending, and moves the position behind it; gives back where it was.
+    pub(super) fn take(&self, into: &mut Vec<Write>) -> Position {
+        // Both locks, in this order everywhere.
+        let mut pending = self.pending.lock();
+        let mut position = self.position.lock();
+        let before = position.clone();
+        let is_new = !pending.bodies.is_empty() || pending.row.is_some();
+        for body in std::mem::take(&mut pending.bodies) {
+            position.last += 1;
+            let record = Record::new(self.stream, position.last, body);
+            into.push(Write::Record(self.stream, record));
+        }
+        if let Some(row) = pending.row.take().or_else(|| position.row.clone())
+            && is_new
+        {
+            let row = RunRow { records: position.last, ..row }.sealed();
+            into.push(Write::Row(row.clone()));
+            position.row = Some(row);
+        }
+        before
+    }
+
+    /// What was taken since was not written and is given up.
+    pub(super) fn move_back(&self, to: Position) {
+        *self.position.lock() = to;
+    }
+}
+
+impl fmt::Debug for StreamLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamLog").field("stream", &self.stream).finish_non_exhaustive()
+    }
+}
