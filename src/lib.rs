@@ -76,8 +76,9 @@ pub use registry::{Rollout, RolloutCommand, RolloutStatus};
 
 mod run;
 pub use run::{
-    FailureReport, Fingerprint, Outcome, OutputError, RetryError, Run, RunPhase, RunStatus,
-    RunView, SkipReason, SkipReport, StateRetention, StateStatus, StateView, UnitingIdentity,
+    Durability, FailureReport, Fingerprint, Outcome, OutputError, RetryError, Run, RunPhase,
+    RunStatus, RunView, SkipReason, SkipReport, StateRetention, StateStatus, StateView,
+    UnitingIdentity,
 };
 
 mod runtime;

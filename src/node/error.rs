@@ -62,6 +62,11 @@ impl NodeError {
         matches!(self.kind, ErrorKind::Failed { retryable: true, .. })
     }
 
+    /// A failure that was put on record.
+    pub(crate) fn of_fault(message: &Arc<str>, retryable: bool) -> Self {
+        Self { kind: ErrorKind::Failed { message: message.clone(), retryable } }
+    }
+
     fn failed(message: String, retryable: bool) -> Self {
         Self { kind: ErrorKind::Failed { message: message.into(), retryable } }
     }

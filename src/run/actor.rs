@@ -14,7 +14,7 @@ use super::batch::{Batch, RunDelta};
 use super::cell::{EndGuard, RunCell};
 use super::error::RetryError;
 use super::execution::Execution;
-use super::fanout::{Alone, Crew, Lane, LaneActor, LaneArguments, Pool};
+use super::fanout::{Alone, Commits, Crew, Lane, LaneActor, LaneArguments, Pool};
 use super::machine::{Effect, Effects, RetryWhat, Stop};
 use super::message::RunMessage;
 use super::unites::{Barriers, UnitesActor, UnitesArguments, UnitesMessage};
@@ -47,7 +47,7 @@ pub(crate) enum Opening {
 /// The state of a run's actor.
 pub(crate) struct RunState {
     pub(super) cell: Arc<RunCell>,
-    end: EndGuard,
+    pub(super) end: EndGuard,
     pub(super) pool: Arc<Pool>,
     /// What the actor itself counts; `None` until it does.
     desk: Option<Box<Batch>>,
@@ -120,41 +120,46 @@ impl Actor for RunActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             RunMessage::Reported(delta, permit) => {
-                state.apply(*delta, &myself)?;
+                state.apply(*delta, &myself).await?;
                 drop(permit);
             }
+            RunMessage::NotSaved(error) => state.not_saved(&error, &myself).await?,
             RunMessage::Woken => state.call_crew(&myself).await?,
             RunMessage::Hungry => state.spawn_lane(&myself, None).await?,
             RunMessage::Fired(firing) => {
-                let execution = state.step(&myself, |walker| walker.merged(*firing))?;
+                let execution = state.step(&myself, |walker| walker.merged(*firing)).await?;
+                if !state.is_group_saved(&myself).await? {
+                    return Ok(());
+                }
                 state.dispatch(execution, &myself).await?;
             }
             RunMessage::MergerSkipped(skipping) => {
-                state.step(&myself, |walker| walker.merger_skipped(*skipping))?;
+                state.step(&myself, |walker| walker.merger_skipped(*skipping)).await?;
             }
             RunMessage::Stop(stop) => {
                 let effect = state.cell.machine.lock().stop(stop);
-                state.carry_out(effect.into_iter().collect(), &myself)?;
-                state.stop_waiting(&myself);
+                state.carry_out(effect.into_iter().collect(), &myself).await?;
+                state.stop_waiting(&myself).await;
             }
             RunMessage::GraceBegins => {
+                state.write_stop();
                 state.after(state.cell.settings.grace, &myself, RunMessage::GraceOver);
-                state.stop_waiting(&myself);
+                state.stop_waiting(&myself).await;
             }
             RunMessage::GraceOver => {
                 if !state.ending {
-                    state.end_by_force(&myself);
+                    state.end_by_force(&myself).await;
                 }
             }
             RunMessage::Retry(what, id, reply) => {
                 state.call_crew(&myself).await?;
-                state.retry(what, &id, reply, &myself)?;
+                state.retry(what, &id, reply, &myself).await?;
             }
             RunMessage::Reopened(execution, id, found) => {
                 state.reopened(execution, id, &found, &myself).await?;
             }
-            RunMessage::Closed(barriers) => state.closed(*barriers, &myself),
-            RunMessage::ChildGone(what) => state.broken(what, &myself),
+            RunMessage::Closed(barriers) => state.closed(*barriers, &myself).await,
+            RunMessage::ChildGone(what) => state.broken(what, &myself).await,
         }
         Ok(())
     }
@@ -190,11 +195,15 @@ impl Drop for RunState {
 impl RunState {
     /// Walks as far as that goes without waiting, and sees who goes on with the rest.
     async fn begin(&mut self, myself: &ActorRef<RunMessage>) -> Result<(), ActorProcessingErr> {
+        if self.cell.journal.is_some() {
+            // Boxed: a run without a journal keeps no room for it.
+            return Box::pin(self.begin_on_record(myself)).await;
+        }
         let begin = || Box::new(Alone::begin(self.cell.clone(), &self.pool)).walk();
         match self.alone.take().or_else(begin) {
             Some(rest) => self.wait_for(rest, myself).await,
             None => {
-                self.end(myself);
+                self.end(myself).await;
                 Ok(())
             }
         }
@@ -224,7 +233,7 @@ impl RunState {
     }
 
     /// Takes a pure step here, and counts it as a lane's report would be.
-    pub(super) fn step<T>(
+    pub(super) async fn step<T>(
         &mut self,
         myself: &ActorRef<RunMessage>,
         step: impl FnOnce(&mut Walker<'_>) -> T,
@@ -233,6 +242,9 @@ impl RunState {
         let desk = self.desk.get_or_insert_default();
         let result = step(&mut Walker::new(&self.cell.ground, desk, watched));
         let batch = Batch::take(desk);
+        if let Some(journal) = &self.cell.journal {
+            journal.append(&batch.entries);
+        }
         for event in batch.events {
             self.cell.bus.send(event);
         }
@@ -241,20 +253,20 @@ impl RunState {
         {
             unites.cast(UnitesMessage::Reported(batch.groups, None))?;
         }
-        self.apply(batch.run, myself)?;
+        self.apply(batch.run, myself).await?;
         Ok(result)
     }
 
-    fn apply(
+    async fn apply(
         &mut self,
         delta: RunDelta,
         myself: &ActorRef<RunMessage>,
     ) -> Result<(), ActorProcessingErr> {
         let effects = self.cell.machine.lock().apply(delta);
-        self.carry_out(effects, myself)
+        self.carry_out(effects, myself).await
     }
 
-    pub(super) fn carry_out(
+    pub(super) async fn carry_out(
         &mut self,
         effects: Effects,
         myself: &ActorRef<RunMessage>,
@@ -262,17 +274,18 @@ impl RunState {
         for effect in effects {
             match effect {
                 Effect::Stop(_) => {
+                    self.write_stop();
                     self.pool.control.cancel();
                     self.after(self.cell.settings.grace, myself, RunMessage::GraceOver);
                 }
-                Effect::Settled => self.settled(myself)?,
+                Effect::Settled => self.settled(myself).await?,
             }
         }
         Ok(())
     }
 
     /// Nothing is counted any more: sends the lanes home and asks for the groups.
-    pub(super) fn settled(
+    pub(super) async fn settled(
         &mut self,
         myself: &ActorRef<RunMessage>,
     ) -> Result<(), ActorProcessingErr> {
@@ -283,35 +296,41 @@ impl RunState {
         self.pool.close();
         match &self.unites {
             Some(unites) => unites.cast(UnitesMessage::Close)?,
-            None => self.end(myself),
+            None => self.end(myself).await,
         }
         Ok(())
     }
 
-    fn closed(&mut self, barriers: Barriers, myself: &ActorRef<RunMessage>) {
+    async fn closed(&mut self, barriers: Barriers, myself: &ActorRef<RunMessage>) {
         *self.cell.barriers.lock() = Some(barriers);
-        self.end(myself);
+        self.end(myself).await;
     }
 
-    pub(super) fn end(&mut self, myself: &ActorRef<RunMessage>) {
+    pub(super) async fn end(&mut self, myself: &ActorRef<RunMessage>) {
         self.timers = None;
+        self.end.settle();
+        if self.cell.journal.is_some() {
+            // Boxed: a run without a journal keeps no room for it.
+            Box::pin(self.save_end()).await;
+        }
         self.end.end();
         myself.stop(None);
     }
 
-    fn broken(&mut self, what: String, myself: &ActorRef<RunMessage>) {
+    async fn broken(&mut self, what: String, myself: &ActorRef<RunMessage>) {
         if !self.ending {
             // The stop is carried out here and now: what the dead child had cannot settle.
             let _ = self.cell.machine.lock().stop(Stop::Broken(what));
-            self.end_by_force(myself);
+            self.write_stop();
+            self.end_by_force(myself).await;
         }
     }
 
-    fn end_by_force(&mut self, myself: &ActorRef<RunMessage>) {
+    async fn end_by_force(&mut self, myself: &ActorRef<RunMessage>) {
         self.ending = true;
         self.pool.control.cancel();
         self.pool.close();
-        self.end(myself);
+        self.end(myself).await;
     }
 
     pub(super) async fn dispatch(
@@ -342,7 +361,7 @@ impl RunState {
         let (run, unites) = (myself.clone(), self.unites.clone());
         let reports = self.reports.get_or_insert_with(|| Arc::new(Semaphore::new(REPORTS)));
         let crew = Crew { run, unites, reports: reports.clone() };
-        let arguments = LaneArguments { lane, crew };
+        let arguments = LaneArguments { lane, crew, commits: Commits::default() };
         spawn_child(LaneActor, arguments, myself).await.map(drop)
     }
 }

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use super::counts::Counts;
+use super::durable::Entry;
 use super::execution::{Execution, Tokens};
 use super::fingerprint::Fingerprint;
 use super::groups::Groups;
@@ -32,6 +33,8 @@ pub(crate) struct Batch {
     pub groups: Groups,
     /// For whoever watches; empty if nobody does.
     pub events: Vec<EventKind>,
+    /// For the run's journal; empty if it has none.
+    pub entries: Vec<Entry>,
     /// Numbers for the states that come next; they stay with the lane.
     pub ids: StateIds,
 }
@@ -191,7 +194,7 @@ impl Batch {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.groups.is_empty() && self.run.is_empty()
+        self.groups.is_empty() && self.run.is_empty() && self.entries.is_empty()
     }
 
     /// The change of one group.

@@ -6,10 +6,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use ractor::ActorRef;
 
+use super::durable::RunJournal;
 use super::ending::Ending;
 use super::fanout::{Pool, Tools};
 use super::machine::{Machine, Stop};
 use super::message::RunMessage;
+use super::outcome::Outcome;
+use super::status::RunStatus;
 use super::unites::Barriers;
 use super::walk::Ground;
 use crate::clock::Timestamp;
@@ -30,6 +33,8 @@ pub(crate) struct RunCell {
     /// When it started, if anybody wants to know how long it takes.
     pub began: Option<Timestamp>,
     pub settings: RunSettings,
+    /// Where its steps are put on record, if they are.
+    pub journal: Option<Arc<RunJournal>>,
     /// The input of the root node.
     pub input: Value,
     pub machine: Mutex<Machine>,
@@ -59,6 +64,9 @@ pub(crate) struct RunSettings {
     pub grace: Duration,
     /// When the first state may start, if it is held back.
     pub starts_at: Option<Timestamp>,
+    /// When its time is over, if it came back from a journal; else its graph's timeout counts from
+    /// the start.
+    pub ends_at: Option<Timestamp>,
     /// What the run takes of the runtime while an episode is open; `None` after a shutdown.
     pub lease: Arc<Lessor>,
 }
@@ -88,6 +96,7 @@ impl RunCell {
             facts,
             pool: pool.clone(),
             bus: self.bus.clone(),
+            journal: self.journal.clone(),
             in_flight: in_flight / self.lanes(),
         }
     }
@@ -138,20 +147,36 @@ impl Progress for RunBus {
 pub(crate) struct EndGuard {
     cell: Arc<RunCell>,
     held: Option<(Pin, Lease)>,
+    /// How the run ended, if nobody was told yet.
+    outcome: Option<Arc<Outcome>>,
 }
 
 impl EndGuard {
     /// Opens an episode, unless the runtime takes none any more.
     pub(crate) fn open(cell: Arc<RunCell>, pin: Pin) -> Option<Self> {
         let lease = (cell.settings.lease)(&cell)?;
-        Some(Self { cell, held: Some((pin, lease)) })
+        Some(Self { cell, held: Some((pin, lease)), outcome: None })
     }
 
-    /// Records the end: releases the pin, then tells those who wait.
+    /// Decides how the run ended: nothing changes it any more.
+    pub(crate) fn settle(&mut self) {
+        if self.held.is_some() && self.outcome.is_none() {
+            let is_cancelled = self.cell.control().is_cancelled();
+            self.outcome = Some(Arc::new(self.cell.machine.lock().end(is_cancelled)));
+        }
+    }
+
+    /// The run could not put its end on record: it goes on from there after a restart.
+    pub(crate) fn park(&mut self) {
+        if let Some(outcome) = &mut self.outcome {
+            Arc::make_mut(outcome).status = RunStatus::Parked;
+        }
+    }
+
+    /// Tells the end: releases the pin, then tells those who wait.
     pub(crate) fn end(&mut self) {
-        let Some(held) = self.held.take() else { return };
-        let is_cancelled = self.cell.control().is_cancelled();
-        let outcome = Arc::new(self.cell.machine.lock().end(is_cancelled));
+        self.settle();
+        let (Some(held), Some(outcome)) = (self.held.take(), self.outcome.take()) else { return };
         self.cell.live.lock().actor = None;
         if outcome.is_success() {
             self.cell.version.count_success();

@@ -9,15 +9,18 @@ use tokio::sync::oneshot;
 
 use super::actor::{Opening, RunActor, RunArguments};
 use super::cell::{EndGuard, RunCell};
+use super::durable::Rest;
 use super::error::RetryError;
 use super::fanout::Alone;
 use super::machine::{RetryWhat, Stop};
 use super::message::RunMessage;
 use super::outcome::{Outcome, RunView, StateView};
 use super::status::RunStatus;
+use super::unites::Barriers;
 use crate::clock::Timestamp;
 use crate::event::EventStream;
 use crate::id::{GraphName, RunId, StateId, VersionNumber};
+use crate::journal::JournalError;
 use crate::version::{Decision, Pin};
 
 /// A run that was started. Awaiting it gives its [`Outcome`]; dropping it detaches.
@@ -33,19 +36,51 @@ impl Run {
     }
 
     /// Starts the actor of an accepted run.
-    pub(crate) async fn launch(&self, pin: Pin) {
+    ///
+    /// With a journal, it answers when the start is on record, or cannot be.
+    pub(crate) async fn launch(&self, pin: Pin) -> Result<(), JournalError> {
         self.open(self.guard(pin), Opening::Start).await;
+        self.begun().await
+    }
+
+    /// Goes on with a run that came back from its journal.
+    pub(crate) async fn go_on(&self, pin: Pin, barriers: Barriers, rest: Rest) {
+        let cell = self.cell.clone();
+        let rest = Box::new(Alone::resume(cell, &self.cell.pool(), barriers, rest));
+        self.open(self.guard(pin), Opening::GoOn(rest)).await;
+    }
+
+    /// Waits until the start is on record, if it is to be.
+    pub(crate) async fn begun(&self) -> Result<(), JournalError> {
+        match &self.cell.journal {
+            None => Ok(()),
+            Some(journal) => journal.begun().await,
+        }
+    }
+
+    /// Whether what the run does is put on record.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.cell.journal.is_some()
+    }
+
+    /// Stops the run here; a runtime that opens its journal goes on with it.
+    pub(crate) fn park(&self) {
+        self.stop(Stop::Parked);
     }
 
     /// Walks an accepted run here as far as that goes without waiting; an actor takes over the rest.
-    pub(crate) async fn walk(&self, pin: Pin) -> Arc<Outcome> {
+    pub(crate) async fn walk(&self, pin: Pin) -> Result<Arc<Outcome>, JournalError> {
+        if self.is_durable() {
+            self.launch(pin).await?;
+            return Ok(self.outcome().await);
+        }
         let mut end = self.guard(pin);
         let alone = Box::new(Alone::begin(self.cell.clone(), &self.cell.pool()));
         match alone.walk() {
             None => end.end(),
             Some(rest) => self.open(end, Opening::GoOn(rest)).await,
         }
-        self.outcome().await
+        Ok(self.outcome().await)
     }
 
     fn guard(&self, pin: Pin) -> EndGuard {
@@ -122,8 +157,12 @@ impl Run {
     ///
     /// A run that has ended stays as it is.
     pub fn cancel(&self) {
+        self.stop(Stop::Cancelled);
+    }
+
+    fn stop(&self, stop: Stop) {
         // Recorded here and now: the run's actor may be busy, or not there yet.
-        if self.cell.machine.lock().stop(Stop::Cancelled).is_none() {
+        if self.cell.machine.lock().stop(stop).is_none() {
             return;
         }
         self.cell.control().cancel();

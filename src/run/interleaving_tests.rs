@@ -125,6 +125,7 @@ impl World {
             store: Store::default(),
             retention: StateRetention::All,
             states: StateCounter::default(),
+            is_durable: false,
         };
         let mut new = Self {
             world,
@@ -243,7 +244,7 @@ impl World {
             }
             2 => walker.pruned(execution, Value::Null),
             _ if is_many => {
-                walker.fanned_out(&execution);
+                walker.fanned_out(&execution, 0, None);
                 let (drawn, total) = (AtomicU64::new(0), lot % 4);
                 tasks.push(Task::Fanout(Arc::new(Drawing { execution: *execution, drawn, total })));
             }

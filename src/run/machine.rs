@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::batch::{Failure, RunDelta, Skip, Tally};
@@ -25,7 +26,7 @@ use crate::id::{NodeIndex, RunId, StateId, VersionNumber};
 use crate::value::Value;
 
 /// Why a run is stopped before its states have ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Stop {
     /// Somebody cancelled it.
     Cancelled,
@@ -35,10 +36,12 @@ pub(crate) enum Stop {
     FailFast,
     /// An actor of the run died.
     Broken(String),
+    /// It leaves the process; its journal has what it takes to go on.
+    Parked,
 }
 
 /// Which states are retried by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum RetryWhat {
     One(StateId),
     Failed,
@@ -129,6 +132,11 @@ impl Machine {
         }
         self.stop = Some(stop.clone());
         Some(Effect::Stop(stop))
+    }
+
+    /// Why the run is being stopped, if it is.
+    pub(crate) fn stop_reason(&self) -> Option<Stop> {
+        self.stop.clone()
     }
 
     /// Accepts a manual retry: the executions whose groups have to be opened again.
@@ -284,6 +292,7 @@ impl Machine {
             Some(Stop::Cancelled) => RunStatus::Cancelled,
             Some(Stop::TimedOut) => RunStatus::TimedOut,
             Some(Stop::FailFast | Stop::Broken(_)) => RunStatus::Failed,
+            Some(Stop::Parked) => RunStatus::Parked,
             None => {
                 RunStatus::of(self.failures.values().map(|f| (f.status, u64::from(!f.tolerated))))
             }
@@ -302,6 +311,7 @@ impl std::fmt::Display for Stop {
             Self::TimedOut => f.write_str("the run ran out of time"),
             Self::FailFast => f.write_str("a state failed, and the graph fails fast"),
             Self::Broken(what) => f.write_str(what),
+            Self::Parked => f.write_str("parked in the journal"),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::execution::Execution;
 use super::machine::{RetryWhat, Stop};
 use super::unites::{Barriers, Firing, Reopening, Skipping};
 use crate::id::StateId;
+use crate::journal::JournalError;
 
 /// A message to the actor of a run.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) enum RunMessage {
     Reported(Box<RunDelta>, Option<Arc<OwnedSemaphorePermit>>),
     /// What the actor itself waits for can go on.
     Woken,
+    /// What a lane did cannot be put on record.
+    NotSaved(JournalError),
     /// A lane has work to share and not every lane is there.
     Hungry,
     /// A merger's group has settled.

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::actor::RunState;
+use super::durable::Entry;
 use super::error::RetryError;
 use super::execution::Execution;
 use super::machine::RetryWhat;
@@ -15,7 +16,7 @@ use crate::id::StateId;
 
 impl RunState {
     /// Takes states back, or says why not; their groups are asked what is open again.
-    pub(super) fn retry(
+    pub(super) async fn retry(
         &mut self,
         what: RetryWhat,
         id: &str,
@@ -28,9 +29,16 @@ impl RunState {
         }
         let accepted = self.cell.machine.lock().retry(what, id);
         let states = accepted.as_ref().map(|all| all.iter().map(|one| one.state).collect());
+        if let (Ok(_), Some(journal)) = (&accepted, self.cell.journal.clone()) {
+            journal.reopen();
+            journal.append(&[Entry::Retried { what, id: id.to_owned() }]);
+            if let Err(error) = journal.flush().await {
+                self.not_saved(&error, myself).await?;
+            }
+        }
         // A caller that does not wait for the answer has its retry all the same.
         let _ = reply.send(states.map_err(Clone::clone));
-        let Ok(executions) = accepted else { return self.settle_if_idle(myself) };
+        let Ok(executions) = accepted else { return self.settle_if_idle(myself).await };
         self.cell.bus.send(EventKind::RunStarted);
         for execution in executions {
             let id = xxh3_64(id.as_bytes());
@@ -43,9 +51,12 @@ impl RunState {
     }
 
     /// A refused retry may have opened an episode in which there is nothing to do.
-    fn settle_if_idle(&mut self, myself: &ActorRef<RunMessage>) -> Result<(), ActorProcessingErr> {
+    async fn settle_if_idle(
+        &mut self,
+        myself: &ActorRef<RunMessage>,
+    ) -> Result<(), ActorProcessingErr> {
         let idle = self.cell.machine.lock().is_idle();
-        if idle { self.settled(myself) } else { Ok(()) }
+        if idle { self.settled(myself).await } else { Ok(()) }
     }
 
     pub(super) async fn reopened(
@@ -57,9 +68,9 @@ impl RunState {
     ) -> Result<(), ActorProcessingErr> {
         self.cell.machine.lock().reopened(&found.reopened, &found.dropped);
         execution.tokens = found.tokens.iter().copied().collect();
-        let next = self.step(myself, |walker| walker.retried(&execution, id))?;
+        let next = self.step(myself, |walker| walker.retried(&execution, id)).await?;
         self.dispatch(next, myself).await?;
         let effects = self.cell.machine.lock().release_hold();
-        self.carry_out(effects, myself)
+        self.carry_out(effects, myself).await
     }
 }

@@ -29,6 +29,11 @@ pub(crate) struct StateIds {
 }
 
 impl StateCounter {
+    /// Takes every number up to this one, which states that came back from a journal have.
+    pub(crate) fn take_up_to(&self, last: u64) {
+        self.taken.fetch_max(last.saturating_add(1), Ordering::Relaxed);
+    }
+
     /// A number for a state below `parent` if the run, which may have `limit` states, may have it.
     pub(crate) fn next(
         &self,

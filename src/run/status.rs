@@ -103,6 +103,9 @@ pub enum RunStatus {
     Cancelled,
     /// It ran out of time.
     TimedOut,
+    /// It left the process with what it takes to go on in its journal: a runtime that opens the
+    /// journal goes on with it.
+    Parked,
 }
 
 impl RunStatus {
@@ -116,6 +119,7 @@ impl RunStatus {
             Self::Failed => "FAILED",
             Self::Cancelled => "CANCELLED",
             Self::TimedOut => "TIMED_OUT",
+            Self::Parked => "PARKED",
         }
     }
 
@@ -139,7 +143,7 @@ impl RunStatus {
     /// Whether the run has ended.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
-        !matches!(self, Self::Running | Self::Paused)
+        !matches!(self, Self::Running | Self::Paused | Self::Parked)
     }
 }
 

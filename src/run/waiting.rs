@@ -70,7 +70,7 @@ impl RunState {
         let alarm = Arc::new(Alarm { run: myself.clone(), rang: quiet(), armed: quiet() });
         self.alone = begun.listen(&Waker::from(alarm.clone()), &alarm.rang);
         match &self.alone {
-            None => self.end(myself),
+            None => self.end(myself).await,
             Some(rest) if rest.waits_for_one() => alarm.arm(),
             Some(_) => return self.call_crew(myself).await,
         }
@@ -90,16 +90,17 @@ impl RunState {
     }
 
     /// Ends what the actor waits for: the run is being stopped.
-    pub(super) fn stop_waiting(&mut self, myself: &ActorRef<RunMessage>) {
+    pub(super) async fn stop_waiting(&mut self, myself: &ActorRef<RunMessage>) {
         if let Some(alone) = self.alone.take() {
             alone.abandon();
-            self.end(myself);
+            self.end(myself).await;
         }
     }
 
     /// Reminds the actor of the end of the run's time, and of a cancel of the run above it.
     pub(super) fn set_reminders(&mut self, myself: &ActorRef<RunMessage>) {
-        if let Some(timeout) = self.cell.ground.plan.timeout {
+        let left = self.cell.settings.ends_at.map(|at| at.since(self.cell.facts.clock.now()));
+        if let Some(timeout) = left.or(self.cell.ground.plan.timeout) {
             self.after(timeout, myself, RunMessage::Stop(Stop::TimedOut));
         }
         if self.pool.control.is_below() {

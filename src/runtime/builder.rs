@@ -12,12 +12,14 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::error::BuildError;
+use super::keeper::Keeper;
 use super::{Inner, Runtime, Settings};
 use crate::clock::{Clock, Rng, SystemClock};
 use crate::event::RuntimeBus;
+use crate::journal::{Journal, OnSaveFailure};
 use crate::node::{Catalog, Handler};
 use crate::registry::{Registry, Rollouts};
-use crate::run::StateRetention;
+use crate::run::{Durability, StateRetention};
 use crate::version::Retention;
 
 /// Collects what a runtime is made of; [`build`](Self::build) checks it once.
@@ -27,6 +29,8 @@ pub struct RuntimeBuilder {
     secrets: BTreeMap<String, String>,
     clock: Option<Arc<dyn Clock>>,
     seed: Option<u64>,
+    journal: Option<Arc<dyn Journal>>,
+    on_save_failure: OnSaveFailure,
     settings: Settings,
 }
 
@@ -40,8 +44,17 @@ impl Default for RuntimeBuilder {
             grace: Duration::from_secs(5),
             retention: StateRetention::Auto,
             versions: Retention::default(),
+            durability: Durability::default(),
         };
-        Self { handlers: Vec::new(), secrets: BTreeMap::new(), clock: None, seed: None, settings }
+        Self {
+            handlers: Vec::new(),
+            secrets: BTreeMap::new(),
+            clock: None,
+            seed: None,
+            journal: None,
+            on_save_failure: OnSaveFailure::default(),
+            settings,
+        }
     }
 }
 
@@ -110,6 +123,25 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Keeps versions and runs in this journal, and goes on with those that it has.
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
+    /// Sets how much of a run survives the process, unless its start says so itself:
+    /// [`EveryState`](Durability::EveryState) unless set. Without a journal nothing does.
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.settings.durability = durability;
+        self
+    }
+
+    /// Sets what happens to runs whose records cannot be written; they wait unless set.
+    pub const fn on_save_failure(mut self, on_failure: OnSaveFailure) -> Self {
+        self.on_save_failure = on_failure;
+        self
+    }
+
     /// Makes the runtime; it lives on the current tokio runtime.
     ///
     /// # Errors
@@ -130,8 +162,15 @@ impl RuntimeBuilder {
         let registry = Registry::spawn(clock.clone(), bus.clone(), retention).await;
         let registry = registry.map_err(|_| BuildError::Registry)?;
         let seed = self.seed.unwrap_or_else(Rng::random_seed);
+        let keeper = match self.journal {
+            None => None,
+            Some(journal) => {
+                Some(Keeper::claim(journal, clock.clone(), self.on_save_failure).await?)
+            }
+        };
         let inner = Arc::new_cyclic(|myself| Inner {
             catalog,
+            keeper,
             registry,
             rollouts: Arc::new(Rollouts::new(bus.clone())),
             clock,

@@ -2,6 +2,7 @@
 
 use crate::graph::Problems;
 use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::journal::JournalError;
 use crate::node::CatalogError;
 use crate::version::{ResolveError, VersionError};
 
@@ -15,6 +16,9 @@ pub enum BuildError {
     /// The registry's actor did not start.
     #[error("the registry's actor did not start")]
     Registry,
+    /// The journal cannot be used.
+    #[error("the journal")]
+    Journal(#[from] JournalError),
 }
 
 /// Why a graph was not published; nothing has changed.
@@ -40,6 +44,14 @@ pub enum PublishError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// The start cannot be put on record.
+    #[error("graph `{graph}`: the start cannot be put on record")]
+    Journal {
+        /// The graph.
+        graph: GraphName,
+        /// Why not.
+        source: JournalError,
+    },
     /// No graph of that name was published.
     #[error("graph `{0}` was never published")]
     UnknownGraph(GraphName),

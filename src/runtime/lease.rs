@@ -25,6 +25,15 @@ impl Inner {
         Ok(Place { _permit: Some(permit), _live: live })
     }
 
+    /// A place for a run that comes back from its journal: it was accepted before, and needs no permit.
+    pub(super) fn take_place_of_run(&self) -> Option<Place> {
+        let live = self.tracker.token();
+        if self.closing.load(Ordering::SeqCst) {
+            return None;
+        }
+        Some(Place { _permit: self.permits.clone().try_acquire_owned().ok(), _live: live })
+    }
+
     /// What a run takes while an episode is open; the first one has its place already.
     pub(super) fn lease(
         &self,
@@ -43,16 +52,12 @@ impl Inner {
 
     /// A place for the next episode of a run that was accepted before: it needs no permit.
     fn take_place_again(&self, cell: &Arc<RunCell>) -> Option<Place> {
-        let live = self.tracker.token();
-        if self.closing.load(Ordering::SeqCst) {
-            return None;
-        }
+        let place = self.take_place_of_run()?;
         let run = Run::of(cell.clone());
         self.ended.lock().take_back(run.id());
         // It may have been forgotten: a shutdown has to find it.
         self.runs.insert(run.id(), run);
-        let permit = self.permits.clone().try_acquire_owned().ok();
-        Some(Place { _permit: permit, _live: live })
+        Some(place)
     }
 }
 

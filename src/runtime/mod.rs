@@ -3,16 +3,19 @@
 //! Graphs and starts come in; versions and runs go out. A start looks up a version, pins it and hands
 //! it to a run; the registry and runs do not know each other.
 
+mod assemble;
 mod builder;
 mod command;
 mod drain;
 mod ended;
 mod error;
 mod input;
+mod keeper;
 mod lease;
 #[cfg(feature = "metrics")]
 mod measure;
 mod publish;
+mod recovery;
 mod rollout;
 mod start;
 mod subgraph;
@@ -39,13 +42,14 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use ended::EndedRuns;
+use keeper::Keeper;
 
 use crate::clock::{Clock, Rng};
 use crate::event::{EventStream, RuntimeBus};
 use crate::id::{GraphName, LabelName, RunId, RunIdHasher, VersionNumber};
 use crate::node::{Catalog, CatalogError, Handler};
 use crate::registry::{Registry, Rollouts};
-use crate::run::{Run, StateRetention};
+use crate::run::{Durability, Run, StateRetention};
 use crate::value::Value;
 use crate::version::{AuditQuery, AuditRecord, Change, Retention, Routing};
 
@@ -58,6 +62,7 @@ pub struct Runtime {
 /// What every handle of a runtime shares.
 struct Inner {
     catalog: Catalog,
+    keeper: Option<Keeper>,
     registry: Registry,
     rollouts: Arc<Rollouts>,
     clock: Arc<dyn Clock>,
@@ -86,6 +91,7 @@ struct Settings {
     grace: Duration,
     retention: StateRetention,
     versions: Retention,
+    durability: Durability,
 }
 
 /// What a shutdown left behind.

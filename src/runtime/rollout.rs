@@ -95,7 +95,10 @@ impl Inner {
             Some(RunStatus::Success) => false,
             Some(RunStatus::Failed | RunStatus::TimedOut) => true,
             // A manual retry is the same run once more.
-            None | Some(RunStatus::Running | RunStatus::Paused | RunStatus::Cancelled) => return,
+            None => return,
+            // It says nothing about the version.
+            Some(RunStatus::Running | RunStatus::Paused | RunStatus::Cancelled) => return,
+            Some(RunStatus::Parked) => return,
         };
         // A run that began before the rollout has no time, and is not counted.
         let Some(began) = run.began() else { return };

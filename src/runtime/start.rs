@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::mapref::entry::Entry;
-use parking_lot::Mutex;
 
+use super::assemble::CellParts;
 use super::{Inner, StartError};
-use crate::event::RunBus;
-use crate::graph::Plan;
 use crate::id::{GraphName, LabelName, RunId, VersionNumber};
-use crate::node::{Control, RunFacts, Store};
-use crate::run::{Ending, Ground, Live, Machine, Outcome, Run, RunCell, RunSettings, StateCounter};
+use crate::journal::JournalError;
+use crate::node::Control;
+use crate::run::{Began, Durability, Machine, Outcome, Run, RunCell};
 use crate::value::Value;
 use crate::version::{Pin, Selector};
 
@@ -49,6 +48,7 @@ pub struct Start {
     pub(super) store: BTreeMap<String, Value>,
     delay: Duration,
     idempotency_key: Option<String>,
+    durability: Option<Durability>,
     control: Arc<Control>,
 }
 
@@ -62,6 +62,7 @@ impl Start {
             store: BTreeMap::new(),
             delay: Duration::ZERO,
             idempotency_key: None,
+            durability: None,
             control: Arc::default(),
         }
     }
@@ -116,6 +117,14 @@ impl Start {
         self
     }
 
+    /// Says how much of the run survives the process, instead of what the runtime's builder says.
+    ///
+    /// Without a journal nothing does.
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
+    }
+
     pub(super) fn control(mut self, control: Arc<Control>) -> Self {
         self.control = control;
         self
@@ -135,19 +144,39 @@ impl Start {
     /// Dropping it detaches: a run that was accepted goes on.
     pub async fn run(self) -> Result<Arc<Outcome>, StartError> {
         match self.accept()? {
-            Accepted::New(run, pin) => Ok(run.walk(pin).await),
-            Accepted::Known(run) => Ok(run.outcome().await),
+            Accepted::New(run, pin) => {
+                let outcome = run.walk(pin).await;
+                outcome.map_err(|error| self.refused(&run, error))
+            }
+            Accepted::Known(run) => {
+                run.begun().await.map_err(|error| self.refused(&run, error))?;
+                Ok(run.outcome().await)
+            }
         }
     }
 
     async fn launch(self) -> Result<Run, StartError> {
         match self.accept()? {
             Accepted::New(run, pin) => {
-                run.launch(pin).await;
+                run.launch(pin).await.map_err(|error| self.refused(&run, error))?;
                 Ok(run)
             }
-            Accepted::Known(run) => Ok(run),
+            Accepted::Known(run) => {
+                run.begun().await.map_err(|error| self.refused(&run, error))?;
+                Ok(run)
+            }
         }
+    }
+
+    /// A run whose start cannot be put on record is forgotten.
+    fn refused(&self, run: &Run, source: JournalError) -> StartError {
+        let run = run.id();
+        self.inner.runs.remove(&run);
+        if let Some(key) = &self.idempotency_key {
+            let key = (self.graph.clone(), key.clone());
+            self.inner.by_key.remove_if(&key, |_, named| *named == run);
+        }
+        StartError::Journal { graph: self.graph.clone(), source }
     }
 
     fn accept(&self) -> Result<Accepted, StartError> {
@@ -189,71 +218,50 @@ impl Start {
         });
         let (store, input, warnings) = taken?;
         let (run, seed) = inner.draw_identity();
-        let bus = RunBus::new(
-            run,
-            self.graph.clone(),
-            version.number(),
-            inner.clock.clone(),
-            inner.bus.clone(),
-        );
-        let bus = Arc::new(bus);
-        let facts = self.facts(&plan, run, version.number(), seed, &store, &bus);
-        let machine = Machine::new(plan.clone(), run, version.number(), warnings);
-        let ground = Ground {
-            plan,
-            run,
-            version: version.number(),
-            store,
-            retention: inner.settings.retention,
-            states: StateCounter::default(),
-        };
-        let settings = RunSettings {
-            lanes: inner.settings.lanes,
-            grace: inner.settings.grace,
-            starts_at: (!self.delay.is_zero()).then(|| inner.clock.now().after(self.delay)),
-            lease: inner.lease(run, key, place),
-        };
-        let cell = RunCell {
-            ground: Arc::new(ground),
-            facts: Arc::new(facts),
-            bus,
+        let starts_at = (!self.delay.is_zero()).then(|| inner.clock.now().after(self.delay));
+        let machine = Machine::new(plan.clone(), run, version.number(), warnings.clone());
+        let journal = inner.keeper.as_ref().filter(|_| self.level() != Durability::None);
+        let journal = journal.map(|keeper| {
+            let name = |(_, key): &(GraphName, String)| key.clone();
+            let began = Began {
+                graph: self.graph.clone(),
+                version: version.number(),
+                hash: plan.hash(),
+                engine: env!("CARGO_PKG_VERSION").to_owned(),
+                level: self.level(),
+                seed,
+                input: input.clone(),
+                store: store.snapshot().into_iter().collect(),
+                warnings,
+                at: inner.clock.now(),
+                starts_at,
+                decision: decision.clone(),
+                key: key.as_ref().map(name),
+            };
+            keeper.begin(run, &began, &store)
+        });
+        let ground = inner.ground(&version, run, store, journal.is_some());
+        let parts = CellParts {
+            ground,
             version,
             decision,
-            began: (!inner.rollouts.is_idle()).then(|| inner.clock.now().after(self.delay)),
-            settings,
+            seed,
             input,
-            machine: Mutex::new(machine),
-            barriers: Mutex::new(None),
-            live: Mutex::new(Live { control: self.control.clone(), ..Live::default() }),
-            ending: Ending::default(),
-            opening: tokio::sync::Mutex::new(()),
+            machine,
+            barriers: None,
+            control: self.control.clone(),
+            journal,
+            starts_at,
+            ends_at: None,
+            began: (!inner.rollouts.is_idle()).then(|| inner.clock.now().after(self.delay)),
+            lease: inner.lease(run, key, place),
         };
-        let cell = Arc::new(cell);
-        cell.announce_pauses();
-        Ok((cell, pin))
+        Ok((inner.cell(parts), pin))
     }
 
-    fn facts(
-        &self,
-        plan: &Arc<Plan>,
-        run: RunId,
-        version: VersionNumber,
-        seed: u64,
-        store: &Store,
-        bus: &Arc<RunBus>,
-    ) -> RunFacts {
-        RunFacts {
-            run,
-            graph: self.graph.clone(),
-            version,
-            seed,
-            names: plan.names.clone(),
-            clock: self.inner.clock.clone(),
-            store: store.clone(),
-            secrets: self.inner.registry.secrets(&self.graph).values(),
-            control: self.control.clone(),
-            progress: bus.clone(),
-        }
+    /// How much of the run is put on record.
+    fn level(&self) -> Durability {
+        self.durability.unwrap_or(self.inner.settings.durability)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Which version a start got, and by which rule.
 
+use serde::{Deserialize, Serialize};
+
 use super::label::Weight;
 use crate::id::{LabelName, VersionNumber};
 
 /// How a start came to its version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Decision {
     /// The version it got.
@@ -16,7 +18,7 @@ pub struct Decision {
 }
 
 /// Which rule gave a start its version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StartRule {
     /// The start named the version.

@@ -53,6 +53,17 @@ impl Alone {
         Self { lane, barriers, cell }
     }
 
+    /// A run that a lane has taken up.
+    pub(super) const fn of(cell: Arc<RunCell>, lane: Lane, barriers: Barriers) -> Self {
+        Self { lane, barriers, cell }
+    }
+
+    /// Whether nothing is left to do or to report.
+    pub(crate) fn is_done(&self) -> bool {
+        let Lane { tasks, parked, batch, .. } = &self.lane;
+        tasks.is_empty() && parked.is_empty() && batch.is_empty()
+    }
+
     /// The pool of the run, for those who take over.
     pub(crate) fn pool(&self) -> Arc<Pool> {
         self.lane.tools.pool.clone()
@@ -133,7 +144,7 @@ impl Alone {
     fn has_wide_fanout(&self) -> bool {
         let is_wide = |task: &Task| match task {
             Task::Drawing(drawing) => drawing.fanout.at_least() >= WIDE,
-            Task::Execution(_) => false,
+            Task::Execution(_) | Task::Keeping(_) => false,
         };
         self.cell.lanes() > 1 && self.lane.tasks.last().is_some_and(is_wide)
     }

@@ -13,8 +13,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::Semaphore;
 use tokio::sync::futures::Notified;
 
+use super::commits::Commits;
 use super::drawing::Drawing;
 use super::lane::{Lane, Task, TurnEnd};
+use crate::run::batch::Batch;
 use crate::run::message::RunMessage;
 use crate::run::unites::UnitesMessage;
 
@@ -31,6 +33,7 @@ pub(crate) struct LaneActor;
 pub(crate) struct LaneArguments {
     pub lane: Box<Lane>,
     pub crew: Crew,
+    pub commits: Commits,
 }
 
 /// Whom a lane reports to.
@@ -90,6 +93,9 @@ impl LaneArguments {
             let is_stopped = self.advance().await;
             self.lane.list_parked();
             self.report().await;
+            if is_stopped {
+                self.deliver_all().await;
+            }
             if pool.is_closed() {
                 break;
             }
@@ -116,6 +122,7 @@ impl LaneArguments {
             match tokio::task::unconstrained(turn).await {
                 TurnEnd::Dry | TurnEnd::Full => return false,
                 TurnEnd::Cancelled => {
+                    self.deliver_all().await;
                     self.lane.abandon();
                     return true;
                 }
@@ -138,8 +145,11 @@ impl LaneArguments {
         let cancelled = control.cancelled();
         tokio::pin!(cancelled);
         let mut first = true;
-        let waiting = &mut self.lane.waiting;
+        let (waiting, commits) = (&mut self.lane.waiting, &mut self.commits);
         let woken = std::future::poll_fn(|cx| {
+            if commits.poll_first(cx).is_ready() {
+                return Poll::Ready(None);
+            }
             let woken = waiting.as_mut().map(|waiting| waiting.poll_next_unpin(cx));
             if let Some(Poll::Ready(Some(woken))) = woken {
                 return Poll::Ready(Some(woken));
@@ -155,6 +165,7 @@ impl LaneArguments {
         if let Some((key, woken)) = tokio::task::unconstrained(woken).await {
             self.lane.woken(key, woken);
         }
+        self.deliver_committed().await;
     }
 
     /// Gives the oldest work away if another lane has none.
@@ -164,9 +175,12 @@ impl LaneArguments {
         }
         let Some(spare) = self.lane.spare() else { return };
         self.report().await;
+        self.await_commits().await;
         let pool = &self.lane.tools.pool;
         match &self.lane.tasks[spare] {
             Task::Drawing(drawing) => pool.share(drawing.fanout.clone()),
+            // It is kept by the lane that began with it.
+            Task::Keeping(_) => {}
             Task::Execution(_) => {
                 if let Task::Execution(execution) = self.lane.tasks.remove(spare) {
                     pool.push([execution]);
@@ -177,14 +191,25 @@ impl LaneArguments {
         let _ = self.crew.run.cast(RunMessage::Hungry);
     }
 
-    /// Tells the run's actor, then the unites actor, what has happened since the last report.
+    /// Tells what has happened since the last report; what is to be on record first, when it is.
     async fn report(&mut self) {
-        if self.lane.batch.is_empty() {
+        if self.lane.batch.is_empty() && self.lane.held.is_empty() {
             return;
         }
+        let batch = self.lane.batch.take();
+        match self.lane.tools.journal.clone() {
+            None => self.tell(batch).await,
+            Some(journal) => self.commit(batch, &journal).await,
+        }
+    }
+
+    /// Tells the run's actor, then the unites actor.
+    pub(super) async fn tell(&mut self, batch: Batch) {
         let permit = self.crew.reports.clone().acquire_owned().await;
         let permit = Arc::new(permit.expect("the semaphore of reports is never closed"));
-        let batch = self.lane.batch.take();
+        for event in batch.events {
+            self.lane.tools.bus.send(event);
+        }
         let run = RunMessage::Reported(Box::new(batch.run), Some(permit.clone()));
         // A dead run actor has ended the run already; a dead unites actor is noticed by the run's.
         let _ = self.crew.run.cast(run);
@@ -202,6 +227,7 @@ impl Lane {
         let is_shared = |drawing: &Drawing| drawing.fanout.is_shared();
         self.tasks.iter().position(|task| match task {
             Task::Drawing(drawing) => !is_shared(drawing),
+            Task::Keeping(_) => false,
             Task::Execution(_) => self.tasks.len() > 1,
         })
     }

@@ -17,12 +17,14 @@ use slab::Slab;
 
 use super::attempt::Ended;
 use super::drawing::{Drawing, GivenUp, Next};
+use super::keeping::Keeping;
 use super::pool::{Pool, Taken};
 use super::source::End;
 use crate::clock::Stopwatch;
 use crate::event::RunBus;
 use crate::node::{AttemptFacts, Context as NodeContext, RunFacts};
 use crate::run::batch::Batch;
+use crate::run::durable::RunJournal;
 use crate::run::execution::{Execution, Executions};
 use crate::run::status::StateStatus;
 use crate::run::walk::{Fan, Ground, Walker};
@@ -44,6 +46,8 @@ pub(crate) struct Tools {
     pub facts: Arc<RunFacts>,
     pub pool: Arc<Pool>,
     pub bus: Arc<RunBus>,
+    /// Where steps are put on record, if they are.
+    pub journal: Option<Arc<RunJournal>>,
     /// How many attempts this lane may have under way.
     pub in_flight: usize,
 }
@@ -63,6 +67,7 @@ pub(super) enum Woken {
 pub(super) enum Task {
     Execution(Box<Execution>),
     Drawing(Box<Drawing>),
+    Keeping(Box<Keeping>),
 }
 
 /// An execution that waits, and the status it has meanwhile.
@@ -95,6 +100,10 @@ pub(crate) struct Lane {
     pub(super) made: Executions,
     /// Streams that had nothing to give.
     pub(super) stalled: Vec<Drawing>,
+    /// The same of fanouts that are kept before they start.
+    pub(super) stalled_keeping: Vec<Box<Keeping>>,
+    /// What may go on when the batch is on record.
+    pub(super) held: Vec<Task>,
     pub(super) parked: Slab<Parked>,
     /// Keys of parked executions that no record lists yet.
     pub(super) unlisted: Vec<usize>,
@@ -115,6 +124,8 @@ impl Lane {
             tasks: Vec::new(),
             made: Vec::new(),
             stalled: Vec::new(),
+            stalled_keeping: Vec::new(),
+            held: Vec::new(),
             parked: Slab::new(),
             unlisted: Vec::new(),
             waiting: None,
@@ -143,7 +154,7 @@ impl Lane {
 
     fn take_turn(&mut self, cx: &mut Context<'_>) -> TurnEnd {
         let mut left = self.turn;
-        self.tasks.extend(self.stalled.drain(..).map(|stalled| Task::Drawing(Box::new(stalled))));
+        self.take_stalled();
         self.take_woken(cx);
         while left > 0 && !std::mem::take(&mut self.opened) {
             if self.tools.pool.control.is_cancelled() {
@@ -157,6 +168,11 @@ impl Lane {
             }
         }
         TurnEnd::Over
+    }
+
+    pub(super) fn take_stalled(&mut self) {
+        self.tasks.extend(self.stalled.drain(..).map(|stalled| Task::Drawing(Box::new(stalled))));
+        self.tasks.extend(self.stalled_keeping.drain(..).map(Task::Keeping));
     }
 
     /// Whether the lane may start another attempt.
@@ -191,6 +207,7 @@ impl Lane {
         match self.tasks.pop() {
             Some(Task::Execution(execution)) => self.walk(execution, left),
             Some(Task::Drawing(drawing)) => self.draw(drawing, cx, left),
+            Some(Task::Keeping(keeping)) => self.keep_on(keeping, cx),
             None => match self.tools.pool.take(&self.stalled) {
                 Some(Taken::Execution(execution)) => self.walk(execution, left),
                 Some(Taken::Fanout(fanout)) => {
@@ -276,12 +293,11 @@ impl Lane {
         let GivenUp { buffered, end, .. } = drawing.give_up();
         let own = &drawing.fan.own;
         self.step_with(|walker| {
-            walker.exceeded(own, index);
+            // The output that was drawn last has no state either.
+            walker.exceeded(own, index, buffered + 1);
             if let Some(End { drawn, fault }) = end {
                 walker.exhausted(own, drawn, fault.as_ref());
             }
-            // The output that was drawn last has no state either.
-            walker.forfeited(own, buffered + 1);
         });
         self.tools.pool.forget(&drawing.fanout);
     }
@@ -294,7 +310,8 @@ impl Lane {
         for Parked { execution, status } in parked {
             self.step_with(|walker| walker.cancelled(execution, status));
         }
-        self.tasks.extend(self.stalled.drain(..).map(|stalled| Task::Drawing(Box::new(stalled))));
+        self.take_stalled();
+        self.tasks.append(&mut self.held);
         let tools = self.tools.clone();
         while let Some(task) = self.tasks.pop().or_else(|| tools.pool.take(&[]).map(Task::from)) {
             match task {
@@ -302,6 +319,10 @@ impl Lane {
                     self.step_with(|walker| walker.cancelled(execution, StateStatus::Created));
                 }
                 Task::Drawing(drawing) => self.abandon_fanout(drawing),
+                Task::Keeping(keeping) => {
+                    let execution = keeping.give_up();
+                    self.step_with(|walker| walker.cancelled(execution, StateStatus::Queued));
+                }
             }
         }
     }
@@ -329,7 +350,8 @@ impl Lane {
         let watched = self.tools.bus.is_watched();
         let mut walker = Walker::new(&self.tools.ground, &mut self.batch, watched);
         let result = step(&mut walker);
-        if watched {
+        // Of a run with a journal nothing is announced before it is on record.
+        if watched && self.tools.journal.is_none() {
             for event in self.batch.events.drain(..) {
                 self.tools.bus.send(event);
             }

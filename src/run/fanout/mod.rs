@@ -7,14 +7,18 @@
 
 mod alone;
 mod attempt;
+mod commits;
 mod crew;
 mod drawing;
+mod keeping;
 mod lane;
 mod park;
 mod pool;
+mod resume;
 mod source;
 
 pub(crate) use alone::Alone;
+pub(crate) use commits::Commits;
 pub(crate) use crew::{Crew, LaneActor, LaneArguments};
 pub(crate) use lane::{Lane, Tools};
 pub(crate) use pool::Pool;

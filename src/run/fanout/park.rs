@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::attempt::{Begun, Ended, attempt_facts, begin, finish};
 use super::drawing::Drawing;
+use super::keeping::Keeping;
 use super::lane::{Lane, Parked, Task, Tools, Waiting, Woken};
 use super::source::Fanout;
 use crate::clock::{Rng, Timestamp};
@@ -127,9 +128,14 @@ impl Lane {
                 let mut made = std::mem::take(&mut self.made);
                 self.step_with(|walker| walker.returned(execution, output, &mut made));
                 self.made = made;
+                self.hold();
+            }
+            Ended::Many(outputs) if self.tools.journal.is_some() => {
+                let max = self.tools.ground.plan.limits.max_fanout;
+                self.tasks.push(Task::Keeping(Box::new(Keeping::new(*execution, outputs, max))));
             }
             Ended::Many(outputs) => {
-                self.step_with(|walker| walker.fanned_out(&execution));
+                self.step_with(|walker| walker.fanned_out(&execution, 0, None));
                 let max = self.tools.ground.plan.limits.max_fanout;
                 let fanout = Arc::new(Fanout::new(*execution, outputs, max));
                 self.tasks.push(Task::Drawing(Box::new(Drawing::of(fanout))));
@@ -138,9 +144,16 @@ impl Lane {
             Ended::Fault(fault) => self.faulted(execution, &fault),
             Ended::Pruned(data) => self.step_with(|walker| walker.pruned(execution, data)),
             Ended::Requeue(delay) => {
-                self.step_with(|walker| walker.requeued(&execution));
+                self.step_with(|walker| walker.requeued(&execution, delay));
                 self.park_for(execution, delay);
             }
+        }
+    }
+
+    /// What a state led to waits until the state is on record, if every state has to be.
+    fn hold(&mut self) {
+        if self.tools.journal.as_ref().is_some_and(|journal| journal.is_every_state()) {
+            self.held.extend(self.made.drain(..).rev().map(Task::Execution));
         }
     }
 

@@ -50,6 +50,12 @@ impl Fanout {
         Self { execution, source, shared: AtomicBool::new(false) }
     }
 
+    /// A fanout whose outputs before that place were drawn; their number was checked then.
+    pub(crate) fn resumed(execution: Execution, outputs: Emission, drawn: u64) -> Self {
+        let source = Mutex::new(Source { outputs: Some(outputs), drawn, max: u64::MAX });
+        Self { execution, source, shared: AtomicBool::new(false) }
+    }
+
     pub(crate) fn set_shared(&self) {
         self.shared.store(true, Ordering::Relaxed);
     }

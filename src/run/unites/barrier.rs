@@ -16,6 +16,7 @@ use crate::node::{BranchOutcome, United};
 use crate::run::batch::{Cause, GroupDelta, Opened, SkipCause, Tally};
 use crate::run::execution::{Execution, Token, Tokens};
 use crate::run::fingerprint::Fingerprint;
+use crate::run::path::Step;
 use crate::run::status::StateStatus;
 
 /// The groups whose mergers have not fired.
@@ -79,6 +80,30 @@ pub(crate) struct Reopening {
     pub reopened: Vec<Fingerprint>,
     /// The state's own groups, which its next attempt replaces.
     pub dropped: Vec<Fingerprint>,
+}
+
+impl Verdict {
+    /// The identity of the merger's execution, or of the one that there would have been.
+    pub(crate) fn execution(&self) -> u64 {
+        match self {
+            Self::Fire(firing) => firing.execution(),
+            Self::Skip(skipping) => skipping.execution(),
+        }
+    }
+}
+
+impl Firing {
+    /// The identity of the merger's execution.
+    pub(crate) fn execution(&self) -> u64 {
+        self.opener.path.then(Step::Merger(self.merger)).execution(self.merger)
+    }
+}
+
+impl Skipping {
+    /// The identity of the execution that there would have been.
+    pub(crate) fn execution(&self) -> u64 {
+        self.opener.path.then(Step::Merger(self.merger)).execution(self.merger)
+    }
 }
 
 impl Barriers {

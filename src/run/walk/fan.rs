@@ -2,6 +2,7 @@
 
 use super::{ENDED, Fault, Walker};
 use crate::run::batch::Tally;
+use crate::run::durable::Entry;
 use crate::run::execution::{Execution, Executions};
 use crate::run::path::Step;
 use crate::run::status::StateStatus;
@@ -24,7 +25,11 @@ impl Fan {
 
 impl Walker<'_> {
     /// An execution turned out to have many outputs: its groups stay open until it is drawn.
-    pub(crate) fn fanned_out(&mut self, execution: &Execution) {
+    ///
+    /// A run with a journal keeps them first: so many, and what came after them.
+    pub(crate) fn fanned_out(&mut self, execution: &Execution, kept: u64, fault: Option<&Fault>) {
+        let of = execution.into();
+        self.write(|_| Entry::FannedOut { of, kept, fault: fault.cloned() });
         self.moved(execution, Some(StateStatus::Queued), StateStatus::Executed);
         self.batch.count(&execution.tokens, Tally { items: -1, holds: 1 });
     }
@@ -63,6 +68,7 @@ impl Walker<'_> {
             }
             Ok(()) => {}
         }
+        self.write_drawn(own.id, index);
         true
     }
 
@@ -77,13 +83,18 @@ impl Walker<'_> {
             self.fail(rest, was, StateStatus::Errored, &fault.error);
         }
         self.closed(execution, drawn);
+        let of = execution.id;
+        self.write(|ids| Entry::Exhausted { of, drawn, fault: fault.cloned(), ids });
     }
 
-    /// The run has no state left for an output of a fanout that was drawn.
-    pub(crate) fn exceeded(&mut self, execution: &Execution, index: u64) {
+    /// The run has no state left for an output of a fanout that was drawn, nor for so many in all.
+    pub(crate) fn exceeded(&mut self, execution: &Execution, index: u64, outputs: usize) {
         let (rest, was) = self.rest(execution, index);
         let error = format!("limit of {} states exceeded", self.ground.plan.limits.max_states);
         self.fail(rest, was, StateStatus::Errored, &error.into());
+        self.forfeited(execution, outputs);
+        let (of, outputs) = (execution.id, outputs as u64);
+        self.write(|ids| Entry::Exceeded { of, index, outputs, ids });
     }
 
     /// The run was cancelled before the outputs of a fanout from `index` on had states.

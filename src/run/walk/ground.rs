@@ -19,6 +19,8 @@ pub(crate) struct Ground {
     pub store: Store,
     pub retention: StateRetention,
     pub states: StateCounter,
+    /// Whether steps are written down, for the run's journal.
+    pub is_durable: bool,
 }
 
 impl Ground {

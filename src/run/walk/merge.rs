@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use super::{Child, ENDED, Walker, resolve_inputs};
 use crate::node::{Call, KEPT_ELEMENTS};
 use crate::run::batch::Skip;
+use crate::run::durable::Entry;
 use crate::run::execution::{Execution, Merge, Tokens};
 use crate::run::path::Step;
 use crate::run::scope::View;
@@ -16,7 +17,14 @@ use crate::value::Value;
 
 impl Walker<'_> {
     /// A merger whose group has settled: its execution, or nothing if its input cannot be made.
-    pub(crate) fn merged(&mut self, mut firing: Firing) -> Option<Box<Execution>> {
+    pub(crate) fn merged(&mut self, firing: Firing) -> Option<Box<Execution>> {
+        let merger = firing.execution();
+        let execution = self.merge(firing);
+        self.write(|ids| Entry::Fired { merger, ids });
+        execution
+    }
+
+    fn merge(&mut self, mut firing: Firing) -> Option<Box<Execution>> {
         let ground = self.ground;
         let plan = &ground.plan;
         let unites = plan.unites(firing.merger);
@@ -60,6 +68,7 @@ impl Walker<'_> {
 
     /// A merger that can no longer fire: its item ends; the groups around it know already.
     pub(crate) fn merger_skipped(&mut self, skipping: Skipping) {
+        let merger = skipping.execution();
         let state = self.next_state_unlimited(Some(skipping.opener.state));
         let Skipping { merger: node, group, opener, reason } = skipping;
         let path = opener.path.then(Step::Merger(node));
@@ -68,10 +77,18 @@ impl Walker<'_> {
         self.moved(&skipped, None, StateStatus::Skipped);
         self.record(skipped, StateStatus::Skipped, None, None);
         self.batch.run.tally.add(ENDED);
+        self.write(|ids| Entry::Skipped { merger, ids });
     }
 
     /// A new execution of a state that ended: the manual retry of that id.
     pub(crate) fn retried(&mut self, execution: &Execution, id: u64) -> Option<Box<Execution>> {
+        let again = self.begin_again(execution, id);
+        let state = execution.state;
+        self.write(|ids| Entry::Reopened { state, ids });
+        again
+    }
+
+    fn begin_again(&mut self, execution: &Execution, id: u64) -> Option<Box<Execution>> {
         let plan = &self.ground.plan;
         let outer: Tokens = (execution.tokens.iter())
             .filter(|token| plan.unites(token.merger).node != execution.node)

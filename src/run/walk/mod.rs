@@ -8,22 +8,27 @@ mod fan;
 mod ground;
 mod merge;
 mod note;
+mod write;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 pub(crate) use branch::resolve_inputs;
 pub(crate) use fan::Fan;
 pub(crate) use ground::Ground;
 
 use super::batch::{Batch, Tally};
+use super::durable::{AttemptKey, Entry};
 use super::execution::{Execution, Executions, Tokens};
 use super::path::{Path, Step};
 use super::scope::Scope;
 use super::status::StateStatus;
 use crate::clock::Rng;
-use crate::id::{NodeIndex, StateId};
+use crate::id::NodeIndex;
 use crate::node::Arity;
 use crate::value::Value;
 
@@ -32,7 +37,7 @@ const BEGUN: Tally = Tally { items: 1, holds: 0 };
 const ENDED: Tally = Tally { items: -1, holds: 0 };
 
 /// How an attempt ended without an output.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Fault {
     pub error: Arc<str>,
     pub retryable: bool,
@@ -44,6 +49,17 @@ pub(crate) struct Walker<'a> {
     ground: &'a Ground,
     batch: &'a mut Batch,
     watched: bool,
+    numbers: Numbers<'a>,
+}
+
+/// Where the numbers of states come from.
+enum Numbers<'a> {
+    /// They are new, and forgotten.
+    New,
+    /// They are new, and written down with the step that takes them.
+    Written(SmallVec<[u64; 4]>),
+    /// They are those that were written down when the step was first taken.
+    Given(std::slice::Iter<'a, u64>),
 }
 
 /// A child that can be made: its inputs are there.
@@ -55,8 +71,17 @@ struct Child {
 
 impl<'a> Walker<'a> {
     /// `watched` says whether anybody sees events.
-    pub(crate) const fn new(ground: &'a Ground, batch: &'a mut Batch, watched: bool) -> Self {
-        Self { ground, batch, watched }
+    pub(crate) fn new(ground: &'a Ground, batch: &'a mut Batch, watched: bool) -> Self {
+        let numbers = match ground.is_durable {
+            true => Numbers::Written(SmallVec::new()),
+            false => Numbers::New,
+        };
+        Self { ground, batch, watched, numbers }
+    }
+
+    /// Takes a step again that was taken before, with the numbers that it took then.
+    pub(crate) fn again(ground: &'a Ground, batch: &'a mut Batch, ids: &'a [u64]) -> Self {
+        Self { ground, batch, watched: false, numbers: Numbers::Given(ids.iter()) }
     }
 
     /// Makes the first execution of a run.
@@ -73,6 +98,7 @@ impl<'a> Walker<'a> {
         output: Value,
         made: &mut Executions,
     ) {
+        let written = self.writes().then(|| (AttemptKey::from(&*execution), output.clone()));
         self.count_branches(&execution, 1);
         if self.ground.plan.node(execution.node).arity() == Arity::Many {
             execution.path = execution.path.then(Step::Output(0));
@@ -83,10 +109,26 @@ impl<'a> Walker<'a> {
             Ok(()) => self.record(execution, StateStatus::Success, Some(output), None),
             Err(error) => self.fail(execution, queued, StateStatus::NextCreatedError, &error),
         }
+        if let Some((of, output)) = written {
+            self.write(|ids| Entry::Returned { of, output, ids });
+        }
     }
 
     /// An attempt failed: the next one and its delay, or nothing if that was the last.
     pub(crate) fn faulted(
+        &mut self,
+        execution: Box<Execution>,
+        fault: &Fault,
+        rng: &mut Rng,
+    ) -> Option<(Box<Execution>, Duration)> {
+        let (of, deadline) = (AttemptKey::from(&*execution), execution.deadline);
+        let next = self.fault(execution, fault, rng);
+        let delay = next.as_ref().map_or(0, |(_, delay)| micros(*delay));
+        self.write(|ids| Entry::Faulted { of, fault: fault.clone(), delay, deadline, ids });
+        next
+    }
+
+    fn fault(
         &mut self,
         execution: Box<Execution>,
         fault: &Fault,
@@ -111,19 +153,11 @@ impl<'a> Walker<'a> {
         Some((next, policy.delay(retry, rng)))
     }
 
-    fn next_state(&mut self, parent: Option<StateId>) -> Option<StateId> {
-        let limit = self.ground.plan.limits.max_states;
-        self.ground.states.next(&mut self.batch.ids, parent, limit)
-    }
-
-    fn next_state_unlimited(&mut self, parent: Option<StateId>) -> StateId {
-        let limit = self.ground.plan.limits.max_states;
-        self.ground.states.next_unlimited(&mut self.batch.ids, parent, limit)
-    }
-
     /// The same attempt runs again later.
-    pub(crate) fn requeued(&mut self, execution: &Execution) {
+    pub(crate) fn requeued(&mut self, execution: &Execution, delay: Duration) {
         self.moved(execution, Some(StateStatus::Queued), StateStatus::Created);
+        let (of, deadline) = (execution.into(), execution.deadline);
+        self.write(|_| Entry::Requeued { of, delay: micros(delay), deadline });
     }
 
     /// An execution was handed to a lane.
@@ -134,6 +168,8 @@ impl<'a> Walker<'a> {
     /// The handler ended its branch.
     pub(crate) fn pruned(&mut self, execution: Box<Execution>, data: Value) {
         let status = StateStatus::Pruned;
+        let of = AttemptKey::from(&*execution);
+        self.write(|_| Entry::Pruned { of, data: data.clone() });
         self.moved(&execution, Some(StateStatus::Queued), status);
         self.cause(&execution, status, &"pruned".into());
         self.batch.count(&execution.tokens, ENDED);
@@ -155,6 +191,8 @@ impl<'a> Walker<'a> {
 
     /// The time of all attempts was over before the next one could start.
     pub(crate) fn expired(&mut self, execution: Box<Execution>, was: StateStatus) {
+        let (of, was_queued) = (AttemptKey::from(&*execution), was == StateStatus::Queued);
+        self.write(|_| Entry::Expired { of, was_queued });
         self.batch.count(&execution.tokens, ENDED);
         let (attempts, was) = (execution.attempt, Some(was));
         let error = "the node ran out of time".into();
@@ -168,4 +206,8 @@ impl<'a> Walker<'a> {
             self.keep(execution.clone(), status, None, None);
         }
     }
+}
+
+fn micros(delay: Duration) -> u64 {
+    u64::try_from(delay.as_micros()).unwrap_or(u64::MAX)
 }

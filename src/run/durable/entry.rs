@@ -1,0 +1,108 @@
+//! What the journal of a run says: one entry for each step that was taken.
+//!
+//! An entry names an execution by its identity, which follows from its place in the graph, and brings
+//! what the step cannot derive: what the handler returned, and the numbers of the states it made.
+
+use serde::{Deserialize, Serialize};
+
+use super::level::Durability;
+use crate::clock::Timestamp;
+use crate::id::{GraphName, StateId, VersionNumber};
+use crate::run::execution::Execution;
+use crate::run::machine::{RetryWhat, Stop};
+use crate::run::status::RunStatus;
+use crate::run::walk::Fault;
+use crate::value::Value;
+use crate::version::Decision;
+
+/// How many outputs of a fanout share an entry.
+pub(crate) const KEPT_TOGETHER: usize = 256;
+
+/// One step of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Entry {
+    /// The run was accepted.
+    Began(Box<Began>),
+    /// When those that follow were written.
+    At(Timestamp),
+    /// A key of the store was set.
+    Put { key: String, value: Value },
+    /// A key of the store was removed.
+    Removed { key: String },
+    /// An attempt gave its only output.
+    Returned { of: AttemptKey, output: Value, ids: Vec<u64> },
+    /// Outputs of an attempt that is about to fan out, from that place on.
+    Kept { of: AttemptKey, from: u64, outputs: Vec<Value> },
+    /// An attempt fanned out: so many outputs were kept, and what came after them.
+    FannedOut { of: AttemptKey, kept: u64, fault: Option<Fault> },
+    /// Outputs of a fanout became states: the place of each, and the numbers it took.
+    Drawn { of: u64, outputs: Vec<(u64, Vec<u64>)> },
+    /// A fanout has no more outputs.
+    Exhausted { of: u64, drawn: u64, fault: Option<Fault>, ids: Vec<u64> },
+    /// The run has no state left for the output at that place, nor for so many in all.
+    Exceeded { of: u64, index: u64, outputs: u64, ids: Vec<u64> },
+    /// An attempt failed; if there is a next one, it waits so long, in microseconds.
+    Faulted { of: AttemptKey, fault: Fault, delay: u64, deadline: Option<Timestamp>, ids: Vec<u64> },
+    /// A handler ended its branch.
+    Pruned { of: AttemptKey, data: Value },
+    /// The same attempt runs again after so many microseconds.
+    Requeued { of: AttemptKey, delay: u64, deadline: Option<Timestamp> },
+    /// The time of all attempts was over before the next one could start.
+    Expired { of: AttemptKey, was_queued: bool },
+    /// A merger began.
+    Fired { merger: u64, ids: Vec<u64> },
+    /// A merger can no longer begin.
+    Skipped { merger: u64, ids: Vec<u64> },
+    /// The run is being stopped.
+    Stopped(Stop),
+    /// States are retried by hand, under that id.
+    Retried { what: RetryWhat, id: String },
+    /// A state that is retried by hand has its next attempt.
+    Reopened { state: StateId, ids: Vec<u64> },
+    /// The run ended.
+    Ended(RunStatus),
+}
+
+/// An attempt of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct AttemptKey(pub u64, pub u32);
+
+impl From<&Execution> for AttemptKey {
+    fn from(execution: &Execution) -> Self {
+        Self(execution.id, execution.attempt)
+    }
+}
+
+/// What a run began with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Began {
+    pub graph: GraphName,
+    pub version: VersionNumber,
+    /// The hash of the version's definition.
+    pub hash: Option<[u8; 32]>,
+    /// The version of the engine that wrote this.
+    pub engine: String,
+    pub level: Durability,
+    pub seed: u64,
+    pub input: Value,
+    pub store: Vec<(String, Value)>,
+    pub warnings: Vec<String>,
+    pub at: Timestamp,
+    pub starts_at: Option<Timestamp>,
+    /// How the run came to its version.
+    pub decision: Decision,
+    /// The idempotency key.
+    pub key: Option<String>,
+}
+
+impl Entry {
+    /// What is written.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("entries have string keys and finite numbers")
+    }
+
+    /// Reads what was written.
+    pub(crate) fn decode(body: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(body).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,108 @@
+//! The end of a run's journal: where lanes and the run's actor write what they did.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::entry::Entry;
+use super::level::Durability;
+use crate::clock::Clock;
+use crate::journal::{JournalError, Patience, Side, StreamLog};
+use crate::node::Store;
+use crate::run::status::RunStatus;
+
+/// The end of a run's journal.
+pub(crate) struct RunJournal {
+    pub level: Durability,
+    log: Arc<StreamLog>,
+    clock: Arc<dyn Clock>,
+    /// Whether the start is on record; `None` until that is known.
+    begun: watch::Sender<Option<Result<(), JournalError>>>,
+}
+
+impl RunJournal {
+    pub(crate) fn new(level: Durability, log: Arc<StreamLog>, clock: Arc<dyn Clock>) -> Self {
+        Self { level, log, clock, begun: watch::Sender::new(None) }
+    }
+
+    /// Whether what follows a state waits until the state is on record.
+    pub(crate) fn is_every_state(&self) -> bool {
+        self.level == Durability::EveryState
+    }
+
+    /// Puts the start on record, and tells those who wait for that.
+    pub(crate) async fn begin(&self) -> Result<(), JournalError> {
+        let begun = self.log.flush(Patience::Impatient).await;
+        self.begun.send_replace(Some(begun.clone()));
+        begun
+    }
+
+    /// The start is on record already.
+    pub(crate) fn has_begun(&self) {
+        self.begun.send_replace(Some(Ok(())));
+    }
+
+    /// Waits until it is known whether the start is on record.
+    pub(crate) async fn begun(&self) -> Result<(), JournalError> {
+        let mut begun = self.begun.subscribe();
+        let begun = begun.wait_for(Option::is_some).await;
+        begun.map_or(Err(JournalError::Closed), |begun| begun.clone().unwrap_or(Ok(())))
+    }
+
+    /// Appends entries, to be written with the next flush.
+    pub(crate) fn append(&self, entries: &[Entry]) {
+        if !entries.is_empty() {
+            let at = Entry::At(self.clock.now()).encode();
+            self.log.append(std::iter::once(at).chain(entries.iter().map(Entry::encode)));
+        }
+    }
+
+    /// Waits until everything that was appended is on record.
+    pub(crate) async fn flush(&self) -> Result<(), JournalError> {
+        self.log.flush(Patience::Patient).await
+    }
+
+    /// The same, but for a journal that takes nothing at the moment.
+    pub(crate) async fn flush_now(&self) -> Result<(), JournalError> {
+        self.log.flush(Patience::Impatient).await
+    }
+
+    /// Puts the end of an episode on record.
+    pub(crate) async fn end(&self, status: RunStatus) -> Result<(), JournalError> {
+        self.append(&[Entry::Ended(status)]);
+        let at = self.clock.now();
+        self.log.change_row(|row| {
+            row.status = status.as_str().into();
+            row.ended_at = Some(at);
+        });
+        self.flush().await
+    }
+
+    /// The run goes on: its row says so from the next flush on.
+    pub(crate) fn reopen(&self) {
+        self.log.change_row(|row| {
+            row.status = RunStatus::Running.as_str().into();
+            row.ended_at = None;
+        });
+    }
+}
+
+impl std::fmt::Debug for RunJournal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunJournal").field("level", &self.level).finish_non_exhaustive()
+    }
+}
+
+/// Writes to the store go on record before what is appended after them.
+impl Side for Store {
+    fn drain(&self, into: &mut Vec<Vec<u8>>) {
+        let changes = self.take_changes().into_iter();
+        into.extend(changes.map(|(key, value)| {
+            let entry = match value {
+                Some(value) => Entry::Put { key, value },
+                None => Entry::Removed { key },
+            };
+            entry.encode()
+        }));
+    }
+}

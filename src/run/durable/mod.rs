@@ -1,0 +1,15 @@
+//! What makes a run durable: the entries of its journal, and how a run comes back from them.
+//!
+//! The walker writes down every step it takes; a lane appends what it wrote as one unit, and holds
+//! back what follows until it is on record. [`replay`] takes the same steps again with the same
+//! walker, machine and barriers: no handler is called for what is on record.
+
+mod entry;
+mod journal;
+mod level;
+mod replay;
+
+pub(crate) use entry::{AttemptKey, Began, Entry, KEPT_TOGETHER};
+pub(crate) use journal::RunJournal;
+pub use level::Durability;
+pub(crate) use replay::{Misfit, OpenFan, Rebuilt, Rest, replay};

@@ -1,0 +1,357 @@
+//! Takes the steps of a run again from its journal: pure, and without calling a handler.
+//!
+//! Invariants:
+//! 1. Every step is taken by the walker, machine and barriers that took it first, in the order in
+//!    which it was written; only what a step cannot derive comes from its entry.
+//! 2. An entry that does not follow from those before it is a [`Misfit`]; nothing is guessed.
+//! 3. A fold's steps are user code, and run again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::entry::{AttemptKey, Began, Entry};
+use crate::clock::{Rng, Timestamp};
+use crate::id::StateId;
+use crate::run::batch::Batch;
+use crate::run::execution::{Execution, Executions};
+use crate::run::machine::{Machine, RetryWhat};
+use crate::run::status::{RunStatus, StateStatus};
+use crate::run::unites::{Barriers, Verdict};
+use crate::run::walk::{Fan, Fault, Ground, Walker};
+use crate::value::Value;
+
+/// An entry that does not follow from those before it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Misfit {
+    /// Which one it is, from 0.
+    pub place: usize,
+    pub why: String,
+}
+
+/// A run as its journal leaves it.
+pub(crate) struct Rebuilt {
+    pub machine: Machine,
+    pub barriers: Barriers,
+    pub rest: Rest,
+    /// The highest number of a state.
+    pub last_state: u64,
+}
+
+/// What a run had left to do.
+pub(crate) struct Rest {
+    /// Executions that have not ended, and until when they wait.
+    pub waiting: Vec<(Box<Execution>, Option<Timestamp>)>,
+    pub fans: Vec<OpenFan>,
+    /// Mergers whose groups have settled.
+    pub verdicts: Vec<Verdict>,
+    /// States that are retried by hand and have no next attempt yet, with the hash of the retry's id.
+    pub retaken: Vec<(Box<Execution>, u64)>,
+}
+
+/// A fanout that was kept, and is not drawn to the end.
+pub(crate) struct OpenFan {
+    pub fan: Fan,
+    pub outputs: Arc<[Value]>,
+    pub fault: Option<Fault>,
+    /// Which outputs became states, or cannot.
+    pub drawn: Vec<bool>,
+    /// Whether its end is on record.
+    pub is_exhausted: bool,
+}
+
+struct Replay<'a> {
+    ground: &'a Ground,
+    machine: Machine,
+    barriers: Barriers,
+    waiting: BTreeMap<u64, (Box<Execution>, Option<Timestamp>)>,
+    kept: HashMap<AttemptKey, Vec<Value>>,
+    fans: BTreeMap<u64, OpenFan>,
+    verdicts: BTreeMap<u64, Verdict>,
+    retaken: BTreeMap<StateId, (Box<Execution>, u64)>,
+    at: Timestamp,
+    last_state: u64,
+}
+
+/// Rebuilds a run from what followed its beginning.
+pub(crate) fn replay(
+    ground: &Ground,
+    machine: Machine,
+    began: &Began,
+    entries: impl IntoIterator<Item = Entry>,
+) -> Result<Rebuilt, Misfit> {
+    let mut replay = Replay {
+        ground,
+        machine,
+        barriers: Barriers::new(ground.plan.clone()),
+        waiting: BTreeMap::new(),
+        kept: HashMap::new(),
+        fans: BTreeMap::new(),
+        verdicts: BTreeMap::new(),
+        retaken: BTreeMap::new(),
+        at: began.at,
+        last_state: 0,
+    };
+    replay.begin(began);
+    for (place, entry) in entries.into_iter().enumerate() {
+        replay.take(entry).map_err(|why| Misfit { place, why })?;
+    }
+    Ok(replay.finish())
+}
+
+impl Replay<'_> {
+    fn begin(&mut self, began: &Began) {
+        // The root takes the first number there is.
+        if let Some(root) = self.step(&[0], |walker| walker.begin(began.input.clone())) {
+            self.waiting.insert(root.id, (root, began.starts_at));
+        }
+    }
+
+    fn take(&mut self, entry: Entry) -> Result<(), String> {
+        match entry {
+            Entry::Began(_) => return Err("the run begins twice".to_owned()),
+            Entry::At(at) => self.at = at,
+            Entry::Put { key, value } => drop(self.ground.store.put(key, value)),
+            Entry::Removed { key } => drop(self.ground.store.remove(&key)),
+            Entry::Returned { of, output, ids } => self.returned(of, output, &ids)?,
+            Entry::Kept { of, from, outputs } => self.keep(of, from, outputs)?,
+            Entry::FannedOut { of, kept, fault } => self.fanned_out(of, kept, fault)?,
+            Entry::Drawn { of, outputs } => self.drawn(of, &outputs)?,
+            Entry::Exhausted { of, drawn, fault, ids } => {
+                let fan = self.fans.get_mut(&of).ok_or_else(|| unknown("fanout", of))?;
+                fan.is_exhausted = true;
+                let own = fan.fan.own.clone();
+                self.step(&ids, |walker| walker.exhausted(&own, drawn, fault.as_ref()));
+            }
+            Entry::Exceeded { of, index, outputs, ids } => {
+                self.exceeded(of, index, outputs, &ids)?;
+            }
+            Entry::Faulted { of, fault, delay, deadline, ids } => {
+                let mut execution = self.queued(of)?;
+                execution.deadline = deadline;
+                // The delay was drawn when the attempt failed.
+                let mut rng = Rng::seeded(0);
+                let next = self.step(&ids, |walker| walker.faulted(execution, &fault, &mut rng));
+                if let Some((next, _)) = next {
+                    self.wait(next, delay);
+                }
+            }
+            Entry::Pruned { of, data } => {
+                let execution = self.queued(of)?;
+                self.step(&[], |walker| walker.pruned(execution, data));
+            }
+            Entry::Requeued { of, delay, deadline } => {
+                let mut execution = self.queued(of)?;
+                execution.deadline = deadline;
+                let later = Duration::from_micros(delay);
+                self.step(&[], |walker| walker.requeued(&execution, later));
+                self.wait(execution, delay);
+            }
+            Entry::Expired { of, was_queued } => self.expired(of, was_queued)?,
+            Entry::Fired { merger, ids } => self.fired(merger, &ids)?,
+            Entry::Skipped { merger, ids } => self.skipped(merger, &ids)?,
+            Entry::Stopped(stop) => {
+                // The first reason counts, and the effect is for an actor to carry out.
+                let _ = self.machine.stop(stop);
+            }
+            Entry::Retried { what, id } => self.retried(what, &id)?,
+            Entry::Reopened { state, ids } => self.reopened(state, &ids)?,
+            Entry::Ended(status) => self.ended(status)?,
+        }
+        Ok(())
+    }
+
+    /// Takes a step with the numbers it took, and counts it.
+    fn step<T>(&mut self, ids: &[u64], step: impl FnOnce(&mut Walker<'_>) -> T) -> T {
+        let mut batch = Batch::default();
+        let result = step(&mut Walker::again(self.ground, &mut batch, ids));
+        let last = ids.iter().copied().filter(|id| *id != u64::MAX).max();
+        self.last_state = self.last_state.max(last.unwrap_or(0));
+        // What has to be done about it is done when the run goes on.
+        let _ = self.machine.apply(batch.run);
+        for verdict in self.barriers.apply(batch.groups) {
+            self.verdicts.insert(verdict.execution(), verdict);
+        }
+        result
+    }
+
+    /// An execution whose attempt was handed to a lane.
+    fn queued(&mut self, of: AttemptKey) -> Result<Box<Execution>, String> {
+        let execution = self.attempt(of)?;
+        self.step(&[], |walker| walker.queued(&execution));
+        Ok(execution)
+    }
+
+    fn attempt(&mut self, AttemptKey(id, attempt): AttemptKey) -> Result<Box<Execution>, String> {
+        match self.waiting.remove(&id) {
+            Some((execution, _)) if execution.attempt == attempt => Ok(execution),
+            _ => Err(format!("nothing waits for attempt {attempt} of {id:016x}")),
+        }
+    }
+
+    fn wait(&mut self, execution: Box<Execution>, delay: u64) {
+        let due = self.at.after(Duration::from_micros(delay));
+        self.waiting.insert(execution.id, (execution, Some(due)));
+    }
+
+    fn made(&mut self, made: Executions) {
+        self.waiting.extend(made.into_iter().map(|execution| (execution.id, (execution, None))));
+    }
+
+    fn returned(&mut self, of: AttemptKey, output: Value, ids: &[u64]) -> Result<(), String> {
+        let execution = self.queued(of)?;
+        let mut made = Vec::new();
+        self.step(ids, |walker| walker.returned(execution, output, &mut made));
+        self.made(made);
+        Ok(())
+    }
+
+    fn keep(&mut self, of: AttemptKey, from: u64, outputs: Vec<Value>) -> Result<(), String> {
+        let kept = self.kept.entry(of).or_default();
+        if from == 0 {
+            // Kept once more: the first time was cut off.
+            kept.clear();
+        }
+        if kept.len() as u64 != from {
+            return Err(format!("outputs from {from} on follow {} of them", kept.len()));
+        }
+        kept.extend(outputs);
+        Ok(())
+    }
+
+    fn fanned_out(
+        &mut self,
+        of: AttemptKey,
+        count: u64,
+        fault: Option<Fault>,
+    ) -> Result<(), String> {
+        let outputs = self.kept.remove(&of).unwrap_or_default();
+        if outputs.len() as u64 != count {
+            return Err(format!("{count} outputs fanned out, and {} were kept", outputs.len()));
+        }
+        let execution = self.queued(of)?;
+        self.step(&[], |walker| walker.fanned_out(&execution, count, None));
+        let (id, fan, drawn) = (execution.id, Fan::of(&execution), vec![false; outputs.len()]);
+        let outputs = outputs.into();
+        self.fans.insert(id, OpenFan { fan, outputs, fault, drawn, is_exhausted: false });
+        Ok(())
+    }
+
+    fn drawn(&mut self, of: u64, outputs: &[(u64, Vec<u64>)]) -> Result<(), String> {
+        let mut open = self.fans.remove(&of).ok_or_else(|| unknown("fanout", of))?;
+        for (index, ids) in outputs {
+            let output = open.mark(*index)?;
+            let mut made = Vec::new();
+            if !self.step(ids, |walker| walker.drawn(&mut open.fan, *index, output, &mut made)) {
+                return Err(format!("output {index} has no state"));
+            }
+            self.made(made);
+        }
+        self.fans.insert(of, open);
+        Ok(())
+    }
+
+    fn exceeded(&mut self, of: u64, index: u64, outputs: u64, ids: &[u64]) -> Result<(), String> {
+        let mut open = self.fans.remove(&of).ok_or_else(|| unknown("fanout", of))?;
+        for index in index..index.saturating_add(outputs) {
+            open.mark(index)?;
+        }
+        let forfeited = usize::try_from(outputs).unwrap_or(usize::MAX);
+        self.step(ids, |walker| walker.exceeded(&open.fan.own, index, forfeited));
+        self.fans.insert(of, open);
+        Ok(())
+    }
+
+    fn expired(&mut self, of: AttemptKey, was_queued: bool) -> Result<(), String> {
+        let (execution, was) = match was_queued {
+            true => (self.queued(of)?, StateStatus::Queued),
+            false => (self.attempt(of)?, StateStatus::Created),
+        };
+        self.step(&[], |walker| walker.expired(execution, was));
+        Ok(())
+    }
+
+    fn fired(&mut self, merger: u64, ids: &[u64]) -> Result<(), String> {
+        let Some(Verdict::Fire(firing)) = self.verdicts.remove(&merger) else {
+            return Err(unknown("merger", merger));
+        };
+        let execution = self.step(ids, |walker| walker.merged(*firing));
+        self.made(execution.into_iter().collect());
+        Ok(())
+    }
+
+    fn skipped(&mut self, merger: u64, ids: &[u64]) -> Result<(), String> {
+        let Some(Verdict::Skip(skipping)) = self.verdicts.remove(&merger) else {
+            return Err(unknown("merger", merger));
+        };
+        self.step(ids, |walker| walker.merger_skipped(*skipping));
+        Ok(())
+    }
+
+    fn retried(&mut self, what: RetryWhat, id: &str) -> Result<(), String> {
+        let hash = xxh3_64(id.as_bytes());
+        let executions = self.machine.retry(what, id).map_err(|error| error.to_string())?;
+        for mut execution in executions {
+            let found = self.barriers.reopen(&execution);
+            self.machine.reopened(&found.reopened, &found.dropped);
+            execution.tokens = found.tokens.into();
+            self.retaken.insert(execution.state, (execution, hash));
+        }
+        Ok(())
+    }
+
+    fn reopened(&mut self, state: StateId, ids: &[u64]) -> Result<(), String> {
+        let taken = self.retaken.remove(&state);
+        let (execution, id) = taken.ok_or_else(|| format!("{state} is not retried"))?;
+        let next = self.step(ids, |walker| walker.retried(&execution, id));
+        self.made(next.into_iter().collect());
+        // Whether the run has ended is asked when it goes on.
+        let _ = self.machine.release_hold();
+        Ok(())
+    }
+
+    fn ended(&mut self, status: RunStatus) -> Result<(), String> {
+        let is_cancelled = self.machine.stop_reason().is_some();
+        // The outcome is made again for whoever asks.
+        let found = self.machine.end(is_cancelled).status;
+        self.waiting.clear();
+        self.fans.clear();
+        self.verdicts.clear();
+        self.retaken.clear();
+        match found == status {
+            true => Ok(()),
+            false => Err(format!("the run ended as {status}, and its states say {found}")),
+        }
+    }
+
+    fn finish(self) -> Rebuilt {
+        let is_open = |fan: &OpenFan| !fan.is_exhausted || fan.drawn.contains(&false);
+        let rest = Rest {
+            waiting: self.waiting.into_values().collect(),
+            fans: self.fans.into_values().filter(is_open).collect(),
+            verdicts: self.verdicts.into_values().collect(),
+            retaken: self.retaken.into_values().collect(),
+        };
+        let (machine, barriers) = (self.machine, self.barriers);
+        Rebuilt { machine, barriers, rest, last_state: self.last_state }
+    }
+}
+
+impl OpenFan {
+    /// Marks an output as drawn.
+    fn mark(&mut self, index: u64) -> Result<Value, String> {
+        let place = usize::try_from(index).unwrap_or(usize::MAX);
+        match self.drawn.get_mut(place) {
+            Some(drawn) if !*drawn => *drawn = true,
+            Some(_) => return Err(format!("output {index} was drawn twice")),
+            None => return Err(format!("there is no output {index}")),
+        }
+        Ok(self.outputs[place].clone())
+    }
+}
+
+fn unknown(what: &str, id: u64) -> String {
+    format!("no {what} {id:016x} is open")
+}

@@ -1,0 +1,142 @@
+//! What a lane did that is not on record yet: told to the run, and gone on with, when it is.
+//!
+//! Invariants:
+//! 1. What a lane reports reaches the run in the order in which it happened.
+//! 2. Nothing that is held starts before what led to it is on record, unless the run is stopped.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::crew::LaneArguments;
+use super::lane::Task;
+use crate::journal::JournalError;
+use crate::run::batch::Batch;
+use crate::run::durable::RunJournal;
+use crate::run::message::RunMessage;
+
+/// How many commits of one lane may be under way: while one is written the next one is gathered.
+const UNDER_WAY: usize = 4;
+
+/// The commits of a lane that are under way, oldest first.
+#[derive(Default)]
+pub(crate) struct Commits {
+    under_way: VecDeque<Commit>,
+}
+
+/// What waits to be on record.
+struct Commit {
+    written: Written,
+    batch: Batch,
+    held: Vec<Task>,
+}
+
+/// Whether something is on record.
+enum Written {
+    Pending(Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send>>),
+    Known(Result<(), JournalError>),
+}
+
+impl Commits {
+    /// Whether the oldest commit has an answer.
+    pub(super) fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(Commit { written, .. }) = self.under_way.front_mut() else { return Poll::Pending };
+        if let Written::Pending(pending) = written {
+            let Poll::Ready(answer) = pending.as_mut().poll(cx) else { return Poll::Pending };
+            *written = Written::Known(answer);
+        }
+        Poll::Ready(())
+    }
+
+    fn take_known(&mut self) -> Option<(Commit, Result<(), JournalError>)> {
+        let Written::Known(_) = self.under_way.front()?.written else { return None };
+        let mut commit = self.under_way.pop_front()?;
+        let known = std::mem::replace(&mut commit.written, Written::Known(Ok(())));
+        let Written::Known(answer) = known else { return None };
+        Some((commit, answer))
+    }
+}
+
+impl LaneArguments {
+    /// Puts what was done on record; what it led to waits for that.
+    pub(super) async fn commit(&mut self, batch: Batch, journal: &Arc<RunJournal>) {
+        journal.append(&batch.entries);
+        let held = std::mem::take(&mut self.lane.held);
+        let waits = journal.is_every_state() && !batch.entries.is_empty() || !held.is_empty();
+        if !waits && self.commits.under_way.is_empty() {
+            return self.tell(batch).await;
+        }
+        let written = match waits {
+            true => {
+                let journal = journal.clone();
+                Written::Pending(Box::pin(async move { journal.flush().await }))
+            }
+            false => Written::Known(Ok(())),
+        };
+        self.commits.under_way.push_back(Commit { written, batch, held });
+        // Begun now, so that others can share it.
+        std::future::poll_fn(|cx| Poll::Ready(self.commits.poll_all(cx))).await;
+        if self.commits.under_way.len() > UNDER_WAY {
+            self.await_first().await;
+        }
+        self.deliver_committed().await;
+    }
+
+    async fn await_first(&mut self) {
+        std::future::poll_fn(|cx| self.commits.poll_first(cx)).await;
+    }
+
+    /// Waits until everything that the lane did is on record and told.
+    pub(super) async fn await_commits(&mut self) {
+        while !self.commits.under_way.is_empty() {
+            self.await_first().await;
+            self.deliver_committed().await;
+        }
+    }
+
+    /// Tells the run of what is on record, and goes on with what waited for it.
+    pub(super) async fn deliver_committed(&mut self) {
+        while let Some((commit, answer)) = self.commits.take_known() {
+            match answer {
+                Ok(()) => self.deliver(commit).await,
+                Err(error) => {
+                    // Given up with what follows: the run's actor stops the run.
+                    let _ = self.crew.run.cast(RunMessage::NotSaved(error));
+                    self.commits.under_way.push_front(Commit {
+                        written: Written::Pending(Box::pin(std::future::pending())),
+                        ..commit
+                    });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Tells the run of everything: it is being stopped, and nothing of it starts any more.
+    pub(super) async fn deliver_all(&mut self) {
+        while let Some(commit) = self.commits.under_way.pop_front() {
+            self.deliver(commit).await;
+        }
+    }
+
+    async fn deliver(&mut self, Commit { batch, held, .. }: Commit) {
+        self.tell(batch).await;
+        self.lane.opened |= held.iter().any(|task| matches!(task, Task::Drawing(_)));
+        self.lane.tasks.extend(held);
+    }
+}
+
+impl Commits {
+    /// Begins what has not begun.
+    fn poll_all(&mut self, cx: &mut Context<'_>) {
+        for commit in &mut self.under_way {
+            if let Written::Pending(pending) = &mut commit.written
+                && let Poll::Ready(answer) = pending.as_mut().poll(cx)
+            {
+                commit.written = Written::Known(answer);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A run that comes back from its journal: a lane gets what had not ended.
+
+use std::sync::Arc;
+
+use super::alone::Alone;
+use super::drawing::Drawing;
+use super::lane::{Lane, Task};
+use super::pool::Pool;
+use super::source::Fanout;
+use crate::clock::Timestamp;
+use crate::run::cell::RunCell;
+use crate::run::durable::{OpenFan, Rest};
+use crate::run::execution::Execution;
+use crate::run::unites::{Barriers, Verdict};
+
+impl Alone {
+    /// Takes up what a run had left to do; its machine is in its cell.
+    pub(crate) fn resume(
+        cell: Arc<RunCell>,
+        pool: &Arc<Pool>,
+        barriers: Barriers,
+        rest: Rest,
+    ) -> Self {
+        let mut lane = Lane::new(cell.first_tools(pool));
+        let Rest { waiting, fans, verdicts, retaken } = rest;
+        for (execution, due) in waiting {
+            lane.take_up(execution, due);
+        }
+        fans.into_iter().for_each(|open| lane.take_up_fanout(open));
+        verdicts.into_iter().for_each(|verdict| lane.take_up_merger(verdict));
+        for (execution, id) in retaken {
+            let next = lane.step_with(|walker| walker.retried(&execution, id));
+            lane.tasks.extend(next.map(Task::Execution));
+            // What the step counted is applied with the lane's first report.
+            let _ = cell.machine.lock().release_hold();
+        }
+        if cell.machine.lock().stop_reason().is_some() {
+            pool.control.cancel();
+        }
+        Self::of(cell, lane, barriers)
+    }
+}
+
+impl Lane {
+    fn take_up(&mut self, execution: Box<Execution>, due: Option<Timestamp>) {
+        let now = self.tools.facts.clock.now();
+        self.park_for(execution, due.map(|due| due.since(now)).unwrap_or_default());
+    }
+
+    /// Draws what was not drawn: the places that were left out, then the rest of them.
+    fn take_up_fanout(&mut self, open: OpenFan) {
+        let OpenFan { mut fan, outputs, fault, drawn, is_exhausted } = open;
+        let next = match is_exhausted {
+            true => drawn.len(),
+            false => drawn.iter().rposition(|drawn| *drawn).map_or(0, |last| last + 1),
+        };
+        let execution = fan.own.clone();
+        let left_out = (0..next).filter(|place| !drawn[*place]);
+        for place in left_out {
+            let (index, output) = (place as u64, outputs[place].clone());
+            let mut made = Vec::new();
+            if !self.step_with(|walker| walker.drawn(&mut fan, index, output, &mut made)) {
+                self.step_with(|walker| walker.exceeded(&fan.own, index, 1));
+            }
+            self.tasks.extend(made.into_iter().rev().map(Task::Execution));
+        }
+        if !is_exhausted {
+            let fanout = Fanout::of_kept(execution, outputs, next as u64, fault);
+            self.tasks.push(Task::Drawing(Box::new(Drawing::of(Arc::new(fanout)))));
+        }
+    }
+
+    fn take_up_merger(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Fire(firing) => {
+                let fired = self.step_with(|walker| walker.merged(*firing));
+                self.tasks.extend(fired.map(Task::Execution));
+            }
+            Verdict::Skip(skipping) => {
+                self.step_with(|walker| walker.merger_skipped(*skipping));
+            }
+        }
+    }
+}

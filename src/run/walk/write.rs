@@ -1,0 +1,68 @@
+//! The numbers of the states that a step makes, and the entry that says what the step was.
+
+use super::{Numbers, Walker};
+use crate::id::StateId;
+use crate::run::durable::Entry;
+
+impl Walker<'_> {
+    /// A number for a state that counts against the run's limit, if it may have one.
+    pub(super) fn next_state(&mut self, parent: Option<StateId>) -> Option<StateId> {
+        let limit = self.ground.plan.limits.max_states;
+        match &mut self.numbers {
+            Numbers::New => self.ground.states.next(&mut self.batch.ids, parent, limit),
+            Numbers::Written(_) => {
+                let state = self.ground.states.next(&mut self.batch.ids, parent, limit);
+                self.number(state)
+            }
+            Numbers::Given(ids) => ids.next().map(|id| StateId(*id)).filter(|id| id.0 < limit),
+        }
+    }
+
+    /// A number for a state that only says what went wrong or did not run.
+    pub(super) fn next_state_unlimited(&mut self, parent: Option<StateId>) -> StateId {
+        let limit = self.ground.plan.limits.max_states;
+        if let Numbers::Given(ids) = &mut self.numbers
+            && let Some(id) = ids.next()
+        {
+            return StateId(*id);
+        }
+        let state = self.ground.states.next_unlimited(&mut self.batch.ids, parent, limit);
+        self.number(Some(state)).unwrap_or(state)
+    }
+
+    /// Writes down that a step took a number, or was refused one.
+    fn number(&mut self, state: Option<StateId>) -> Option<StateId> {
+        if let Numbers::Written(ids) = &mut self.numbers {
+            // A refusal is repeated by a number beyond every limit.
+            ids.push(state.map_or(u64::MAX, |state| state.0));
+        }
+        state
+    }
+
+    /// Whether steps are written down.
+    pub(super) const fn writes(&self) -> bool {
+        matches!(self.numbers, Numbers::Written(_))
+    }
+
+    /// Writes down the step that was taken, with the numbers it took.
+    pub(super) fn write(&mut self, entry: impl FnOnce(Vec<u64>) -> Entry) {
+        if let Numbers::Written(ids) = &mut self.numbers {
+            let ids = std::mem::take(ids).to_vec();
+            self.batch.entries.push(entry(ids));
+        }
+    }
+
+    /// Writes down that an output of a fanout became a state, beside others of the same batch.
+    pub(super) fn write_drawn(&mut self, of: u64, index: u64) {
+        let Numbers::Written(ids) = &mut self.numbers else { return };
+        let drawn = (index, std::mem::take(ids).to_vec());
+        let same = self.batch.entries.iter_mut().rev().find_map(|entry| match entry {
+            Entry::Drawn { of: other, outputs } if *other == of => Some(outputs),
+            _ => None,
+        });
+        match same {
+            Some(outputs) => outputs.push(drawn),
+            None => self.batch.entries.push(Entry::Drawn { of, outputs: vec![drawn] }),
+        }
+    }
+}

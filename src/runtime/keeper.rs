@@ -1,0 +1,87 @@
+//! What a runtime holds of its journal: the epoch, the writer, and its end.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::id::RunId;
+use crate::journal::{
+    Epoch, Journal, JournalError, OnSaveFailure, RunRow, Stream, StreamLog, Writer,
+};
+use crate::node::Store;
+use crate::run::{Began, Durability, Entry, RunJournal, RunStatus};
+
+/// A journal that was claimed.
+pub(super) struct Keeper {
+    pub journal: Arc<dyn Journal>,
+    pub epoch: Epoch,
+    clock: Arc<dyn Clock>,
+    writer: Writer,
+    /// Ended with the runtime.
+    work: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Claims a journal, and begins to write to it.
+    pub(super) async fn claim(
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+        on_failure: OnSaveFailure,
+    ) -> Result<Self, JournalError> {
+        let owner = format!("process {}", std::process::id());
+        let epoch = journal.claim(&owner).await?;
+        let (writer, work) = Writer::new(journal.clone(), epoch, clock.clone(), on_failure);
+        Ok(Self { journal, epoch, clock, writer, work: tokio::spawn(work) })
+    }
+
+    /// The journal of a run that starts; its beginning is written with the first flush.
+    pub(super) fn begin(&self, run: RunId, began: &Began, store: &Store) -> Arc<RunJournal> {
+        let row = RunRow {
+            run,
+            graph: began.graph.clone(),
+            version: began.version,
+            key: began.key.as_deref().map(Into::into),
+            status: RunStatus::Running.as_str().into(),
+            started_at: began.at,
+            ended_at: None,
+            records: 0,
+            check: 0,
+        };
+        let log = self.log(row, store);
+        log.append([Entry::Began(Box::new(began.clone())).encode()]);
+        Arc::new(RunJournal::new(began.level, log, self.clock.clone()))
+    }
+
+    /// The journal of a run that comes back; what is appended follows what its row says is there.
+    pub(super) fn go_on(&self, row: RunRow, level: Durability, store: &Store) -> Arc<RunJournal> {
+        let journal = RunJournal::new(level, self.log(row, store), self.clock.clone());
+        journal.has_begun();
+        Arc::new(journal)
+    }
+
+    fn log(&self, row: RunRow, store: &Store) -> Arc<StreamLog> {
+        store.watch();
+        let (stream, last) = (Stream::Run(row.run), row.records);
+        let side = Arc::new(store.clone());
+        StreamLog::new(stream, self.writer.clone(), last, Some(row), Some(side))
+    }
+
+    /// The log of the versions, whose last record has that number.
+    pub(super) fn versions(&self, last: u64) -> Arc<StreamLog> {
+        StreamLog::new(Stream::Versions, self.writer.clone(), last, None, None)
+    }
+
+    /// Gives the journal back.
+    pub(super) async fn release(&self) {
+        self.work.abort();
+        // Whoever claims it next takes it all the same.
+        let _ = self.journal.release(self.epoch).await;
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.work.abort();
+    }
+}

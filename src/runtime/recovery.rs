@@ -1,0 +1,175 @@
+//! How runs come back from the journal: read, checked, rebuilt, and gone on with.
+
+use std::sync::Arc;
+
+use super::Inner;
+use super::assemble::CellParts;
+use super::keeper::Keeper;
+use crate::id::{GraphName, VersionNumber};
+use crate::journal::{JournalError, Record, RunRow, Stream};
+use crate::node::Store;
+use crate::run::{Began, Entry, Machine, Misfit, Rebuilt, Run, RunStatus, replay};
+use crate::version::{Pin, Selector};
+
+/// How many records are read at once.
+const PAGE: usize = 1_000;
+
+/// Why a run of the journal does not go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StrandedReason {
+    /// The process does not have the version that the run is pinned to.
+    #[error("the process has no version {version} of graph `{graph}`{}", why(*is_known))]
+    NoVersion {
+        /// The graph.
+        graph: GraphName,
+        /// The version.
+        version: VersionNumber,
+        /// Whether there is a version of that number, with another definition.
+        is_known: bool,
+    },
+    /// Its records cannot be read.
+    #[error("it is in quarantine")]
+    Damaged(#[from] JournalError),
+    /// The runtime is shut down.
+    #[error("the runtime is shut down")]
+    ShuttingDown,
+}
+
+fn why(is_known: bool) -> &'static str {
+    if is_known { " with the definition that the run started on" } else { "" }
+}
+
+/// What the journal has of one run.
+struct Kept {
+    began: Began,
+    entries: Vec<Entry>,
+}
+
+impl Inner {
+    /// Takes up a run that has not ended.
+    pub(super) async fn take_up(
+        &self,
+        keeper: &Keeper,
+        row: RunRow,
+    ) -> Result<Run, StrandedReason> {
+        let Kept { began, entries } = keeper.read_run(&row).await?;
+        let pin = self.pin_again(&began)?;
+        let place = self.take_place_of_run().ok_or(StrandedReason::ShuttingDown)?;
+        let (run, version) = (row.run, pin.version().clone());
+        let plan = version.plan().clone();
+        let store = Store::new(began.store.iter().cloned().collect());
+        let machine = Machine::new(plan.clone(), run, version.number(), began.warnings.clone());
+        let ground = self.ground(&version, run, store.clone(), true);
+        let rebuilt = replay(&ground, machine, &began, entries);
+        let Rebuilt { machine, barriers, rest, last_state } =
+            rebuilt.map_err(|misfit| damaged(&row, &misfit))?;
+        ground.states.take_up_to(last_state);
+        let key = row.key.as_deref().map(|key| (row.graph.clone(), key.to_owned()));
+        let parts = CellParts {
+            ground,
+            decision: began.decision,
+            seed: began.seed,
+            input: began.input,
+            machine,
+            barriers: None,
+            control: Arc::default(),
+            journal: Some(keeper.go_on(row, began.level, &store)),
+            starts_at: began.starts_at,
+            ends_at: plan.timeout.map(|timeout| began.at.after(timeout)),
+            began: None,
+            lease: self.lease(run, key.clone(), place),
+            version,
+        };
+        let run = Run::of(self.cell(parts));
+        self.runs.insert(run.id(), run.clone());
+        if let Some(key) = key {
+            self.by_key.insert(key, run.id());
+        }
+        run.go_on(pin, barriers, rest).await;
+        Ok(run)
+    }
+
+    /// Pins the version that a run started on: that one, and no other.
+    fn pin_again(&self, began: &Began) -> Result<Pin, StrandedReason> {
+        let (graph, version) = (began.graph.clone(), began.version);
+        let found = self.registry.start(&graph, &Selector::Bound(version));
+        let found = found.ok().map(|(pin, _)| pin);
+        let is_known = found.is_some();
+        let is_same = |pin: &Pin| pin.version().plan().hash() == began.hash;
+        let missing = StrandedReason::NoVersion { graph, version, is_known };
+        found.filter(is_same).ok_or(missing)
+    }
+}
+
+impl Keeper {
+    /// The rows of the runs that have not ended.
+    pub(super) async fn unfinished(&self) -> Result<Vec<RunRow>, JournalError> {
+        self.journal.runs(&crate::journal::RunQuery::default().unfinished()).await
+    }
+
+    /// Everything the journal has of a run, checked.
+    async fn read_run(&self, row: &RunRow) -> Result<Kept, JournalError> {
+        let stream = Stream::Run(row.run);
+        if !row.is_intact() {
+            return Err(corrupt(stream, None, "the row is not as it was written"));
+        }
+        let records = self.read_all(stream, row.records).await?;
+        let mut entries = Vec::with_capacity(records.len());
+        for record in &records {
+            let entry = Entry::decode(&record.body);
+            entries.push(entry.map_err(|why| corrupt(stream, Some(record.seq), why))?);
+        }
+        let mut entries = entries.into_iter();
+        match entries.next() {
+            Some(Entry::Began(began))
+                if began.graph == row.graph && began.version == row.version =>
+            {
+                Ok(Kept { began: *began, entries: entries.collect() })
+            }
+            _ => Err(corrupt(stream, Some(1), "it is not the beginning of the run")),
+        }
+    }
+
+    /// The first `count` records of a stream, checked.
+    pub(super) async fn read_all(
+        &self,
+        stream: Stream,
+        count: u64,
+    ) -> Result<Vec<Record>, JournalError> {
+        let mut records: Vec<Record> = Vec::new();
+        while (records.len() as u64) < count {
+            let after = records.len() as u64;
+            let page = self.journal.read(stream, after, PAGE).await?;
+            if page.is_empty() {
+                return Err(corrupt(stream, Some(after + 1), "it is missing"));
+            }
+            for record in page.into_iter().take(usize::try_from(count - after).unwrap_or(PAGE)) {
+                let expected = records.len() as u64 + 1;
+                if record.seq != expected {
+                    return Err(corrupt(stream, Some(expected), "it is missing"));
+                }
+                if !record.is_intact(stream) {
+                    return Err(corrupt(stream, Some(expected), "it is not as it was written"));
+                }
+                records.push(record);
+            }
+        }
+        Ok(records)
+    }
+}
+
+fn corrupt(stream: Stream, seq: Option<u64>, why: impl Into<String>) -> JournalError {
+    JournalError::Corrupt { stream, seq, why: why.into() }
+}
+
+fn damaged(row: &RunRow, Misfit { place, why }: &Misfit) -> StrandedReason {
+    // The first record is the beginning.
+    let seq = Some(*place as u64 + 2);
+    corrupt(Stream::Run(row.run), seq, why.as_str()).into()
+}
+
+/// A run that has not ended, as its row tells it.
+pub(super) fn is_unfinished(row: &RunRow) -> bool {
+    &*row.status == RunStatus::Running.as_str()
+}
