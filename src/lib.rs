@@ -84,7 +84,8 @@ pub use run::{
 mod runtime;
 pub use runtime::{
     Accepted, BeginRollout, BuildError, Command, Drain, Publish, PublishError, Published,
-    RolledBack, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError, Versions,
+    RolledBack, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError, StrandedReason,
+    StrandedRun, Versions,
 };
 
 #[cfg(doctest)]

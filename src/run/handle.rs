@@ -50,6 +50,13 @@ impl Run {
         self.open(self.guard(pin), Opening::GoOn(rest)).await;
     }
 
+    /// Tells how a run ended that came back from its journal.
+    pub(crate) fn has_ended(&self, barriers: Barriers) {
+        *self.cell.barriers.lock() = Some(barriers);
+        let outcome = self.cell.machine.lock().outcome();
+        self.cell.ending.end(Arc::new(outcome));
+    }
+
     /// Waits until the start is on record, if it is to be.
     pub(crate) async fn begun(&self) -> Result<(), JournalError> {
         match &self.cell.journal {

@@ -3,7 +3,7 @@
 use ractor::{ActorProcessingErr, ActorRef};
 
 use super::actor::RunState;
-use super::durable::{Durability, Entry};
+use super::durable::Durability;
 use super::fanout::Alone;
 use super::machine::Stop;
 use super::message::RunMessage;
@@ -43,7 +43,7 @@ impl RunState {
         if let (Some(journal), Some(stop)) = (&self.cell.journal, stop)
             && stop != Stop::Parked
         {
-            journal.append(&[Entry::Stopped(stop)]);
+            journal.stop(stop);
         }
     }
 

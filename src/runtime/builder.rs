@@ -182,12 +182,16 @@ impl RuntimeBuilder {
             runs: DashMap::default(),
             by_key: DashMap::new(),
             ended: Mutex::default(),
+            stranded: Mutex::default(),
             tracker: TaskTracker::new(),
             closing: AtomicBool::new(false),
             #[cfg(feature = "metrics")]
             told: Mutex::default(),
             myself: myself.clone(),
         });
+        if let Some(keeper) = &inner.keeper {
+            inner.take_up_all(keeper).await?;
+        }
         Ok(Runtime { inner })
     }
 }

@@ -1,7 +1,8 @@
 //! What the front door refuses, and why.
 
+use super::recovery::StrandedReason;
 use crate::graph::Problems;
-use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 use crate::journal::JournalError;
 use crate::node::CatalogError;
 use crate::version::{ResolveError, VersionError};
@@ -44,6 +45,17 @@ pub enum PublishError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// A run of that idempotency key is in the journal, and this process cannot go on with it.
+    #[error("graph `{graph}`: run {run} has that key, and is stranded")]
+    Stranded {
+        /// The graph.
+        graph: GraphName,
+        /// The run.
+        run: RunId,
+        /// Why it does not go on.
+        #[source]
+        reason: StrandedReason,
+    },
     /// The start cannot be put on record.
     #[error("graph `{graph}`: the start cannot be put on record")]
     Journal {

@@ -39,9 +39,9 @@ impl Inner {
         &self,
         run: RunId,
         key: Option<(GraphName, String)>,
-        first: Place,
+        first: Option<Place>,
     ) -> Arc<Lessor> {
-        let (inner, first) = (self.myself.clone(), Mutex::new(Some(first)));
+        let (inner, first) = (self.myself.clone(), Mutex::new(first));
         Arc::new(move |cell| {
             let Some(inner) = inner.upgrade() else { return Some(Box::new(())) };
             let first = first.lock().take();

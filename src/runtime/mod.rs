@@ -18,6 +18,7 @@ mod publish;
 mod recovery;
 mod rollout;
 mod start;
+mod stranded;
 mod subgraph;
 mod versions;
 
@@ -26,8 +27,10 @@ pub use command::{Accepted, Command, RolledBack};
 pub use drain::Drain;
 pub use error::{BuildError, PublishError, StartError};
 pub use publish::{Publish, Published};
+pub use recovery::StrandedReason;
 pub use rollout::BeginRollout;
 pub use start::Start;
+pub use stranded::StrandedRun;
 pub use versions::Versions;
 
 use std::collections::BTreeMap;
@@ -47,6 +50,7 @@ use keeper::Keeper;
 use crate::clock::{Clock, Rng};
 use crate::event::{EventStream, RuntimeBus};
 use crate::id::{GraphName, LabelName, RunId, RunIdHasher, VersionNumber};
+use crate::journal::RunRow;
 use crate::node::{Catalog, CatalogError, Handler};
 use crate::registry::{Registry, Rollouts};
 use crate::run::{Durability, Run, StateRetention};
@@ -74,6 +78,7 @@ struct Inner {
     runs: DashMap<RunId, Run, BuildHasherDefault<RunIdHasher>>,
     by_key: DashMap<(GraphName, String), RunId>,
     ended: Mutex<EndedRuns>,
+    stranded: Mutex<BTreeMap<RunId, (RunRow, StrandedRun)>>,
     permits: Arc<Semaphore>,
     tracker: TaskTracker,
     closing: AtomicBool,
@@ -101,6 +106,8 @@ struct Settings {
 pub struct ShutdownReport {
     /// Runs that did not end within the grace and were cancelled.
     pub cancelled: Vec<RunId>,
+    /// Runs that did not end within the grace and wait in the journal.
+    pub parked: Vec<RunId>,
 }
 
 impl Runtime {
@@ -208,7 +215,8 @@ impl Runtime {
         self.inner.registry.fold()
     }
 
-    /// Refuses new starts, lets runs finish for `grace`, cancels the rest, and ends every actor.
+    /// Refuses new starts, lets runs finish for `grace`, parks those that are on record, cancels the
+    /// rest, and ends every actor.
     ///
     /// # Cancel safety
     ///
@@ -226,17 +234,29 @@ impl Runtime {
             () = inner.tracker.wait() => {}
             () = patience => {
                 for run in inner.runs.iter().filter(|run| !run.is_ended()) {
-                    report.cancelled.push(run.id());
-                    run.cancel();
+                    match run.is_durable() {
+                        true => {
+                            report.parked.push(run.id());
+                            run.park();
+                        }
+                        false => {
+                            report.cancelled.push(run.id());
+                            run.cancel();
+                        }
+                    }
                 }
                 // Every run ends within its own grace after a cancel.
                 inner.tracker.wait().await;
             }
         }
         report.cancelled.sort_unstable();
+        report.parked.sort_unstable();
         // While the registry still keeps a record of their ends.
         inner.rollouts.stop().await;
         inner.registry.stop().await;
+        if let Some(keeper) = &inner.keeper {
+            keeper.release().await;
+        }
         report
     }
 }

@@ -119,7 +119,7 @@ impl Publish {
     async fn carry_out(self) -> Result<Published, PublishError> {
         let Self { runtime, graph, promote, note, tags, if_head, if_hash, terms } = self;
         let Compiled { plan, bindings, warnings } = runtime.compile(&graph)?;
-        let hash = plan.hash();
+        let (name, hash) = (plan.name().clone(), plan.hash());
         let mut secrets = graph.document().secrets.0.clone();
         secrets.extend(runtime.inner.secrets.clone());
         let (plan, secrets) = (Arc::new(plan), GraphSecrets::new(secrets));
@@ -127,6 +127,7 @@ impl Publish {
         let command = Command { change: Change::Publish(Box::new(new)), terms };
         let done = runtime.inner.registry.execute(command).await?;
         let version = done.version.expect("a publish is about a version");
+        runtime.inner.take_up_stranded(&name).await;
         Ok(Published { version, created: done.created, hash, revision: done.revision, warnings })
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::Inner;
 use super::assemble::CellParts;
 use super::keeper::Keeper;
+use super::lease::Place;
 use crate::id::{GraphName, VersionNumber};
 use crate::journal::{JournalError, Record, RunRow, Stream};
 use crate::node::Store;
-use crate::run::{Began, Entry, Machine, Misfit, Rebuilt, Run, RunStatus, replay};
+use crate::run::{Barriers, Began, Entry, Machine, Misfit, Rebuilt, Rest, Run, replay};
 use crate::version::{Pin, Selector};
 
 /// How many records are read at once.
@@ -34,6 +35,9 @@ pub enum StrandedReason {
     /// The runtime is shut down.
     #[error("the runtime is shut down")]
     ShuttingDown,
+    /// No stranded run has that id.
+    #[error("no stranded run has that id")]
+    NotStranded,
 }
 
 fn why(is_known: bool) -> &'static str {
@@ -46,6 +50,14 @@ struct Kept {
     entries: Vec<Entry>,
 }
 
+/// A run that was rebuilt.
+struct Found {
+    run: Run,
+    pin: Pin,
+    barriers: Barriers,
+    rest: Rest,
+}
+
 impl Inner {
     /// Takes up a run that has not ended.
     pub(super) async fn take_up(
@@ -53,9 +65,34 @@ impl Inner {
         keeper: &Keeper,
         row: RunRow,
     ) -> Result<Run, StrandedReason> {
+        let place = self.take_place_of_run().ok_or(StrandedReason::ShuttingDown)?;
+        let Found { run, pin, barriers, rest } = self.rebuild(keeper, row, Some(place)).await?;
+        run.go_on(pin, barriers, rest).await;
+        Ok(run)
+    }
+
+    /// Makes a run readable that has ended.
+    pub(super) async fn read_ended(
+        &self,
+        keeper: &Keeper,
+        row: RunRow,
+    ) -> Result<Run, StrandedReason> {
+        let key = row.key.as_deref().map(|key| (row.graph.clone(), key.to_owned()));
+        let Found { run, barriers, .. } = self.rebuild(keeper, row, None).await?;
+        run.has_ended(barriers);
+        self.keep_ended(run.id(), key);
+        Ok(run)
+    }
+
+    /// Takes the steps of a run again, and makes it known.
+    async fn rebuild(
+        &self,
+        keeper: &Keeper,
+        row: RunRow,
+        place: Option<Place>,
+    ) -> Result<Found, StrandedReason> {
         let Kept { began, entries } = keeper.read_run(&row).await?;
         let pin = self.pin_again(&began)?;
-        let place = self.take_place_of_run().ok_or(StrandedReason::ShuttingDown)?;
         let (run, version) = (row.run, pin.version().clone());
         let plan = version.plan().clone();
         let store = Store::new(began.store.iter().cloned().collect());
@@ -66,6 +103,11 @@ impl Inner {
             rebuilt.map_err(|misfit| damaged(&row, &misfit))?;
         ground.states.take_up_to(last_state);
         let key = row.key.as_deref().map(|key| (row.graph.clone(), key.to_owned()));
+        let is_stopped = machine.stop_reason().is_some();
+        let journal = keeper.go_on(row, began.level, &store);
+        if is_stopped {
+            journal.has_stopped();
+        }
         let parts = CellParts {
             ground,
             decision: began.decision,
@@ -74,7 +116,7 @@ impl Inner {
             machine,
             barriers: None,
             control: Arc::default(),
-            journal: Some(keeper.go_on(row, began.level, &store)),
+            journal: Some(journal),
             starts_at: began.starts_at,
             ends_at: plan.timeout.map(|timeout| began.at.after(timeout)),
             began: None,
@@ -86,8 +128,7 @@ impl Inner {
         if let Some(key) = key {
             self.by_key.insert(key, run.id());
         }
-        run.go_on(pin, barriers, rest).await;
-        Ok(run)
+        Ok(Found { run, pin, barriers, rest })
     }
 
     /// Pins the version that a run started on: that one, and no other.
@@ -167,9 +208,4 @@ fn damaged(row: &RunRow, Misfit { place, why }: &Misfit) -> StrandedReason {
     // The first record is the beginning.
     let seq = Some(*place as u64 + 2);
     corrupt(Stream::Run(row.run), seq, why.as_str()).into()
-}
-
-/// A run that has not ended, as its row tells it.
-pub(super) fn is_unfinished(row: &RunRow) -> bool {
-    &*row.status == RunStatus::Running.as_str()
 }

@@ -11,7 +11,7 @@ use dashmap::mapref::entry::Entry;
 use super::assemble::CellParts;
 use super::{Inner, StartError};
 use crate::id::{GraphName, LabelName, RunId, VersionNumber};
-use crate::journal::JournalError;
+use crate::journal::{JournalError, RunQuery};
 use crate::node::Control;
 use crate::run::{Began, Durability, Machine, Outcome, Run, RunCell};
 use crate::value::Value;
@@ -143,6 +143,7 @@ impl Start {
     ///
     /// Dropping it detaches: a run that was accepted goes on.
     pub async fn run(self) -> Result<Arc<Outcome>, StartError> {
+        self.look_up().await?;
         match self.accept()? {
             Accepted::New(run, pin) => {
                 let outcome = run.walk(pin).await;
@@ -155,7 +156,30 @@ impl Start {
         }
     }
 
+    /// A run of this key that is in the journal and not in memory is made known.
+    async fn look_up(&self) -> Result<(), StartError> {
+        let (Some(keeper), Some(key)) = (&self.inner.keeper, &self.idempotency_key) else {
+            return Ok(());
+        };
+        let named = (self.graph.clone(), key.clone());
+        let known = self.inner.by_key.get(&named).map(|run| *run);
+        if known.is_some_and(|run| self.inner.runs.contains_key(&run)) {
+            return Ok(());
+        }
+        let query = RunQuery::default().graph(&self.graph).key(key.as_str());
+        let rows = keeper.journal.runs(&query).await;
+        let rows = rows.map_err(|source| StartError::Journal { graph: named.0.clone(), source })?;
+        let Some(row) = rows.into_iter().next_back() else { return Ok(()) };
+        let run = row.run;
+        let stranded = |reason| StartError::Stranded { graph: named.0.clone(), run, reason };
+        match row.ended_at {
+            Some(_) => self.inner.read_ended(keeper, row).await.map(drop).map_err(stranded),
+            None => Err(stranded(self.inner.why_stranded(run))),
+        }
+    }
+
     async fn launch(self) -> Result<Run, StartError> {
+        self.look_up().await?;
         match self.accept()? {
             Accepted::New(run, pin) => {
                 run.launch(pin).await.map_err(|error| self.refused(&run, error))?;
@@ -254,7 +278,7 @@ impl Start {
             starts_at,
             ends_at: None,
             began: (!inner.rollouts.is_idle()).then(|| inner.clock.now().after(self.delay)),
-            lease: inner.lease(run, key, place),
+            lease: inner.lease(run, key, Some(place)),
         };
         Ok((inner.cell(parts), pin))
     }

@@ -3,6 +3,7 @@
 
 mod behaviour_cases;
 mod defects;
+mod durable;
 mod examples;
 mod fixtures;
 mod handlers_checked;

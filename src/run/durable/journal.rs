@@ -1,6 +1,7 @@
 //! The end of a run's journal: where lanes and the run's actor write what they did.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
@@ -9,6 +10,7 @@ use super::level::Durability;
 use crate::clock::Clock;
 use crate::journal::{JournalError, Patience, Side, StreamLog};
 use crate::node::Store;
+use crate::run::machine::Stop;
 use crate::run::status::RunStatus;
 
 /// The end of a run's journal.
@@ -18,11 +20,14 @@ pub(crate) struct RunJournal {
     clock: Arc<dyn Clock>,
     /// Whether the start is on record; `None` until that is known.
     begun: watch::Sender<Option<Result<(), JournalError>>>,
+    /// Whether the run is being stopped: what its states do from then on follows from that.
+    is_stopped: AtomicBool,
 }
 
 impl RunJournal {
     pub(crate) fn new(level: Durability, log: Arc<StreamLog>, clock: Arc<dyn Clock>) -> Self {
-        Self { level, log, clock, begun: watch::Sender::new(None) }
+        let begun = watch::Sender::new(None);
+        Self { level, log, clock, begun, is_stopped: AtomicBool::new(false) }
     }
 
     /// Whether what follows a state waits until the state is on record.
@@ -49,8 +54,26 @@ impl RunJournal {
         begun.map_or(Err(JournalError::Closed), |begun| begun.clone().unwrap_or(Ok(())))
     }
 
-    /// Appends entries, to be written with the next flush.
+    /// Appends what was done, to be written with the next flush; nothing once the run is stopped.
     pub(crate) fn append(&self, entries: &[Entry]) {
+        // Set by the run's actor: what a lane appends meanwhile may come before or after.
+        if !self.is_stopped.load(Ordering::Relaxed) {
+            self.write(entries);
+        }
+    }
+
+    /// Writes down that the run is being stopped.
+    pub(crate) fn stop(&self, stop: Stop) {
+        self.write(&[Entry::Stopped(stop)]);
+        self.has_stopped();
+    }
+
+    /// That the run is being stopped is on record already.
+    pub(crate) fn has_stopped(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn write(&self, entries: &[Entry]) {
         if !entries.is_empty() {
             let at = Entry::At(self.clock.now()).encode();
             self.log.append(std::iter::once(at).chain(entries.iter().map(Entry::encode)));
@@ -69,7 +92,7 @@ impl RunJournal {
 
     /// Puts the end of an episode on record.
     pub(crate) async fn end(&self, status: RunStatus) -> Result<(), JournalError> {
-        self.append(&[Entry::Ended(status)]);
+        self.write(&[Entry::Ended(status)]);
         let at = self.clock.now();
         self.log.change_row(|row| {
             row.status = status.as_str().into();
@@ -80,6 +103,7 @@ impl RunJournal {
 
     /// The run goes on: its row says so from the next flush on.
     pub(crate) fn reopen(&self) {
+        self.is_stopped.store(false, Ordering::Relaxed);
         self.log.change_row(|row| {
             row.status = RunStatus::Running.as_str().into();
             row.ended_at = None;

@@ -58,14 +58,16 @@ pub(crate) struct OpenFan {
     pub fault: Option<Fault>,
     /// Which outputs became states, or cannot.
     pub drawn: Vec<bool>,
-    /// Whether its end is on record.
-    pub is_exhausted: bool,
+    /// How many outputs it had when it was closed, if that is on record.
+    pub closed_at: Option<usize>,
 }
 
 struct Replay<'a> {
     ground: &'a Ground,
     machine: Machine,
     barriers: Barriers,
+    /// What was written together with the latest entry.
+    batch: Batch,
     waiting: BTreeMap<u64, (Box<Execution>, Option<Timestamp>)>,
     kept: HashMap<AttemptKey, Vec<Value>>,
     fans: BTreeMap<u64, OpenFan>,
@@ -86,6 +88,7 @@ pub(crate) fn replay(
         ground,
         machine,
         barriers: Barriers::new(ground.plan.clone()),
+        batch: Batch::default(),
         waiting: BTreeMap::new(),
         kept: HashMap::new(),
         fans: BTreeMap::new(),
@@ -112,7 +115,10 @@ impl Replay<'_> {
     fn take(&mut self, entry: Entry) -> Result<(), String> {
         match entry {
             Entry::Began(_) => return Err("the run begins twice".to_owned()),
-            Entry::At(at) => self.at = at,
+            Entry::At(at) => {
+                self.count();
+                self.at = at;
+            }
             Entry::Put { key, value } => drop(self.ground.store.put(key, value)),
             Entry::Removed { key } => drop(self.ground.store.remove(&key)),
             Entry::Returned { of, output, ids } => self.returned(of, output, &ids)?,
@@ -121,7 +127,7 @@ impl Replay<'_> {
             Entry::Drawn { of, outputs } => self.drawn(of, &outputs)?,
             Entry::Exhausted { of, drawn, fault, ids } => {
                 let fan = self.fans.get_mut(&of).ok_or_else(|| unknown("fanout", of))?;
-                fan.is_exhausted = true;
+                fan.closed_at = Some(usize::try_from(drawn).unwrap_or(usize::MAX));
                 let own = fan.fan.own.clone();
                 self.step(&ids, |walker| walker.exhausted(&own, drawn, fault.as_ref()));
             }
@@ -163,18 +169,21 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Takes a step with the numbers it took, and counts it.
+    /// Takes a step with the numbers it took.
     fn step<T>(&mut self, ids: &[u64], step: impl FnOnce(&mut Walker<'_>) -> T) -> T {
-        let mut batch = Batch::default();
-        let result = step(&mut Walker::again(self.ground, &mut batch, ids));
         let last = ids.iter().copied().filter(|id| *id != u64::MAX).max();
         self.last_state = self.last_state.max(last.unwrap_or(0));
+        step(&mut Walker::again(self.ground, &mut self.batch, ids))
+    }
+
+    /// Counts what was written together as the one unit that it was.
+    fn count(&mut self) {
+        let batch = self.batch.take();
         // What has to be done about it is done when the run goes on.
         let _ = self.machine.apply(batch.run);
         for verdict in self.barriers.apply(batch.groups) {
             self.verdicts.insert(verdict.execution(), verdict);
         }
-        result
     }
 
     /// An execution whose attempt was handed to a lane.
@@ -235,7 +244,7 @@ impl Replay<'_> {
         self.step(&[], |walker| walker.fanned_out(&execution, count, None));
         let (id, fan, drawn) = (execution.id, Fan::of(&execution), vec![false; outputs.len()]);
         let outputs = outputs.into();
-        self.fans.insert(id, OpenFan { fan, outputs, fault, drawn, is_exhausted: false });
+        self.fans.insert(id, OpenFan { fan, outputs, fault, drawn, closed_at: None });
         Ok(())
     }
 
@@ -314,20 +323,70 @@ impl Replay<'_> {
 
     fn ended(&mut self, status: RunStatus) -> Result<(), String> {
         let is_cancelled = self.machine.stop_reason().is_some();
+        self.count();
+        if is_cancelled {
+            self.abandon();
+        }
         // The outcome is made again for whoever asks.
         let found = self.machine.end(is_cancelled).status;
-        self.waiting.clear();
-        self.fans.clear();
-        self.verdicts.clear();
         self.retaken.clear();
+        let is_over = self.waiting.is_empty() && self.verdicts.is_empty();
+        if !is_over {
+            return Err("the run ended before its states had".to_owned());
+        }
         match found == status {
             true => Ok(()),
             false => Err(format!("the run ended as {status}, and its states say {found}")),
         }
     }
 
-    fn finish(self) -> Rebuilt {
-        let is_open = |fan: &OpenFan| !fan.is_exhausted || fan.drawn.contains(&false);
+    /// Ends what had not ended when the run was stopped, as its lanes did.
+    fn abandon(&mut self) {
+        // Their numbers are not on record.
+        self.ground.states.take_up_to(self.last_state);
+        for open in std::mem::take(&mut self.fans).into_values() {
+            self.abandon_fanout(&open);
+        }
+        loop {
+            for (execution, _) in std::mem::take(&mut self.waiting).into_values() {
+                self.step(&[], |walker| walker.cancelled(execution, StateStatus::Created));
+            }
+            self.count();
+            let verdicts = std::mem::take(&mut self.verdicts);
+            if verdicts.is_empty() {
+                return;
+            }
+            for verdict in verdicts.into_values() {
+                match verdict {
+                    Verdict::Fire(firing) => {
+                        let execution = self.step(&[], |walker| walker.merged(*firing));
+                        self.made(execution.into_iter().collect());
+                    }
+                    Verdict::Skip(skipping) => {
+                        self.step(&[], |walker| walker.merger_skipped(*skipping));
+                    }
+                }
+            }
+        }
+    }
+
+    fn abandon_fanout(&mut self, open: &OpenFan) {
+        let (own, left_out) = (&open.fan.own, open.left_out());
+        let all = open.drawn.len();
+        self.step(&[], |walker| {
+            if let Some(first) = left_out.first() {
+                walker.cut_off(own, *first as u64);
+            }
+            if open.closed_at.is_none() {
+                walker.closed(own, all as u64);
+            }
+            walker.forfeited(own, left_out.len());
+        });
+    }
+
+    fn finish(mut self) -> Rebuilt {
+        self.count();
+        let is_open = |fan: &OpenFan| fan.closed_at.is_none() || !fan.left_out().is_empty();
         let rest = Rest {
             waiting: self.waiting.into_values().collect(),
             fans: self.fans.into_values().filter(is_open).collect(),
@@ -340,6 +399,12 @@ impl Replay<'_> {
 }
 
 impl OpenFan {
+    /// The places of the outputs that are to become states and have not.
+    pub(crate) fn left_out(&self) -> Vec<usize> {
+        let all = self.closed_at.unwrap_or(self.drawn.len()).min(self.drawn.len());
+        (0..all).filter(|place| !self.drawn[*place]).collect()
+    }
+
     /// Marks an output as drawn.
     fn mark(&mut self, index: u64) -> Result<Value, String> {
         let place = usize::try_from(index).unwrap_or(usize::MAX);

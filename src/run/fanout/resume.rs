@@ -49,14 +49,13 @@ impl Lane {
 
     /// Draws what was not drawn: the places that were left out, then the rest of them.
     fn take_up_fanout(&mut self, open: OpenFan) {
-        let OpenFan { mut fan, outputs, fault, drawn, is_exhausted } = open;
-        let next = match is_exhausted {
-            true => drawn.len(),
-            false => drawn.iter().rposition(|drawn| *drawn).map_or(0, |last| last + 1),
-        };
+        let next = open.drawn.iter().rposition(|drawn| *drawn).map_or(0, |last| last + 1);
+        let left_out = open.left_out();
+        let OpenFan { mut fan, outputs, fault, closed_at, .. } = open;
+        let is_closed = closed_at.is_some();
         let execution = fan.own.clone();
-        let left_out = (0..next).filter(|place| !drawn[*place]);
-        for place in left_out {
+        // What is left of one that is open is drawn from its source.
+        for place in left_out.into_iter().filter(|place| is_closed || *place < next) {
             let (index, output) = (place as u64, outputs[place].clone());
             let mut made = Vec::new();
             if !self.step_with(|walker| walker.drawn(&mut fan, index, output, &mut made)) {
@@ -64,7 +63,7 @@ impl Lane {
             }
             self.tasks.extend(made.into_iter().rev().map(Task::Execution));
         }
-        if !is_exhausted {
+        if !is_closed {
             let fanout = Fanout::of_kept(execution, outputs, next as u64, fault);
             self.tasks.push(Task::Drawing(Box::new(Drawing::of(Arc::new(fanout)))));
         }
