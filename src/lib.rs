@@ -84,8 +84,8 @@ pub use run::{
 mod runtime;
 pub use runtime::{
     Accepted, BeginRollout, BuildError, Command, Drain, Publish, PublishError, Published,
-    RolledBack, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError, StrandedReason,
-    StrandedRun, Versions,
+    RequiredVersion, RolledBack, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError,
+    StrandedReason, StrandedRun, Versions,
 };
 
 #[cfg(doctest)]

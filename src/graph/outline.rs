@@ -78,6 +78,13 @@ impl Outline {
     }
 }
 
+impl Outline {
+    /// What is known of a graph without its handlers: nothing but what is written.
+    pub(crate) fn of_document(document: Document) -> Self {
+        Self { document, is_opaque: true, ..Self::default() }
+    }
+}
+
 #[cfg(test)]
 impl Outline {
     /// The outline of a graph without nodes.

@@ -9,8 +9,10 @@ use super::message::RegistryMessage;
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::event::{EventKind, RoutingEvent, RuntimeBus};
+use crate::journal::{Patience, StreamLog};
 use crate::version::{
-    AuditLog, Command, Done, Lineages, Refusal, Retention, Turned, Version, VersionError,
+    Command, Decided, Done, Lineages, Refusal, Restored, Retention, StoredTurn, Turned, Version,
+    VersionError,
 };
 
 /// The registry's actor.
@@ -21,6 +23,9 @@ pub(crate) struct RegistryArguments {
     pub clock: Arc<dyn Clock>,
     pub bus: Arc<RuntimeBus>,
     pub shared: Arc<Shared>,
+    /// What the journal had, if there is one.
+    pub restored: Restored,
+    pub log: Option<Arc<StreamLog>>,
     pub retention: Retention,
 }
 
@@ -31,6 +36,8 @@ pub(crate) struct RegistryState {
     shared: Arc<Shared>,
     lineages: Lineages,
     drains: Drains,
+    /// Where commands are put on record before they take effect, if they are.
+    log: Option<Arc<StreamLog>>,
 }
 
 impl Actor for RegistryActor {
@@ -41,10 +48,10 @@ impl Actor for RegistryActor {
     async fn pre_start(
         &self,
         _myself: ActorRef<Self::Msg>,
-        RegistryArguments { clock, bus, shared, retention }: Self::Arguments,
+        RegistryArguments { clock, bus, shared, restored, log, retention }: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        let (lineages, drains) = (Lineages::new(retention), Drains::default());
-        Ok(RegistryState { clock, bus, shared, lineages, drains })
+        let lineages = Lineages::restore(&restored, retention);
+        Ok(RegistryState { clock, bus, shared, lineages, drains: Drains::default(), log })
     }
 
     async fn handle(
@@ -57,12 +64,12 @@ impl Actor for RegistryActor {
         state.tell_drained(drained);
         match message {
             RegistryMessage::Execute(command, reply) => {
-                let answer = state.execute(&command, &myself);
+                let answer = state.execute(&command, &myself).await;
                 // A caller that has gone does not undo its command.
                 let _ = reply.send(answer);
             }
             RegistryMessage::Refuse(command, refusal, reply) => {
-                state.refuse(&command, refusal);
+                state.refuse(&command, refusal).await;
                 // As above.
                 let _ = reply.send(());
             }
@@ -73,11 +80,24 @@ impl Actor for RegistryActor {
 }
 
 impl RegistryState {
-    fn execute(
+    async fn execute(
         &mut self,
         command: &Command,
         myself: &ActorRef<RegistryMessage>,
     ) -> Result<Done, VersionError> {
+        let now = self.clock.now();
+        let decided = self.lineages.decide(command, now, &self.shared.audit.lock());
+        let decided = match decided {
+            Decided::Repeat(answer) => return answer,
+            Decided::New(decided) => decided,
+        };
+        if let Some(log) = &self.log {
+            log.append([encode(&decided.stored(command))]);
+            if let Err(error) = log.flush(Patience::Impatient).await {
+                self.lineages.give_up(&decided);
+                return Err(VersionError::NotSaved(error.to_string()));
+            }
+        }
         let mut unrouted = Vec::new();
         let (shared, bus) = (&self.shared, &self.bus);
         let swap = |turned: &Turned<'_>| {
@@ -87,19 +107,25 @@ impl RegistryState {
             tell(bus, turned);
             unrouted.extend_from_slice(turned.unrouted);
         };
-        let now = self.clock.now();
-        let lineages = &mut self.lineages;
-        let answer = on_record(shared, bus, |audit| lineages.apply(command, now, audit, swap));
+        let mut audit = shared.audit.lock();
+        let told = audit.last();
+        let answer = self.lineages.take_effect(command, *decided, &mut audit, swap);
+        audit.since(told).for_each(|record| bus.tell_record(record));
+        drop(audit);
         let drained = self.drains.begin(unrouted, myself);
         self.tell_drained(drained);
         answer
     }
 
-    fn refuse(&self, command: &Command, refusal: Refusal) {
-        let now = self.clock.now();
-        on_record(&self.shared, &self.bus, |audit| {
-            self.lineages.refuse(command, refusal, now, audit);
-        });
+    async fn refuse(&self, command: &Command, refusal: Refusal) {
+        let record = self.lineages.refused(command, refusal, self.clock.now());
+        if let Some(log) = &self.log {
+            log.append([encode(&StoredTurn::refused(&record))]);
+            // It is refused all the same, and whoever asks is told so.
+            let _ = log.flush(Patience::Impatient).await;
+        }
+        let record = self.shared.audit.lock().append(record);
+        self.bus.tell_record(&record);
     }
 
     fn tell_drained(&self, versions: Vec<Arc<Version>>) {
@@ -112,14 +138,9 @@ impl RegistryState {
     }
 }
 
-/// Does something with the audit log, and tells its subscribers what was put on record.
-fn on_record<T>(shared: &Shared, bus: &RuntimeBus, work: impl FnOnce(&mut AuditLog) -> T) -> T {
-    let mut audit = shared.audit.lock();
-    let told = audit.last();
-    let done = work(&mut audit);
-    // A repeat of a command is not put on record again.
-    audit.since(told).for_each(|record| bus.tell_record(record));
-    done
+/// What is written of a command.
+fn encode(turn: &StoredTurn) -> Vec<u8> {
+    serde_json::to_vec(turn).expect("commands have string keys and finite numbers")
 }
 
 /// One event for each thing that an accepted command did.

@@ -12,9 +12,10 @@ use super::shared::Shared;
 use crate::clock::Clock;
 use crate::event::RuntimeBus;
 use crate::id::GraphName;
+use crate::journal::StreamLog;
 use crate::version::{
-    AuditQuery, AuditRecord, Command, Decision, Done, GraphSecrets, Pin, Refusal, Retention,
-    Routing, Selector, Snapshot, VersionError,
+    AuditQuery, AuditRecord, Command, Decision, Done, GraphSecrets, Pin, Refusal, Restored,
+    Retention, Routing, Selector, Snapshot, VersionError,
 };
 
 /// The versions of every graph of a runtime.
@@ -24,14 +25,25 @@ pub(crate) struct Registry {
     shared: Arc<Shared>,
 }
 
+/// What a journal has of the versions, and where what follows is put on record.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub restored: Restored,
+    pub log: Option<Arc<StreamLog>>,
+}
+
 impl Registry {
     pub(crate) async fn spawn(
         clock: Arc<dyn Clock>,
         bus: Arc<RuntimeBus>,
         retention: Retention,
+        kept: Kept,
     ) -> Result<Self, SpawnErr> {
-        let shared = Arc::<Shared>::default();
-        let arguments = RegistryArguments { clock, bus, shared: shared.clone(), retention };
+        let Kept { restored, log } = kept;
+        restored.settle();
+        let shared = Arc::new(Shared::of(&restored));
+        let arguments =
+            RegistryArguments { clock, bus, shared: shared.clone(), restored, log, retention };
         let (actor, _) = Actor::spawn(None, RegistryActor, arguments).await?;
         Ok(Self { actor, shared })
     }

@@ -15,7 +15,7 @@ mod tests;
 #[cfg(feature = "metrics")]
 mod totals;
 
-pub(crate) use handle::Registry;
+pub(crate) use handle::{Kept, Registry};
 pub use rollout::{Rollout, RolloutCommand, RolloutStatus};
 pub(crate) use rollout::{RolloutRequest, Rollouts};
 #[cfg(feature = "metrics")]

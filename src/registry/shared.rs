@@ -3,7 +3,7 @@
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::version::{AuditLog, Snapshot};
+use crate::version::{AuditLog, Restored, Snapshot};
 
 /// The routing and its history; only the registry's actor changes them.
 #[derive(Debug, Default)]
@@ -12,4 +12,16 @@ pub(crate) struct Shared {
     pub audit: Mutex<AuditLog>,
     #[cfg(feature = "metrics")]
     pub totals: super::totals::Totals,
+}
+
+impl Shared {
+    /// What a journal had.
+    pub(super) fn of(restored: &Restored) -> Self {
+        Self {
+            routing: ArcSwap::from_pointee(restored.snapshot.clone()),
+            audit: Mutex::new(restored.audit.clone()),
+            #[cfg(feature = "metrics")]
+            totals: super::totals::Totals::default(),
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Registry;
+use super::handle::Kept;
 use crate::clock::{Rng, SystemClock};
 use crate::graph::Plan;
 use crate::id::{GraphName, LabelName, VersionNumber};
@@ -61,7 +62,9 @@ fn start(registry: &Registry) -> Pin {
 
 async fn registry(versions: u64) -> Registry {
     let clock = Arc::new(SystemClock::new());
-    let registry = Registry::spawn(clock, Arc::default(), Retention::default()).await.unwrap();
+    let registry = Registry::spawn(clock, Arc::default(), Retention::default(), Kept::default())
+        .await
+        .unwrap();
     for _ in 0..versions {
         execute(&registry, publish(false)).await.unwrap();
     }

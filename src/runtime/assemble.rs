@@ -13,7 +13,7 @@ use crate::run::{
     Barriers, Ending, Ground, Lessor, Live, Machine, RunCell, RunJournal, RunSettings, StateCounter,
 };
 use crate::value::Value;
-use crate::version::{Decision, Version};
+use crate::version::{Decision, Pin, Version};
 
 /// What the cell of a run is made of.
 pub(super) struct CellParts {
@@ -34,17 +34,11 @@ pub(super) struct CellParts {
 
 impl Inner {
     /// What the steps of a run read.
-    pub(super) fn ground(
-        &self,
-        version: &Version,
-        run: RunId,
-        store: Store,
-        is_durable: bool,
-    ) -> Ground {
+    pub(super) fn ground(&self, pin: &Pin, run: RunId, store: Store, is_durable: bool) -> Ground {
         Ground {
-            plan: version.plan().clone(),
+            plan: pin.plan().clone(),
             run,
-            version: version.number(),
+            version: pin.version().number(),
             store,
             retention: self.settings.retention,
             states: StateCounter::default(),

@@ -18,7 +18,7 @@ use crate::clock::{Clock, Rng, SystemClock};
 use crate::event::RuntimeBus;
 use crate::journal::{Journal, OnSaveFailure};
 use crate::node::{Catalog, Handler};
-use crate::registry::{Registry, Rollouts};
+use crate::registry::{Kept, Registry, Rollouts};
 use crate::run::{Durability, StateRetention};
 use crate::version::Retention;
 
@@ -159,15 +159,20 @@ impl RuntimeBuilder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let bus = Arc::new(RuntimeBus::default());
         let retention = self.settings.versions.clone();
-        let registry = Registry::spawn(clock.clone(), bus.clone(), retention).await;
-        let registry = registry.map_err(|_| BuildError::Registry)?;
-        let seed = self.seed.unwrap_or_else(Rng::random_seed);
         let keeper = match self.journal {
             None => None,
             Some(journal) => {
                 Some(Keeper::claim(journal, clock.clone(), self.on_save_failure).await?)
             }
         };
+        let kept = match &keeper {
+            None => Kept::default(),
+            Some(keeper) => keeper.read_versions(&self.secrets).await?,
+        };
+        let rollouts = kept.restored.rollouts.clone();
+        let registry = Registry::spawn(clock.clone(), bus.clone(), retention, kept).await;
+        let registry = registry.map_err(|_| BuildError::Registry)?;
+        let seed = self.seed.unwrap_or_else(Rng::random_seed);
         let inner = Arc::new_cyclic(|myself| Inner {
             catalog,
             keeper,
@@ -189,10 +194,13 @@ impl RuntimeBuilder {
             told: Mutex::default(),
             myself: myself.clone(),
         });
-        if let Some(keeper) = &inner.keeper {
-            inner.take_up_all(keeper).await?;
+        let runtime = Runtime { inner };
+        if let Some(keeper) = &runtime.inner.keeper {
+            runtime.bring_versions();
+            runtime.inner.end_rollouts(rollouts).await?;
+            runtime.inner.take_up_all(keeper).await?;
         }
-        Ok(Runtime { inner })
+        Ok(runtime)
     }
 }
 

@@ -20,6 +20,9 @@ pub enum BuildError {
     /// The journal cannot be used.
     #[error("the journal")]
     Journal(#[from] JournalError),
+    /// A rollout that a restart cut off cannot be taken back.
+    #[error("a rollout that a restart cut off cannot be taken back")]
+    Rollout(#[from] VersionError),
 }
 
 /// Why a graph was not published; nothing has changed.
@@ -78,6 +81,14 @@ pub enum StartError {
     /// The version is revoked.
     #[error("version {version} of graph `{graph}` is revoked")]
     VersionRevoked {
+        /// The graph.
+        graph: GraphName,
+        /// The version.
+        version: VersionNumber,
+    },
+    /// The process lacks a handler or a secret that the version needs, which came from the journal.
+    #[error("the process lacks what version {version} of graph `{graph}` needs")]
+    VersionAbsent {
         /// The graph.
         graph: GraphName,
         /// The version.
@@ -145,6 +156,7 @@ impl StartError {
             ResolveError::NoActiveVersion => Self::NoActiveVersion(graph),
             ResolveError::UnknownVersion(version) => Self::UnknownVersion { graph, version },
             ResolveError::Gone(version) => Self::VersionGone { graph, version },
+            ResolveError::Absent(version) => Self::VersionAbsent { graph, version },
         }
     }
 }

@@ -32,6 +32,9 @@ impl Start {
             | StartError::NoActiveVersion(_)
             | StartError::UnknownVersion { .. }
             | StartError::VersionGone { .. }
+            | StartError::VersionAbsent { .. }
+            | StartError::Stranded { .. }
+            | StartError::Journal { .. }
             | StartError::Overloaded { .. }
             | StartError::ShuttingDown => false,
         }

@@ -4,6 +4,7 @@
 //! it to a run; the registry and runs do not know each other.
 
 mod assemble;
+mod bring;
 mod builder;
 mod command;
 mod drain;
@@ -22,6 +23,7 @@ mod stranded;
 mod subgraph;
 mod versions;
 
+pub use bring::RequiredVersion;
 pub use builder::RuntimeBuilder;
 pub use command::{Accepted, Command, RolledBack};
 pub use drain::Drain;

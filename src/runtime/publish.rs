@@ -11,7 +11,7 @@ use crate::graph::{
 };
 use crate::id::{DEFAULT_NAMESPACE, GraphName, VersionNumber};
 use crate::node::Handler;
-use crate::version::{Bindings, Change, Command, GraphSecrets, NewVersion, Terms};
+use crate::version::{Bindings, Change, Command, GraphSecrets, NewVersion, Terms, VersionError};
 
 /// What a publish gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,8 +118,11 @@ impl Publish {
 
     async fn carry_out(self) -> Result<Published, PublishError> {
         let Self { runtime, graph, promote, note, tags, if_head, if_hash, terms } = self;
-        let Compiled { plan, bindings, warnings } = runtime.compile(&graph)?;
+        let Compiled { plan, bindings, warnings } = runtime.compile(&graph, None)?;
         let (name, hash) = (plan.name().clone(), plan.hash());
+        if hash.is_none() && runtime.inner.keeper.is_some() {
+            return Err(VersionError::Opaque { graph: name }.into());
+        }
         let mut secrets = graph.document().secrets.0.clone();
         secrets.extend(runtime.inner.secrets.clone());
         let (plan, secrets) = (Arc::new(plan), GraphSecrets::new(secrets));
@@ -151,8 +154,8 @@ impl std::fmt::Debug for Publish {
 }
 
 /// A graph that can become a version.
-struct Compiled {
-    plan: Plan,
+pub(super) struct Compiled {
+    pub plan: Plan,
     bindings: Bindings,
     warnings: Problems,
 }
@@ -176,7 +179,12 @@ impl Runtime {
         Publish::new(self.clone(), graph.into(), true)
     }
 
-    fn compile(&self, graph: &Graph) -> Result<Compiled, PublishError> {
+    /// Compiles a graph; `bound` has the versions that its nodes run, if that was decided before.
+    pub(super) fn compile(
+        &self,
+        graph: &Graph,
+        bound: Option<&Bindings>,
+    ) -> Result<Compiled, PublishError> {
         let document = graph.document();
         let find = |wanted: Wanted<'_>| {
             let bound = graph.bound(wanted.identifier);
@@ -194,17 +202,21 @@ impl Runtime {
             problems,
             warnings: warnings.clone(),
         };
-        let (handlers, bindings) = self.handlers(&checked).map_err(invalid)?;
+        let (handlers, bindings) = self.handlers(&checked, bound).map_err(invalid)?;
         let hash = hash(&checked, &handlers, graph);
         let plan = compile(checked, handlers, hash).map_err(invalid)?;
         Ok(Compiled { plan, bindings, warnings })
     }
 
     /// The handlers that were checked, those that run other graphs, and the versions they run.
-    fn handlers(&self, checked: &Checked) -> Result<(Vec<Arc<Handler>>, Bindings), Problems> {
+    fn handlers(
+        &self,
+        checked: &Checked,
+        bound: Option<&Bindings>,
+    ) -> Result<(Vec<Arc<Handler>>, Bindings), Problems> {
         let mut problems = Vec::new();
         let found = checked.nodes.iter().filter_map(|node| {
-            let handler = self.handler(node);
+            let handler = self.handler(node, bound);
             handler.map_err(|problem| problems.push(problem.at(&node.identifier))).ok()
         });
         let (handlers, bindings): (Vec<_>, Vec<_>) = found.unzip();
@@ -217,7 +229,7 @@ impl Runtime {
         Ok((handlers, bindings.into()))
     }
 
-    fn handler(&self, node: &CheckedNode) -> Result<Found, Problem> {
+    fn handler(&self, node: &CheckedNode, bound: Option<&Bindings>) -> Result<Found, Problem> {
         if let Some(handler) = &node.handler {
             return Ok((handler.clone(), None));
         }
@@ -225,7 +237,7 @@ impl Runtime {
             let name = &node.node_name;
             return Err(Problem::new(ProblemKind::NodeNotRegistered, name, "no such handler"));
         };
-        let found = self.subgraph(child, &node.namespace);
+        let found = self.subgraph(child, &node.namespace, bound);
         let found = found.map(|(handler, binding)| (Arc::new(handler), Some(binding)));
         found.map_err(|reason| {
             let name = child.name.as_deref().unwrap_or_default();

@@ -94,10 +94,10 @@ impl Inner {
         let Kept { began, entries } = keeper.read_run(&row).await?;
         let pin = self.pin_again(&began)?;
         let (run, version) = (row.run, pin.version().clone());
-        let plan = version.plan().clone();
+        let plan = pin.plan().clone();
         let store = Store::new(began.store.iter().cloned().collect());
         let machine = Machine::new(plan.clone(), run, version.number(), began.warnings.clone());
-        let ground = self.ground(&version, run, store.clone(), true);
+        let ground = self.ground(&pin, run, store.clone(), true);
         let rebuilt = replay(&ground, machine, &began, entries);
         let Rebuilt { machine, barriers, rest, last_state } =
             rebuilt.map_err(|misfit| damaged(&row, &misfit))?;
@@ -137,7 +137,7 @@ impl Inner {
         let found = self.registry.start(&graph, &Selector::Bound(version));
         let found = found.ok().map(|(pin, _)| pin);
         let is_known = found.is_some();
-        let is_same = |pin: &Pin| pin.version().plan().hash() == began.hash;
+        let is_same = |pin: &Pin| pin.plan().hash() == began.hash;
         let missing = StrandedReason::NoVersion { graph, version, is_known };
         found.filter(is_same).ok_or(missing)
     }

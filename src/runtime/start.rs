@@ -234,7 +234,7 @@ impl Start {
         let (pin, decision) = (inner.registry.start(&self.graph, &self.selector))
             .map_err(|refusal| StartError::of(self.graph.clone(), refusal))?;
         let version = pin.version().clone();
-        let plan = version.plan().clone();
+        let plan = pin.plan().clone();
         let taken = self.take_inputs(&plan).inspect_err(|refusal| {
             if self.is_of_version(refusal) {
                 inner.tell_refusal(&self.graph, &decision);
@@ -264,7 +264,7 @@ impl Start {
             };
             keeper.begin(run, &began, &store)
         });
-        let ground = inner.ground(&version, run, store, journal.is_some());
+        let ground = inner.ground(&pin, run, store, journal.is_some());
         let parts = CellParts {
             ground,
             version,

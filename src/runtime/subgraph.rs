@@ -8,7 +8,7 @@ use crate::id::{DEFAULT_LABEL, GraphName, LabelName, VersionNumber};
 use crate::node::{Arity, Context, Control, Emit, Handler, NodeError, Schema};
 use crate::run::{Outcome, RunStatus};
 use crate::value::Value;
-use crate::version::Selector;
+use crate::version::{Bindings, Selector};
 
 impl Runtime {
     /// The handler of a sub-graph node, and the version it is bound to: the one it names, or that
@@ -17,12 +17,13 @@ impl Runtime {
         &self,
         child: &SubGraphDocument,
         namespace: &str,
+        bound: Option<&Bindings>,
     ) -> Result<(Handler, (GraphName, VersionNumber)), String> {
         let graph = GraphName::new(
             child.namespace.as_deref().unwrap_or(namespace),
             child.name.as_deref().unwrap_or(""),
         );
-        let version = self.bound_version(&graph, child)?;
+        let version = self.bound_version(&graph, child, bound)?;
         let inner = self.inner.myself.clone();
         let schemas = (Schema::any(), Schema::any());
         let bound = (graph.clone(), version);
@@ -42,9 +43,14 @@ impl Runtime {
         &self,
         graph: &GraphName,
         child: &SubGraphDocument,
+        bound: Option<&Bindings>,
     ) -> Result<VersionNumber, String> {
         let snapshot = self.inner.registry.snapshot();
         let number = child.version.as_ref().and_then(Value::as_i64);
+        let known = bound.and_then(|all| all.iter().find(|(other, _)| other == graph));
+        if let (None, Some((_, version))) = (number, known) {
+            return Ok(*version);
+        }
         let version = match number.and_then(|number| u64::try_from(number).ok()) {
             Some(number) => VersionNumber(number),
             None => {

@@ -95,12 +95,12 @@ impl Versions {
         versions
     }
 
-    /// The compiled graph of a version that is not retired.
+    /// The compiled graph of a version that is not retired, and whose handlers the process has.
     #[must_use]
     pub fn plan(&self, version: impl Into<VersionNumber>) -> Option<Arc<Plan>> {
         let snapshot = self.snapshot();
         let entry = snapshot.route(&self.graph)?.versions.get(&version.into())?;
-        Some(entry.version.plan().clone())
+        entry.version.plan().cloned()
     }
 
     /// The runs that are pinned to a version and have not ended, in no order.
@@ -123,7 +123,7 @@ impl Versions {
         to: impl Into<VersionNumber>,
     ) -> Result<GraphDiff, VersionError> {
         let (from, to) = (self.manifest(from.into())?, self.manifest(to.into())?);
-        Ok(GraphDiff::between(&from.outline, &to.outline))
+        Ok(GraphDiff::between(from.outline(), to.outline()))
     }
 
     /// How far one version can stand in for another, and how many runs are where it cannot.

@@ -171,7 +171,7 @@ impl AuditQuery {
 }
 
 /// The commands that were given, oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct AuditLog {
     records: VecDeque<Arc<AuditRecord>>,
     /// What the records that are no longer kept add up to.

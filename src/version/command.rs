@@ -3,12 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::label::{LabelPolicy, Standing, Weight};
 use super::manifest::Bindings;
 use super::marks::Note;
 use super::rollback::RollbackTarget;
 use super::rollout::{RolloutAct, RolloutOf};
 use super::secrets::GraphSecrets;
+use super::stored::StoredRollout;
 use crate::clock::Timestamp;
 use crate::graph::{Compatibility, Plan};
 use crate::id::{GraphName, LabelName, VersionNumber};
@@ -121,7 +124,7 @@ pub(crate) enum VersionChange {
 }
 
 /// What a command did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Done {
     /// The revision of the routing after it.
     pub revision: u64,
@@ -149,6 +152,20 @@ impl Change {
         let RolloutOf { graph, label, version } = of.clone();
         let change = LabelChange::Rollout(Box::new(RolloutChange { version, act, moves }));
         Self::OnLabel { graph, label, change }
+    }
+
+    /// The rollout that it begins or ends.
+    pub(crate) fn rollout_edge(&self) -> Option<StoredRollout> {
+        let Self::OnLabel { graph, label, change: LabelChange::Rollout(change) } = self else {
+            return None;
+        };
+        let is_begun = match change.act {
+            RolloutAct::Begin => true,
+            RolloutAct::End(_) => false,
+            RolloutAct::Order(_) | RolloutAct::Move => return None,
+        };
+        let (graph, label, version) = (graph.clone(), label.clone(), change.version);
+        Some(StoredRollout { graph, label, version, is_begun })
     }
 
     /// What tells it from other commands: the same for a repeat of it.

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::marks::Note;
 use super::snapshot::Route;
 use crate::graph::{Compatibility, Concern, Finding, Outline, assess, worst};
 use crate::id::VersionNumber;
 
 /// How one version of a graph can stand in for another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CompatibilityReport {
     /// The version that is to be replaced.
@@ -35,7 +37,7 @@ impl CompatibilityReport {
     /// Derives the report of two versions; `None` if one of them was never published.
     pub(super) fn derive(route: &Route, from: VersionNumber, to: VersionNumber) -> Option<Self> {
         let (old, new) = (route.manifest(from)?, route.manifest(to)?);
-        Some(Self::between((from, to), &old.outline, &new.outline))
+        Some(Self::between((from, to), old.outline(), new.outline()))
     }
 
     /// Derives the report of two versions with these outlines.

@@ -245,6 +245,20 @@ pub enum VersionError {
         /// The label.
         label: LabelName,
     },
+    /// The command cannot be put on record.
+    #[error("the command cannot be put on record: {0}")]
+    NotSaved(String),
+    /// What a command was refused for before the process was started, in words.
+    #[error("{0}")]
+    Recorded(String),
+    /// A handler has no place in the catalog, so that no process that opens the journal would have it.
+    #[error(
+        "graph `{graph}` has a handler outside of the catalog, which no journal can bring back"
+    )]
+    Opaque {
+        /// The graph.
+        graph: GraphName,
+    },
     /// The registry has stopped.
     #[error("the registry has stopped")]
     Stopped,

@@ -91,6 +91,11 @@ impl Gate {
         closed.map(drop).map_err(|word| word & PINS)
     }
 
+    /// Opens a gate again whose retirement was not put on record.
+    pub fn reopen(&self) {
+        self.word.fetch_and(!RETIRED, Ordering::AcqRel);
+    }
+
     /// How the gate stands.
     pub fn view(&self) -> GateView {
         let word = self.word.load(Ordering::Acquire);

@@ -51,7 +51,7 @@ impl std::fmt::Display for Weight {
 }
 
 /// What a label asks of a version before new runs may start on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LabelPolicy {
     /// Refuses a version that is BREAKING for callers of the active one.
@@ -87,7 +87,7 @@ impl LabelPolicy {
 }
 
 /// Where a label leads, as plain data.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LabelView {
     /// The version that new runs start on.
@@ -118,7 +118,7 @@ pub(crate) struct LabelRoute {
 }
 
 /// A version that was active.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Promotion {
     pub version: VersionNumber,
     /// Whether a rollback left it.

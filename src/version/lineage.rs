@@ -9,14 +9,16 @@ use super::command::LabelChange;
 use super::command::{Change, Command, Done};
 use super::decide::decide;
 use super::error::{Changed, VersionError};
+use super::label::Promotion;
 use super::pin::Version;
 use super::retention::Retention;
+use super::routing::RoutingChange;
 use super::snapshot::Snapshot;
+use super::stored::{Restored, StoredTurn, StoredVersion};
 use super::transition::{Moved, transitions};
 use super::turn::{Settled, Turn};
 use crate::clock::Timestamp;
-#[cfg(feature = "metrics")]
-use crate::id::GraphName;
+use crate::id::{GraphName, LabelName};
 
 /// How many request ids are remembered; the answer to an older one is given anew.
 const REQUESTS: usize = 10_000;
@@ -37,6 +39,72 @@ struct Answered {
     /// What was asked for.
     asked: String,
     answer: Result<Done, VersionError>,
+}
+
+/// What a command comes to.
+pub(crate) enum Decision {
+    /// It was given before, and this is what it was told then.
+    Repeat(Result<Done, VersionError>),
+    /// It can take effect.
+    New(Box<Decided>),
+}
+
+/// A command that was decided, and has not taken effect.
+pub(crate) struct Decided {
+    record: AuditRecord,
+    settled: Option<Settled>,
+    answer: Result<Done, VersionError>,
+    /// What was asked for under its request id, if the answer is to be remembered.
+    asked: Option<(Arc<str>, String)>,
+}
+
+impl Decided {
+    /// What is put on record of it.
+    pub(crate) fn stored(&self, command: &Command) -> StoredTurn {
+        let changes = self.settled.as_ref().map(|settled| settled.changes.to_vec());
+        let changes = changes.unwrap_or_default();
+        let (made, promotions) = self
+            .settled
+            .as_ref()
+            .map_or_else(Default::default, |settled| (settled.made(), settled.promotions()));
+        let outcome = self.answer.as_ref().map(|done| (changes, *done));
+        StoredTurn {
+            note: self.record.note.clone(),
+            request: self.asked.clone(),
+            graphs: self.record.graphs.clone(),
+            command: self.record.command.clone(),
+            outcome: outcome.map_err(ToString::to_string),
+            revisions: [self.record.revision_before, self.record.revision_after],
+            made,
+            promotions,
+            rollout: command.change.rollout_edge().filter(|_| self.answer.is_ok()),
+        }
+    }
+}
+
+impl Settled {
+    /// What the versions are that were made.
+    fn made(&self) -> Vec<StoredVersion> {
+        let made = self.changes.iter().filter_map(|change| match change {
+            RoutingChange::Published { graph, version } => {
+                Some(StoredVersion::of(self.snapshot.route(graph)?.manifest(*version)?))
+            }
+            _ => None,
+        });
+        made.collect()
+    }
+
+    /// The promotions of the labels that were changed.
+    fn promotions(&self) -> Vec<(GraphName, LabelName, Vec<Promotion>)> {
+        let labels = self.changes.iter().filter_map(|change| match change {
+            RoutingChange::Label { graph, label, view: Some(_) } => {
+                let route = self.snapshot.route(graph)?.label(label)?;
+                Some((graph.clone(), label.clone(), route.promotions.to_vec()))
+            }
+            _ => None,
+        });
+        labels.collect()
+    }
 }
 
 /// An accepted command that changed something, if only secrets, at the moment at which it takes effect.
@@ -69,11 +137,24 @@ impl Turned<'_> {
 }
 
 impl Lineages {
+    #[cfg(test)]
     pub(crate) fn new(retention: Retention) -> Self {
         Self { retention, ..Self::default() }
     }
 
+    /// The state behind a snapshot that came from a journal.
+    pub(crate) fn restore(restored: &Restored, retention: Retention) -> Self {
+        let snapshot = Arc::new(restored.snapshot.clone());
+        let mut lineages = Self { snapshot, retention, ..Self::default() };
+        for (id, asked, answer) in &restored.answered {
+            let answered = Answered { asked: asked.clone(), answer: answer.clone() };
+            lineages.remember(id.clone(), answered);
+        }
+        lineages
+    }
+
     /// Carries out a command; `swap` makes the new snapshot visible to starts, and tells who watches.
+    #[cfg(test)]
     pub(crate) fn apply(
         &mut self,
         command: &Command,
@@ -81,33 +162,73 @@ impl Lineages {
         audit: &mut AuditLog,
         swap: impl FnOnce(&Turned<'_>),
     ) -> Result<Done, VersionError> {
-        let Some(id) = &command.terms.request_id else {
-            return self.carry_out(command, now, audit, swap);
-        };
-        let asked = command.change.identity();
-        match self.answered.get(id) {
-            Some(known) if known.asked == asked => {
-                return known.answer.clone().map(|done| Done { is_repeat: true, ..done });
-            }
-            Some(_) => return self.carry_out(command, now, audit, swap),
-            None => {}
+        match self.decide(command, now, audit) {
+            Decision::Repeat(answer) => answer,
+            Decision::New(decided) => self.take_effect(command, *decided, audit, swap),
         }
-        let answer = self.carry_out(command, now, audit, swap);
-        self.remember(id.clone(), Answered { asked, answer: answer.clone() });
+    }
+
+    /// Decides what a command comes to; nothing has taken effect yet.
+    pub(crate) fn decide(&self, command: &Command, now: Timestamp, audit: &AuditLog) -> Decision {
+        let asked = command.terms.request_id.as_ref();
+        let asked = asked.map(|id| (id.clone(), command.change.identity()));
+        let known = asked.as_ref().and_then(|(id, asked)| Some((self.answered.get(id)?, asked)));
+        match known {
+            Some((known, asked)) if known.asked == *asked => {
+                let answer = known.answer.clone();
+                Decision::Repeat(answer.map(|done| Done { is_repeat: true, ..done }))
+            }
+            known => {
+                let is_taken = known.is_some();
+                let mut decided = self.judge(command, is_taken, now, audit);
+                decided.asked = asked.filter(|_| !is_taken);
+                Decision::New(Box::new(decided))
+            }
+        }
+    }
+
+    /// Lets a command take effect that is on record.
+    pub(crate) fn take_effect(
+        &mut self,
+        command: &Command,
+        decided: Decided,
+        audit: &mut AuditLog,
+        swap: impl FnOnce(&Turned<'_>),
+    ) -> Result<Done, VersionError> {
+        let Decided { record, settled, answer, asked } = decided;
+        match settled {
+            Some(settled) => {
+                self.settle(settled, &command.change, || audit.append(record), swap);
+            }
+            None => drop(audit.append(record)),
+        }
+        if let Some((id, asked)) = asked {
+            self.remember(id, Answered { asked, answer: answer.clone() });
+        }
         answer
     }
 
-    /// Puts on record a command that was refused before the routing was asked.
-    pub(crate) fn refuse(
+    /// Gives up a command that cannot be put on record: nothing has changed.
+    pub(crate) fn give_up(&self, decided: &Decided) {
+        let changes = decided.settled.iter().flat_map(|settled| settled.changes.iter());
+        for change in changes {
+            if let RoutingChange::Retired { graph, version } = change
+                && let Some(version) = self.snapshot.version(graph, *version)
+            {
+                version.gate().reopen();
+            }
+        }
+    }
+
+    /// The record of a command that was refused before the routing was asked.
+    pub(crate) fn refused(
         &self,
         command: &Command,
         refusal: Refusal,
         now: Timestamp,
-        audit: &mut AuditLog,
-    ) {
+    ) -> AuditRecord {
         let revision = self.snapshot.revision();
-        let note = command.terms.note(now);
-        audit.append(AuditRecord::of(command, note, Err(refusal), [revision; 2]));
+        AuditRecord::of(command, command.terms.note(now), Err(refusal), [revision; 2])
     }
 
     fn remember(&mut self, id: Arc<str>, answer: Answered) {
@@ -120,18 +241,18 @@ impl Lineages {
         }
     }
 
-    fn carry_out(
-        &mut self,
+    fn judge(
+        &self,
         command: &Command,
+        is_taken: bool,
         now: Timestamp,
-        audit: &mut AuditLog,
-        swap: impl FnOnce(&Turned<'_>),
-    ) -> Result<Done, VersionError> {
+        audit: &AuditLog,
+    ) -> Decided {
         let Command { change, terms } = command;
         let note = terms.note(now);
         let before = self.snapshot.revision();
         let mut turn = Turn::new(&self.snapshot, note.clone(), &self.retention);
-        let taken = terms.request_id.as_ref().filter(|id| self.answered.contains_key(*id));
+        let taken = terms.request_id.as_ref().filter(|_| is_taken);
         let decided = match (taken, terms.if_revision.filter(|expected| *expected != before)) {
             (Some(id), _) => Err(VersionError::RequestIdTaken { request_id: id.clone() }),
             (None, Some(expected)) => Err(conflict(expected, before, audit)),
@@ -139,21 +260,19 @@ impl Lineages {
                 unchanged(&self.snapshot, command).and_then(|()| decide(&mut turn, change))
             }
         };
-        let graphs = change.graphs();
-        let settled = decided.map(|done| (done, turn.settle(&graphs)));
-        let (outcome, after) = match &settled {
-            Ok((_, settled)) => (Ok(settled.changes.clone()), settled.snapshot.revision()),
-            Err(error) => (Err(error.clone().into()), before),
-        };
-        let record = AuditRecord::of(command, note, outcome, [before, after]);
+        let settled = decided.map(|done| (done, turn.settle(&change.graphs())));
         match settled {
             Ok((done, settled)) => {
-                self.settle(settled, change, || audit.append(record), swap);
-                Ok(Done { revision: after, ..done })
+                let after = settled.snapshot.revision();
+                let outcome = Ok(settled.changes.clone());
+                let record = AuditRecord::of(command, note, outcome, [before, after]);
+                let answer = Ok(Done { revision: after, ..done });
+                Decided { record, settled: Some(settled), answer, asked: None }
             }
             Err(error) => {
-                audit.append(record);
-                Err(error)
+                let outcome = Err(error.clone().into());
+                let record = AuditRecord::of(command, note, outcome, [before, before]);
+                Decided { record, settled: None, answer: Err(error), asked: None }
             }
         }
     }

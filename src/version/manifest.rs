@@ -1,6 +1,6 @@
 //! What a version is, for ever: the record that outlives its handlers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::compatibility::CompatibilityReport;
 use crate::clock::Timestamp;
@@ -36,13 +36,26 @@ pub struct Manifest {
     pub compatibility: Option<Arc<CompatibilityReport>>,
     /// The versions of other graphs that its nodes run.
     pub bindings: Arc<[(GraphName, VersionNumber)]>,
-    pub(crate) outline: Arc<Outline>,
+    /// What is known without the handlers.
+    pub(crate) written: Arc<Outline>,
+    /// What is known with them.
+    pub(crate) compiled: OnceLock<Arc<Outline>>,
 }
 
 impl Manifest {
     /// The definition, normalised, without the values of secrets.
     #[must_use]
     pub fn document(&self) -> &Document {
-        self.outline.document()
+        self.outline().document()
+    }
+
+    pub(crate) fn outline(&self) -> &Outline {
+        self.compiled.get().unwrap_or(&self.written)
+    }
+
+    /// Brings what is known with the handlers.
+    pub(super) fn bring(&self, outline: &Arc<Outline>) {
+        // Two of one definition are the same.
+        let _ = self.compiled.set(outline.clone());
     }
 }

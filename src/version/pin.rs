@@ -1,7 +1,7 @@
 //! A version and the guard that keeps it alive for a run.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 
@@ -15,7 +15,8 @@ use crate::id::VersionNumber;
 #[derive(Debug)]
 pub(crate) struct Version {
     manifest: Arc<Manifest>,
-    plan: Arc<Plan>,
+    /// Not there as long as the process lacks a handler of a version that came from a journal.
+    plan: OnceLock<Arc<Plan>>,
     gate: Gate,
     drained: Notify,
     is_revoked: AtomicBool,
@@ -27,12 +28,19 @@ pub(crate) struct Version {
 
 impl Version {
     pub(crate) fn new(manifest: Arc<Manifest>, plan: Arc<Plan>) -> Self {
+        let version = Self::absent(manifest);
+        version.bring(plan);
+        version
+    }
+
+    /// A version whose handlers the process does not have yet: it takes no pin.
+    pub(crate) fn absent(manifest: Arc<Manifest>) -> Self {
         let gate = Gate::new();
         // Nothing routes to it yet, so the last run that was started on it explicitly is noticed.
         gate.begin_drain();
         Self {
             manifest,
-            plan,
+            plan: OnceLock::new(),
             gate,
             drained: Notify::new(),
             is_revoked: AtomicBool::new(false),
@@ -51,8 +59,16 @@ impl Version {
         &self.manifest
     }
 
-    pub(crate) const fn plan(&self) -> &Arc<Plan> {
-        &self.plan
+    /// The compiled graph; nothing if the process lacks a handler of it.
+    pub(crate) fn plan(&self) -> Option<&Arc<Plan>> {
+        self.plan.get()
+    }
+
+    /// Brings the compiled graph of the definition that the version is.
+    pub(crate) fn bring(&self, plan: Arc<Plan>) {
+        self.manifest.bring(&plan.outline);
+        // Two of one definition are the same.
+        let _ = self.plan.set(plan);
     }
 
     pub(crate) const fn gate(&self) -> &Gate {
@@ -137,12 +153,18 @@ pub(crate) struct Pin {
 impl Pin {
     /// Pins a version, unless it is retired or revoked.
     pub(crate) fn of(version: &Arc<Version>) -> Option<Self> {
-        let is_taken = !version.is_revoked() && version.gate.try_pin();
+        let is_there = version.plan.get().is_some() && !version.is_revoked();
+        let is_taken = is_there && version.gate.try_pin();
         is_taken.then(|| Self { version: version.clone() })
     }
 
     pub(crate) const fn version(&self) -> &Arc<Version> {
         &self.version
+    }
+
+    /// The compiled graph.
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        self.version.plan().expect("a version without its plan takes no pin")
     }
 }
 

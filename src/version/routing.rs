@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::compatibility::CompatibilityReport;
 use super::label::LabelView;
 use super::marks::Marks;
@@ -10,7 +12,7 @@ use super::snapshot::Snapshot;
 use crate::id::{GraphName, LabelName, VersionNumber};
 
 /// One thing that an accepted command changed: how it is since then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RoutingChange {
     /// A version was made.

@@ -79,6 +79,8 @@ pub(crate) enum ResolveError {
     Gone(VersionNumber),
     #[error("version {0} is revoked")]
     Revoked(VersionNumber),
+    #[error("the process lacks what version {0} needs")]
+    Absent(VersionNumber),
 }
 
 impl Snapshot {
@@ -265,6 +267,7 @@ impl Route {
     fn startable(&self, version: VersionNumber) -> Result<&Arc<Version>, ResolveError> {
         match self.versions.get(&version) {
             Some(entry) if entry.marks.revoked.is_some() => Err(ResolveError::Revoked(version)),
+            Some(entry) if entry.version.plan().is_none() => Err(ResolveError::Absent(version)),
             Some(entry) => Ok(&entry.version),
             None if (1..=self.head).contains(&version.0) => Err(ResolveError::Gone(version)),
             None => Err(ResolveError::UnknownVersion(version)),

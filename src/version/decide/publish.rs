@@ -1,6 +1,6 @@
 //! How a compiled graph becomes a version, and what makes room for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::label;
 use crate::id::{GraphName, LabelName, VersionNumber};
@@ -20,8 +20,11 @@ pub(super) fn publish(turn: &mut Turn<'_>, new: &NewVersion) -> Result<Done, Ver
     let route = turn.draft().route(&graph).cloned().unwrap_or_default();
     check_expectations(&graph, &route, new)?;
     let known = route.versions.values().map(|entry| &entry.version);
-    let mut known = known.filter(|version| version.plan().hash == new.plan.hash);
-    let known = known.find(|_| new.plan.hash.is_some()).map(|version| version.number());
+    let mut known = known.filter(|version| version.manifest().hash == new.plan.hash);
+    let known = known.find(|_| new.plan.hash.is_some());
+    // It may have come from a journal without its handlers.
+    known.inspect(|version| version.bring(new.plan.clone()));
+    let known = known.map(|version| version.number());
     let version = match known {
         Some(version) => version,
         None => create(turn, &graph, &route, new)?,
@@ -94,7 +97,7 @@ fn manifest(turn: &Turn<'_>, graph: &GraphName, route: &Route, new: &NewVersion)
     let number = VersionNumber(route.head + 1);
     let compatibility = parent.map(|parent| {
         let pair = (parent.number, number);
-        Arc::new(CompatibilityReport::between(pair, &parent.outline, &new.plan.outline))
+        Arc::new(CompatibilityReport::between(pair, parent.outline(), &new.plan.outline))
     });
     Manifest {
         graph: graph.clone(),
@@ -108,7 +111,8 @@ fn manifest(turn: &Turn<'_>, graph: &GraphName, route: &Route, new: &NewVersion)
         tags: new.tags.clone().into(),
         compatibility,
         bindings: new.bindings.clone(),
-        outline: new.plan.outline.clone(),
+        written: new.plan.outline.clone(),
+        compiled: OnceLock::new(),
     }
 }
 

@@ -1,0 +1,142 @@
+//! Brings versions back to life that came from the journal: their handlers, and their rollouts' ends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::keeper::Keeper;
+use super::{Inner, Runtime};
+use crate::graph::Graph;
+use crate::id::{GraphName, VersionNumber};
+use crate::journal::{JournalError, Stream};
+use crate::registry::Kept;
+use crate::version::{
+    Change, Command, GraphSecrets, LabelChange, Manifest, Restored, RolloutAct, RolloutEnd,
+    RolloutOf, StoredRollout, StoredTurn, Terms, Version, VersionError,
+};
+
+/// How many records are read at once.
+const PAGE: usize = 1_000;
+
+/// A version of the journal that this process cannot start or go on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequiredVersion {
+    /// The graph.
+    pub graph: GraphName,
+    /// The version.
+    pub version: VersionNumber,
+    /// What the process lacks: a handler, a secret, or the code that the version was published with.
+    pub lacks: String,
+}
+
+impl Runtime {
+    /// The versions of the journal, not retired, that this process lacks a handler or a secret of.
+    ///
+    /// A binary brings all of them before it takes traffic: starts that are routed to them are
+    /// refused until then, and their runs are [`stranded`](Self::stranded).
+    #[must_use]
+    pub fn required_versions(&self) -> Vec<RequiredVersion> {
+        let lacking = self.absent().into_iter().filter_map(|version| {
+            let lacks = self.bring(&version).err()?;
+            let Manifest { graph, number, .. } = &**version.manifest();
+            Some(RequiredVersion { graph: graph.clone(), version: *number, lacks })
+        });
+        lacking.collect()
+    }
+
+    /// Compiles what came from the journal, as far as the process has the handlers.
+    pub(super) fn bring_versions(&self) {
+        for version in self.absent() {
+            // What it lacks is told to whoever asks for it.
+            let _ = self.bring(&version);
+        }
+    }
+
+    /// The versions without their handlers: those that others run first.
+    fn absent(&self) -> Vec<Arc<Version>> {
+        let snapshot = self.inner.registry.snapshot();
+        let routes = snapshot.graphs().flat_map(|(_, route)| route.versions.values());
+        let absent = routes.filter(|entry| entry.version.plan().is_none());
+        let mut absent: Vec<_> = absent.map(|entry| entry.version.clone()).collect();
+        absent.sort_by_key(|version| version.manifest().created_at);
+        absent
+    }
+
+    fn bring(&self, version: &Version) -> Result<(), String> {
+        let manifest = version.manifest();
+        let document = manifest.document().clone();
+        let lacks = |name: &&String| !self.inner.secrets.contains_key(*name);
+        if let Some(name) = document.secrets.0.keys().find(lacks) {
+            return Err(format!("secret `{name}`"));
+        }
+        let compiled = self.compile(&Graph::from(document), Some(&manifest.bindings));
+        let plan = compiled.map_err(|error| error.to_string())?.plan;
+        if plan.hash() != manifest.hash {
+            return Err(
+                "its handlers have other versions or schemas than it was published with".into()
+            );
+        }
+        version.bring(Arc::new(plan));
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// A restart ends the rollouts that were under way: what they rolled out is taken back.
+    pub(super) async fn end_rollouts(
+        &self,
+        rollouts: Vec<StoredRollout>,
+    ) -> Result<(), VersionError> {
+        for StoredRollout { graph, label, version, .. } in rollouts {
+            let snapshot = self.registry.snapshot();
+            let standing = snapshot.standing(&graph, &label);
+            let canary = standing.canary.map(|(canary, _)| canary);
+            let is_routed = standing.active == Some(version) || canary == Some(version);
+            let moves = is_routed.then_some(LabelChange::Revert(version));
+            let of = RolloutOf { graph, label, version };
+            let terms = Terms {
+                reason: Some("the process ended before the rollout had".into()),
+                is_automatic: true,
+                ..Terms::default()
+            };
+            let change = Change::rollout(&of, RolloutAct::End(RolloutEnd::ShutDown), moves);
+            self.registry.execute(Command { change, terms }).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Keeper {
+    /// Everything the journal has of the versions, checked.
+    pub(super) async fn read_versions(
+        &self,
+        secrets: &BTreeMap<String, String>,
+    ) -> Result<Kept, JournalError> {
+        let (mut restored, mut last) = (Restored::default(), 0);
+        loop {
+            let page = self.journal.read(Stream::Versions, last, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            for record in page {
+                let corrupt = |why: &str| JournalError::Corrupt {
+                    stream: Stream::Versions,
+                    seq: Some(last + 1),
+                    why: why.to_owned(),
+                };
+                if record.seq != last + 1 {
+                    return Err(corrupt("it is missing"));
+                }
+                if !record.is_intact(Stream::Versions) {
+                    return Err(corrupt("it is not as it was written"));
+                }
+                let turn = serde_json::from_slice::<StoredTurn>(&record.body);
+                let turn = turn.map_err(|error| corrupt(&error.to_string()))?;
+                restored.add(turn).map_err(|why| corrupt(&why))?;
+                last += 1;
+            }
+        }
+        restored.set_secrets(&GraphSecrets::new(secrets.clone()));
+        Ok(Kept { restored, log: Some(self.versions(last)) })
+    }
+}
