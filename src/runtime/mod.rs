@@ -128,7 +128,11 @@ impl Runtime {
     ///
     /// If its name is blank, or taken by a handler with the same fingerprint.
     pub fn register(&self, handler: Handler) -> Result<(), CatalogError> {
-        self.inner.catalog.register(handler)
+        self.inner.catalog.register(handler)?;
+        if self.inner.keeper.is_some() {
+            self.bring_versions();
+        }
+        Ok(())
     }
 
     /// Starts a run of a graph's active version.

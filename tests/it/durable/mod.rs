@@ -3,3 +3,4 @@
 mod crash_points;
 mod cut;
 mod scenarios;
+mod versions;
