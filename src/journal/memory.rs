@@ -1,6 +1,7 @@
 //! A journal in memory: for tests, and for what need not survive the process.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -42,21 +43,6 @@ impl Kept {
         }
     }
 
-    /// Whether a write can be carried out after those before it.
-    fn takes(&self, earlier: &[Write], write: &Write) -> Result<(), JournalError> {
-        let Write::Record(stream, record) = write else { return Ok(()) };
-        let is_cut = |earlier: &Write| match earlier {
-            Write::Truncate(other, last) => other == stream && record.seq > *last,
-            Write::Record(..) | Write::Row(_) => false,
-        };
-        match self.records.get(&(*stream, record.seq)) {
-            Some(known) if known != record && !earlier.iter().any(is_cut) => {
-                Err(JournalError::Conflict { stream: *stream, seq: record.seq })
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn write(&mut self, write: &Write) {
         match write.clone() {
             Write::Record(stream, record) => {
@@ -78,9 +64,8 @@ impl Kept {
 
     fn commit(&mut self, epoch: Epoch, writes: &[Write]) -> Result<(), JournalError> {
         self.check(epoch)?;
-        for (place, write) in writes.iter().enumerate() {
-            self.takes(&writes[..place], write)?;
-        }
+        let mut planned = Planned { kept: self, new: BTreeMap::new(), cut: BTreeMap::new() };
+        writes.iter().try_for_each(|write| planned.take(write))?;
         writes.iter().for_each(|write| self.write(write));
         Ok(())
     }
@@ -100,6 +85,41 @@ impl Kept {
             records: self.records.len() as u64,
             bytes: self.records.values().map(|record| record.body.len() as u64).sum(),
         }
+    }
+}
+
+/// What there will be after the first writes of a commit; nothing is written yet.
+struct Planned<'a> {
+    kept: &'a Kept,
+    new: BTreeMap<(Stream, u64), &'a Record>,
+    /// Where streams end of which records are taken back.
+    cut: BTreeMap<Stream, u64>,
+}
+
+impl<'a> Planned<'a> {
+    fn known(&self, key: (Stream, u64)) -> Option<&'a Record> {
+        let is_cut = self.cut.get(&key.0).is_some_and(|last| key.1 > *last);
+        let kept = || self.kept.records.get(&key).filter(|_| !is_cut);
+        self.new.get(&key).copied().or_else(kept)
+    }
+
+    fn take(&mut self, write: &'a Write) -> Result<(), JournalError> {
+        match write {
+            Write::Record(stream, record) => {
+                let key = (*stream, record.seq);
+                if self.known(key).is_some_and(|known| known != record) {
+                    return Err(JournalError::Conflict { stream: *stream, seq: record.seq });
+                }
+                self.new.insert(key, record);
+            }
+            Write::Truncate(stream, last) => {
+                self.new.retain(|(other, seq), _| other != stream || seq <= last);
+                let cut = self.cut.entry(*stream).or_insert(*last);
+                *cut = (*cut).min(*last);
+            }
+            Write::Row(_) => {}
+        }
+        Ok(())
     }
 }
 
@@ -123,7 +143,7 @@ impl Journal for MemoryJournal {
     fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
         Box::pin(async move {
             let kept = self.kept.lock();
-            let range = (stream, after.saturating_add(1))..=(stream, u64::MAX);
+            let range = (Bound::Excluded((stream, after)), Bound::Included((stream, u64::MAX)));
             Ok(kept.records.range(range).take(limit).map(|(_, record)| record.clone()).collect())
         })
     }

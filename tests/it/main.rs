@@ -8,6 +8,7 @@ mod examples;
 mod fixtures;
 mod handlers_checked;
 mod hashing;
+mod journal;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod million;

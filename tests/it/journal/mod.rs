@@ -1,0 +1,13 @@
+//! What every journal promises, and what happens to one that is on disk.
+
+mod agreement;
+mod commits;
+mod conformance;
+mod extremes;
+mod kinds;
+mod ownership;
+mod reading;
+mod rows;
+mod storage;
+mod subject;
+mod truncating;
