@@ -30,6 +30,9 @@ pub enum JournalError {
     /// The storage failed.
     #[error("the storage failed: {0}")]
     Storage(String),
+    /// The store is damaged, or it is none.
+    #[error("the store cannot be used: {0}")]
+    Unusable(String),
     /// What was read is not what was written.
     #[error("{stream}{}: {why}", seq.map(|seq| format!(", record {seq}")).unwrap_or_default())]
     Corrupt {

@@ -17,6 +17,8 @@ mod log;
 mod memory;
 mod record;
 mod row;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod writer;
 
 pub use contract::{Epoch, Journal, JournalFuture, JournalSize, Write};
@@ -25,5 +27,7 @@ pub(crate) use log::{Side, StreamLog};
 pub use memory::MemoryJournal;
 pub use record::{Record, Stream};
 pub use row::{RunQuery, RunRow};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteConfig, SqliteJournal};
 pub use writer::OnSaveFailure;
 pub(crate) use writer::{Patience, Writer};

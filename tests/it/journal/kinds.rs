@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use hotgraph::MemoryJournal;
+#[cfg(feature = "sqlite")]
+use hotgraph::SqliteJournal;
 
 use super::conformance::check_all;
+#[cfg(feature = "sqlite")]
+use super::folder::Folder;
 use super::subject::{Claiming, Subject};
 
 /// Makes a fresh journal, with whatever has to live as long.
@@ -19,7 +23,24 @@ const MEMORY: Factory = || {
     Box::pin(async { (subject, Box::new(()) as Box<dyn Send>) })
 };
 
+/// Claiming it is refused as long as the owner lives: there may be another process behind it.
+#[cfg(feature = "sqlite")]
+const SQLITE: Factory = || {
+    Box::pin(async {
+        let folder = Folder::new();
+        let journal = SqliteJournal::open(folder.path().join("store.db")).await.unwrap();
+        let subject = Subject { journal: Arc::new(journal), claiming: Claiming::Refuses };
+        (subject, Box::new(folder) as Box<dyn Send>)
+    })
+};
+
 #[tokio::test]
 async fn a_journal_in_memory_keeps_every_promise() {
     check_all(MEMORY).await;
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_journal_in_sqlite_keeps_every_promise() {
+    check_all(SQLITE).await;
 }

@@ -4,6 +4,8 @@ mod agreement;
 mod commits;
 mod conformance;
 mod extremes;
+#[cfg(feature = "sqlite")]
+mod folder;
 mod kinds;
 mod ownership;
 mod reading;
