@@ -10,6 +10,8 @@ mod kinds;
 mod ownership;
 mod reading;
 mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod storage;
 mod subject;
 mod truncating;

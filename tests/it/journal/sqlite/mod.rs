@@ -1,0 +1,15 @@
+//! What becomes of a store in SQLite when something happens to it.
+
+mod child;
+mod damage;
+mod format;
+mod full;
+mod kill;
+mod open;
+mod owners;
+mod work;
+
+/// Whether tests try everything, which takes hours, instead of a sample.
+fn is_soak() -> bool {
+    std::env::var_os("HOTGRAPH_SOAK").is_some()
+}
