@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the bottom up; a module may use those before it, and itself.
-const ORDER: [&[&str]; 8] = [
+const ORDER: [&[&str]; 9] = [
     &["id", "value", "clock"],
+    &["journal"],
     &["node"],
     &["graph"],
     &["version"],
