@@ -78,16 +78,16 @@ pub use registry::{Rollout, RolloutCommand, RolloutStatus};
 
 mod run;
 pub use run::{
-    Durability, FailureReport, Fingerprint, Outcome, OutputError, RetryError, Run, RunPhase,
-    RunStatus, RunView, SkipReason, SkipReport, StateRetention, StateStatus, StateView,
+    Durability, FailureReport, Fingerprint, HistoryStep, Outcome, OutputError, RetryError, Run,
+    RunPhase, RunStatus, RunView, SkipReason, SkipReport, StateRetention, StateStatus, StateView,
     UnitingIdentity,
 };
 
 mod runtime;
 pub use runtime::{
     Accepted, BeginRollout, BuildError, Command, Drain, Publish, PublishError, Published,
-    RequiredVersion, RolledBack, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError,
-    StrandedReason, StrandedRun, Versions,
+    RequiredVersion, RolledBack, RunAt, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError,
+    Storage, StrandedReason, StrandedRun, Versions,
 };
 
 #[cfg(doctest)]

@@ -63,6 +63,7 @@ impl RunRow {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a query does nothing until it is asked"]
 pub struct RunQuery {
+    pub(crate) run: Option<RunId>,
     pub(crate) graph: Option<GraphName>,
     pub(crate) version: Option<VersionNumber>,
     pub(crate) status: Option<Arc<str>>,
@@ -75,6 +76,12 @@ pub struct RunQuery {
 }
 
 impl RunQuery {
+    /// Only this run.
+    pub const fn run(mut self, run: RunId) -> Self {
+        self.run = Some(run);
+        self
+    }
+
     /// Only runs of this graph.
     pub fn graph(mut self, graph: impl Into<GraphName>) -> Self {
         self.graph = Some(graph.into());
@@ -138,7 +145,8 @@ impl RunQuery {
     /// Whether a row is one of those that are wanted, the limit aside.
     #[must_use]
     pub fn wants(&self, row: &RunRow) -> bool {
-        self.graph.as_ref().is_none_or(|graph| row.graph == *graph)
+        self.run.is_none_or(|run| row.run == run)
+            && self.graph.as_ref().is_none_or(|graph| row.graph == *graph)
             && self.version.is_none_or(|version| row.version == version)
             && self.status.as_ref().is_none_or(|status| row.status == *status)
             && self.key.as_ref().is_none_or(|key| row.key.as_ref() == Some(key))

@@ -52,8 +52,8 @@ mod waiting;
 mod walk;
 
 pub(crate) use cell::{Lessor, Live, RunCell, RunSettings};
-pub use durable::Durability;
 pub(crate) use durable::{Began, Entry, Misfit, Rebuilt, Rest, RunJournal, replay};
+pub use durable::{Durability, HistoryStep};
 pub(crate) use ending::Ending;
 pub use error::RetryError;
 pub use fingerprint::{Fingerprint, UnitingIdentity};

@@ -19,6 +19,7 @@ mod publish;
 mod recovery;
 mod rollout;
 mod start;
+mod storage;
 mod stranded;
 mod subgraph;
 mod versions;
@@ -32,6 +33,7 @@ pub use publish::{Publish, Published};
 pub use recovery::StrandedReason;
 pub use rollout::BeginRollout;
 pub use start::Start;
+pub use storage::{RunAt, Storage};
 pub use stranded::StrandedRun;
 pub use versions::Versions;
 

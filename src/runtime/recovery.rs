@@ -6,10 +6,13 @@ use super::Inner;
 use super::assemble::CellParts;
 use super::keeper::Keeper;
 use super::lease::Place;
-use crate::id::{GraphName, VersionNumber};
-use crate::journal::{JournalError, Record, RunRow, Stream};
+use super::storage::RunAt;
+use crate::id::{GraphName, RunId, VersionNumber};
+use crate::journal::{JournalError, Record, RunQuery, RunRow, Stream};
 use crate::node::Store;
-use crate::run::{Barriers, Began, Entry, Machine, Misfit, Rebuilt, Rest, Run, replay};
+use crate::run::{
+    Barriers, Began, Entry, HistoryStep, Machine, Misfit, Rebuilt, Rest, Run, replay,
+};
 use crate::version::{Pin, Selector};
 
 /// How many records are read at once.
@@ -35,6 +38,9 @@ pub enum StrandedReason {
     /// The runtime is shut down.
     #[error("the runtime is shut down")]
     ShuttingDown,
+    /// The journal has no run of that id.
+    #[error("the journal has no run of that id")]
+    UnknownRun,
     /// No stranded run has that id.
     #[error("no stranded run has that id")]
     NotStranded,
@@ -131,6 +137,32 @@ impl Inner {
         Ok(Found { run, pin, barriers, rest })
     }
 
+    /// A run as it stood after its first records.
+    pub(super) async fn view_at(
+        &self,
+        keeper: &Keeper,
+        row: &RunRow,
+        step: u64,
+    ) -> Result<RunAt, StrandedReason> {
+        let Kept { began, entries } = keeper.read_run(row).await?;
+        let pin = self.pin_again(&began)?;
+        let (plan, version) = (pin.plan().clone(), pin.version().number());
+        let machine = Machine::new(plan, row.run, version, began.warnings.clone());
+        let store = Store::new(began.store.iter().cloned().collect());
+        let ground = self.ground(&pin, row.run, store, true);
+        // The first record is the beginning.
+        let count = usize::try_from(step.saturating_sub(1)).unwrap_or(usize::MAX);
+        let entries: Vec<_> = entries.into_iter().take(count).collect();
+        let at = entries.iter().rev().find_map(|entry| match entry {
+            Entry::At(at) => Some(*at),
+            _ => None,
+        });
+        let at = at.unwrap_or(began.at);
+        let rebuilt = replay(&ground, machine, &began, entries);
+        let mut machine = rebuilt.map_err(|misfit| damaged(row, &misfit))?.machine;
+        Ok(RunAt { at, view: machine.view(), states: machine.states() })
+    }
+
     /// Pins the version that a run started on: that one, and no other.
     fn pin_again(&self, began: &Began) -> Result<Pin, StrandedReason> {
         let (graph, version) = (began.graph.clone(), began.version);
@@ -146,7 +178,23 @@ impl Inner {
 impl Keeper {
     /// The rows of the runs that have not ended.
     pub(super) async fn unfinished(&self) -> Result<Vec<RunRow>, JournalError> {
-        self.journal.runs(&crate::journal::RunQuery::default().unfinished()).await
+        self.journal.runs(&RunQuery::default().unfinished()).await
+    }
+
+    /// The row of a run.
+    pub(super) async fn row(&self, run: RunId) -> Result<Option<RunRow>, JournalError> {
+        let rows = self.journal.runs(&RunQuery::default().run(run)).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// What a run did, checked.
+    pub(super) async fn read_history(
+        &self,
+        row: &RunRow,
+    ) -> Result<Vec<HistoryStep>, JournalError> {
+        let stream = Stream::Run(row.run);
+        let records = self.read_all(stream, row.records).await?;
+        HistoryStep::of(&records).map_err(|(seq, why)| corrupt(stream, Some(seq), why))
     }
 
     /// Everything the journal has of a run, checked.

@@ -20,6 +20,9 @@ pub(super) fn select(query: &RunQuery) -> (String, Vec<Value>) {
         conditions.push(condition);
         values.extend(wanted);
     };
+    if let Some(run) = query.run {
+        wants("run = ?", &mut [kept::key(Stream::Run(run)).to_vec().into()].into_iter());
+    }
     if let Some(graph) = &query.graph {
         let names = [graph.namespace(), graph.name()];
         wants("namespace = ? AND name = ?", &mut names.into_iter().map(text));

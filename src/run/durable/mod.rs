@@ -5,11 +5,13 @@
 //! walker, machine and barriers: no handler is called for what is on record.
 
 mod entry;
+mod history;
 mod journal;
 mod level;
 mod replay;
 
 pub(crate) use entry::{AttemptKey, Began, Entry, KEPT_TOGETHER};
+pub use history::HistoryStep;
 pub(crate) use journal::RunJournal;
 pub use level::Durability;
 pub(crate) use replay::{Misfit, OpenFan, Rebuilt, Rest, replay};

@@ -1,0 +1,185 @@
+//! What a journal holds, and how room is made in it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::recovery::StrandedReason;
+use super::{Inner, Runtime};
+use crate::clock::Timestamp;
+use crate::id::{GraphName, RunId};
+use crate::journal::{JournalError, JournalSize, RunQuery, RunRow};
+use crate::run::{HistoryStep, Run, RunView, StateView};
+
+/// How many runs are deleted in one commit.
+const TOGETHER: usize = 500;
+
+/// The journal of a runtime: what it holds, and how room is made in it.
+#[derive(Clone)]
+pub struct Storage {
+    inner: Arc<Inner>,
+}
+
+/// A run as it stood after some of its records.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RunAt {
+    /// When the last of them was written.
+    pub at: Timestamp,
+    /// How it stood, with counts of states by node and status.
+    pub view: RunView,
+    /// Its states, in the order they were made.
+    pub states: Vec<StateView>,
+}
+
+impl Runtime {
+    /// The journal, if the runtime has one.
+    #[must_use]
+    pub fn storage(&self) -> Option<Storage> {
+        self.inner.keeper.is_some().then(|| Storage { inner: self.inner.clone() })
+    }
+}
+
+impl Storage {
+    /// The rows of the runs that a query wants, in the order of their starts.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be read.
+    pub async fn runs(&self, query: &RunQuery) -> Result<Vec<RunRow>, JournalError> {
+        self.keeper()?.journal.runs(query).await
+    }
+
+    /// A run of the journal, ended or not; its version has to be there, not retired.
+    ///
+    /// # Errors
+    ///
+    /// Why the run cannot be read, or [`StrandedReason::UnknownRun`].
+    pub async fn load(&self, run: RunId) -> Result<Run, StrandedReason> {
+        if let Some(known) = self.inner.runs.get(&run).map(|known| known.clone()) {
+            return Ok(known);
+        }
+        let row = self.row(run).await?;
+        match row.ended_at {
+            Some(_) => self.inner.read_ended(self.keeper()?, row).await,
+            None => Err(self.inner.why_stranded(run)),
+        }
+    }
+
+    /// What a run did, one step for each of its records.
+    ///
+    /// # Errors
+    ///
+    /// If the run is unknown, or a record cannot be read.
+    pub async fn history(&self, run: RunId) -> Result<Vec<HistoryStep>, StrandedReason> {
+        let row = self.row(run).await?;
+        Ok(self.keeper()?.read_history(&row).await?)
+    }
+
+    /// A run as it stood after its first records: `step` of them, all if it has fewer.
+    ///
+    /// Its handlers are not called. The number of a record is [`HistoryStep::seq`].
+    ///
+    /// # Errors
+    ///
+    /// If the run is unknown, a record cannot be read, or the process lacks its version.
+    pub async fn load_at(&self, run: RunId, step: u64) -> Result<RunAt, StrandedReason> {
+        let row = self.row(run).await?;
+        self.inner.view_at(self.keeper()?, &row, step).await
+    }
+
+    /// Deletes runs that have ended, and says how many; others stay.
+    ///
+    /// # Errors
+    ///
+    /// If the journal does not take it; some of the runs may be gone then.
+    pub async fn delete(&self, runs: impl IntoIterator<Item = RunId>) -> Result<u64, JournalError> {
+        let mut ended = Vec::new();
+        for run in runs {
+            ended.extend(self.keeper()?.row(run).await?.filter(|row| row.ended_at.is_some()));
+        }
+        self.delete_rows(ended).await
+    }
+
+    /// Deletes the runs of a graph that have ended but for the latest ones, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`delete`](Self::delete).
+    pub async fn keep_latest(
+        &self,
+        graph: impl Into<GraphName>,
+        runs: usize,
+    ) -> Result<u64, JournalError> {
+        let mut ended = self.runs(&RunQuery::default().graph(graph).ended()).await?;
+        ended.truncate(ended.len().saturating_sub(runs));
+        self.delete_rows(ended).await
+    }
+
+    /// Deletes the runs that ended so long ago or longer, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`delete`](Self::delete).
+    pub async fn delete_older_than(&self, age: Duration) -> Result<u64, JournalError> {
+        let now = self.inner.clock.now();
+        let is_old = |row: &RunRow| row.ended_at.is_some_and(|at| now.since(at) >= age);
+        let ended = self.runs(&RunQuery::default().ended()).await?;
+        self.delete_rows(ended.into_iter().filter(is_old).collect()).await
+    }
+
+    /// Gives free space inside the store back.
+    ///
+    /// # Errors
+    ///
+    /// If the journal does not take it.
+    pub async fn vacuum(&self) -> Result<(), JournalError> {
+        let keeper = self.keeper()?;
+        keeper.journal.vacuum(keeper.epoch).await
+    }
+
+    /// How much the journal holds.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub async fn size(&self) -> Result<JournalSize, JournalError> {
+        self.keeper()?.journal.size().await
+    }
+
+    async fn delete_rows(&self, rows: Vec<RunRow>) -> Result<u64, JournalError> {
+        let keeper = self.keeper()?;
+        let mut gone = 0;
+        for rows in rows.chunks(TOGETHER) {
+            let runs: Arc<[_]> = rows.iter().map(|row| row.run).collect();
+            gone += keeper.journal.delete(keeper.epoch, runs).await?;
+            rows.iter().for_each(|row| self.inner.forget_run(row));
+        }
+        Ok(gone)
+    }
+
+    async fn row(&self, run: RunId) -> Result<RunRow, StrandedReason> {
+        let row = self.keeper()?.row(run).await?;
+        row.ok_or(StrandedReason::UnknownRun)
+    }
+
+    fn keeper(&self) -> Result<&super::Keeper, JournalError> {
+        self.inner.keeper.as_ref().ok_or(JournalError::Closed)
+    }
+}
+
+impl Inner {
+    /// A run was deleted from the journal.
+    fn forget_run(&self, row: &RunRow) {
+        self.runs.remove_if(&row.run, |_, run| run.is_over());
+        if let Some(key) = &row.key {
+            let key = (row.graph.clone(), key.to_string());
+            self.by_key.remove_if(&key, |_, named| *named == row.run);
+        }
+    }
+}
+
+impl std::fmt::Debug for Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Storage").finish_non_exhaustive()
+    }
+}
