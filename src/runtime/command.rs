@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Inner;
-use crate::id::{GraphName, VersionNumber};
+use crate::id::{GraphName, LabelName, VersionNumber};
 use crate::run::Run;
 use crate::version::{
     self, Change, Done, InFlight, LabelChange, Snapshot, Terms, Version, VersionChange,
@@ -88,9 +88,9 @@ impl<T> Command<T> {
         let Self { inner, change, terms, in_flight, give } = self;
         let stops = match &change {
             Change::OnVersion { graph, version, change: VersionChange::Revoke } => {
-                Some((graph.clone(), Some(*version)))
+                Some(Stops::Revoked(graph.clone(), *version))
             }
-            Change::OnLabel { graph, .. } => Some((graph.clone(), None)),
+            Change::OnLabel { graph, label, .. } => Some(Stops::Left(graph.clone(), label.clone())),
             _ => None,
         };
         let is_removal = matches!(&change, Change::OnLabel { change: LabelChange::Remove, .. });
@@ -99,13 +99,25 @@ impl<T> Command<T> {
             inner.rollouts.sweep(&inner.registry.snapshot());
         }
         match stops {
-            Some((graph, Some(revoked))) => inner.stop_runs(&graph, revoked, InFlight::Cancel),
+            Some(Stops::Revoked(graph, revoked)) => {
+                inner.stop_runs(&graph, revoked, InFlight::Cancel);
+            }
             // Since it was done, a version that was left may have been promoted again on purpose.
-            Some((graph, None)) if !done.is_repeat => inner.leave_runs(&graph, done, in_flight),
+            Some(Stops::Left(graph, label)) if !done.is_repeat => {
+                inner.leave_runs(&graph, &label, done, in_flight);
+            }
             _ => {}
         }
         Ok(give(done))
     }
+}
+
+/// Whose runs a command may stop.
+enum Stops {
+    /// Those of a version that is revoked.
+    Revoked(GraphName, VersionNumber),
+    /// Those of the version that a label leaves.
+    Left(GraphName, LabelName),
 }
 
 impl Command<Accepted> {
@@ -179,33 +191,46 @@ impl Inner {
     }
 
     /// Stops the runs that were decided before a rollback left their version, as `stop_runs` does.
-    fn leave_runs(&self, graph: &GraphName, done: Done, in_flight: InFlight) {
+    fn leave_runs(&self, graph: &GraphName, label: &LabelName, done: Done, in_flight: InFlight) {
         let Some(left) = done.left.filter(|_| in_flight != InFlight::Finish) else { return };
         let snapshot = self.registry.snapshot();
         // Ordered before the runs are looked at: a run that is not among them yet finds the order.
         if let Some(version) = snapshot.version(graph, left) {
-            version.orders().give(in_flight, done.revision);
+            version.leave(label, in_flight, done.revision);
         }
         for run in self.live_runs_of(graph, left) {
-            if run.decision().revision < done.revision {
-                stop(&run, &snapshot, in_flight);
+            // The label may lead there again by now: its runs are stopped all the same.
+            match run.decision() {
+                decision if decision.revision >= done.revision => {}
+                decision if decision.label() == Some(label) => order(&run, in_flight),
+                _ => stop(&run, &snapshot, in_flight),
             }
         }
     }
 
     /// Does to a run that has just become known what was ordered since its start was decided.
     pub(super) fn obey(&self, run: &Run, version: &Version) {
-        let order = version.order(run.decision().revision);
-        if order != InFlight::Finish {
-            stop(run, &self.registry.snapshot(), order);
+        let decision = run.decision();
+        let given = version.order(decision.revision);
+        if given == InFlight::Finish {
+            return;
+        }
+        match decision.label().is_some_and(|label| version.was_left_by(label, decision.revision)) {
+            true => order(run, given),
+            false => stop(run, &self.registry.snapshot(), given),
         }
     }
 }
 
 /// Stops a run, unless it came by a label that still leads to its version.
 fn stop(run: &Run, snapshot: &Snapshot, in_flight: InFlight) {
+    if !snapshot.would_decide(run.graph(), run.decision()) {
+        order(run, in_flight);
+    }
+}
+
+fn order(run: &Run, in_flight: InFlight) {
     match in_flight {
-        _ if snapshot.would_decide(run.graph(), run.decision()) => {}
         InFlight::Finish => {}
         InFlight::Pause => run.pause(),
         InFlight::Cancel => run.cancel(),

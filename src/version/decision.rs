@@ -41,6 +41,16 @@ pub enum StartRule {
     },
 }
 
+impl Decision {
+    /// The label that the start followed, if it followed one.
+    pub(crate) const fn label(&self) -> Option<&LabelName> {
+        match &self.rule {
+            StartRule::Active { label } | StartRule::Canary { label, .. } => Some(label),
+            StartRule::Explicit | StartRule::Binding => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Decision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { version, rule, revision } = self;

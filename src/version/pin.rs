@@ -1,15 +1,17 @@
 //! A version and the guard that keeps it alive for a run.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::gate::{Gate, GateView, Unpinned};
 use super::in_flight::{InFlight, Orders};
 use super::manifest::Manifest;
 use crate::graph::Plan;
-use crate::id::VersionNumber;
+use crate::id::{LabelName, VersionNumber};
 
 /// An immutable compiled graph with a number.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Version {
     drained: Notify,
     is_revoked: AtomicBool,
     orders: Orders,
+    /// The revision at which each label was last rolled back from it, with an order for its runs.
+    left: Mutex<BTreeMap<LabelName, u64>>,
     succeeded: AtomicU64,
     #[cfg(feature = "metrics")]
     tally: super::tally::Tally,
@@ -45,6 +49,7 @@ impl Version {
             drained: Notify::new(),
             is_revoked: AtomicBool::new(false),
             orders: Orders::default(),
+            left: Mutex::default(),
             succeeded: AtomicU64::new(0),
             #[cfg(feature = "metrics")]
             tally: super::tally::Tally::default(),
@@ -108,9 +113,19 @@ impl Version {
         self.is_revoked.load(Ordering::SeqCst)
     }
 
-    /// What rollbacks have ordered for its runs.
-    pub(crate) const fn orders(&self) -> &Orders {
-        &self.orders
+    /// A rollback has left it, on that label, and orders something for its runs.
+    pub(crate) fn leave(&self, label: &LabelName, in_flight: InFlight, revision: u64) {
+        // Before the order is given: whoever sees the order sees which label it came by.
+        let mut left = self.left.lock();
+        let latest = left.entry(label.clone()).or_default();
+        *latest = revision.max(*latest);
+        drop(left);
+        self.orders.give(in_flight, revision);
+    }
+
+    /// Whether a rollback has left it on that label since this revision of the routing.
+    pub(crate) fn was_left_by(&self, label: &LabelName, since: u64) -> bool {
+        self.left.lock().get(label).is_some_and(|revision| since < *revision)
     }
 
     /// What is to happen to a run of it since it was decided at a revision of the routing.

@@ -4,14 +4,17 @@
 //! back what follows until it is on record. [`replay`] takes the same steps again with the same
 //! walker, machine and barriers: no handler is called for what is on record.
 
+mod abandon;
 mod entry;
 mod history;
 mod journal;
 mod level;
+mod open_fan;
 mod replay;
 
 pub(crate) use entry::{AttemptKey, Began, Entry, KEPT_TOGETHER};
 pub use history::HistoryStep;
 pub(crate) use journal::RunJournal;
 pub use level::Durability;
-pub(crate) use replay::{Misfit, OpenFan, Rebuilt, Rest, replay};
+pub(crate) use open_fan::OpenFan;
+pub(crate) use replay::{Misfit, Rebuilt, Rest, replay};

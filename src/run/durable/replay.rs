@@ -7,12 +7,12 @@
 //! 3. A fold's steps are user code, and run again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::entry::{AttemptKey, Began, Entry};
+use super::open_fan::OpenFan;
 use crate::clock::{Rng, Timestamp};
 use crate::id::StateId;
 use crate::run::batch::Batch;
@@ -51,30 +51,19 @@ pub(crate) struct Rest {
     pub retaken: Vec<(Box<Execution>, u64)>,
 }
 
-/// A fanout that was kept, and is not drawn to the end.
-pub(crate) struct OpenFan {
-    pub fan: Fan,
-    pub outputs: Arc<[Value]>,
-    pub fault: Option<Fault>,
-    /// Which outputs became states, or cannot.
-    pub drawn: Vec<bool>,
-    /// How many outputs it had when it was closed, if that is on record.
-    pub closed_at: Option<usize>,
-}
-
-struct Replay<'a> {
-    ground: &'a Ground,
+pub(super) struct Replay<'a> {
+    pub(super) ground: &'a Ground,
     machine: Machine,
     barriers: Barriers,
     /// What was written together with the latest entry.
     batch: Batch,
-    waiting: BTreeMap<u64, (Box<Execution>, Option<Timestamp>)>,
+    pub(super) waiting: BTreeMap<u64, (Box<Execution>, Option<Timestamp>)>,
     kept: HashMap<AttemptKey, Vec<Value>>,
-    fans: BTreeMap<u64, OpenFan>,
-    verdicts: BTreeMap<u64, Verdict>,
+    pub(super) fans: BTreeMap<u64, OpenFan>,
+    pub(super) verdicts: BTreeMap<u64, Verdict>,
     retaken: BTreeMap<StateId, (Box<Execution>, u64)>,
     at: Timestamp,
-    last_state: u64,
+    pub(super) last_state: u64,
 }
 
 /// Rebuilds a run from what followed its beginning.
@@ -170,14 +159,14 @@ impl Replay<'_> {
     }
 
     /// Takes a step with the numbers it took.
-    fn step<T>(&mut self, ids: &[u64], step: impl FnOnce(&mut Walker<'_>) -> T) -> T {
+    pub(super) fn step<T>(&mut self, ids: &[u64], step: impl FnOnce(&mut Walker<'_>) -> T) -> T {
         let last = ids.iter().copied().filter(|id| *id != u64::MAX).max();
         self.last_state = self.last_state.max(last.unwrap_or(0));
         step(&mut Walker::again(self.ground, &mut self.batch, ids))
     }
 
     /// Counts what was written together as the one unit that it was.
-    fn count(&mut self) {
+    pub(super) fn count(&mut self) {
         let batch = self.batch.take();
         // What has to be done about it is done when the run goes on.
         let _ = self.machine.apply(batch.run);
@@ -205,7 +194,7 @@ impl Replay<'_> {
         self.waiting.insert(execution.id, (execution, Some(due)));
     }
 
-    fn made(&mut self, made: Executions) {
+    pub(super) fn made(&mut self, made: Executions) {
         self.waiting.extend(made.into_iter().map(|execution| (execution.id, (execution, None))));
     }
 
@@ -340,50 +329,6 @@ impl Replay<'_> {
         }
     }
 
-    /// Ends what had not ended when the run was stopped, as its lanes did.
-    fn abandon(&mut self) {
-        // Their numbers are not on record.
-        self.ground.states.take_up_to(self.last_state);
-        for open in std::mem::take(&mut self.fans).into_values() {
-            self.abandon_fanout(&open);
-        }
-        loop {
-            for (execution, _) in std::mem::take(&mut self.waiting).into_values() {
-                self.step(&[], |walker| walker.cancelled(execution, StateStatus::Created));
-            }
-            self.count();
-            let verdicts = std::mem::take(&mut self.verdicts);
-            if verdicts.is_empty() {
-                return;
-            }
-            for verdict in verdicts.into_values() {
-                match verdict {
-                    Verdict::Fire(firing) => {
-                        let execution = self.step(&[], |walker| walker.merged(*firing));
-                        self.made(execution.into_iter().collect());
-                    }
-                    Verdict::Skip(skipping) => {
-                        self.step(&[], |walker| walker.merger_skipped(*skipping));
-                    }
-                }
-            }
-        }
-    }
-
-    fn abandon_fanout(&mut self, open: &OpenFan) {
-        let (own, left_out) = (&open.fan.own, open.left_out());
-        let all = open.drawn.len();
-        self.step(&[], |walker| {
-            if let Some(first) = left_out.first() {
-                walker.cut_off(own, *first as u64);
-            }
-            if open.closed_at.is_none() {
-                walker.closed(own, all as u64);
-            }
-            walker.forfeited(own, left_out.len());
-        });
-    }
-
     fn finish(mut self) -> Rebuilt {
         self.count();
         let is_open = |fan: &OpenFan| fan.closed_at.is_none() || !fan.left_out().is_empty();
@@ -395,25 +340,6 @@ impl Replay<'_> {
         };
         let (machine, barriers) = (self.machine, self.barriers);
         Rebuilt { machine, barriers, rest, last_state: self.last_state }
-    }
-}
-
-impl OpenFan {
-    /// The places of the outputs that are to become states and have not.
-    pub(crate) fn left_out(&self) -> Vec<usize> {
-        let all = self.closed_at.unwrap_or(self.drawn.len()).min(self.drawn.len());
-        (0..all).filter(|place| !self.drawn[*place]).collect()
-    }
-
-    /// Marks an output as drawn.
-    fn mark(&mut self, index: u64) -> Result<Value, String> {
-        let place = usize::try_from(index).unwrap_or(usize::MAX);
-        match self.drawn.get_mut(place) {
-            Some(drawn) if !*drawn => *drawn = true,
-            Some(_) => return Err(format!("output {index} was drawn twice")),
-            None => return Err(format!("there is no output {index}")),
-        }
-        Ok(self.outputs[place].clone())
     }
 }
 

@@ -1,0 +1,36 @@
+//! A fanout as its journal leaves it: kept whole, and drawn in part.
+
+use std::sync::Arc;
+
+use crate::run::walk::{Fan, Fault};
+use crate::value::Value;
+
+/// A fanout that was kept, and is not drawn to the end.
+pub(crate) struct OpenFan {
+    pub fan: Fan,
+    pub outputs: Arc<[Value]>,
+    pub fault: Option<Fault>,
+    /// Which outputs became states, or cannot.
+    pub drawn: Vec<bool>,
+    /// How many outputs it had when it was closed, if that is on record.
+    pub closed_at: Option<usize>,
+}
+
+impl OpenFan {
+    /// The places of the outputs that are to become states and have not.
+    pub(crate) fn left_out(&self) -> Vec<usize> {
+        let all = self.closed_at.unwrap_or(self.drawn.len()).min(self.drawn.len());
+        (0..all).filter(|place| !self.drawn[*place]).collect()
+    }
+
+    /// Marks an output as drawn.
+    pub(super) fn mark(&mut self, index: u64) -> Result<Value, String> {
+        let place = usize::try_from(index).unwrap_or(usize::MAX);
+        match self.drawn.get_mut(place) {
+            Some(drawn) if !*drawn => *drawn = true,
+            Some(_) => return Err(format!("output {index} was drawn twice")),
+            None => return Err(format!("there is no output {index}")),
+        }
+        Ok(self.outputs[place].clone())
+    }
+}
