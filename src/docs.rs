@@ -6,6 +6,9 @@ mod readme {}
 #[doc = include_str!("../docs/architecture.md")]
 mod architecture {}
 
+#[doc = include_str!("../docs/durability.md")]
+mod durability {}
+
 #[doc = include_str!("../docs/limits.md")]
 mod limits {}
 

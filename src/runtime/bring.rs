@@ -7,8 +7,9 @@ use super::keeper::Keeper;
 use super::{Inner, Runtime};
 use crate::graph::Graph;
 use crate::id::{GraphName, VersionNumber};
-use crate::journal::{JournalError, Stream};
+use crate::journal::{JournalError, RunQuery, Stream};
 use crate::registry::Kept;
+use crate::run::RunStatus;
 use crate::version::{
     Change, Command, GraphSecrets, LabelChange, Manifest, Restored, RolloutAct, RolloutEnd,
     RolloutOf, StoredRollout, StoredTurn, Terms, Version, VersionError,
@@ -82,6 +83,20 @@ impl Runtime {
 }
 
 impl Inner {
+    /// A version on which a run ended well before the restart counts as one that did.
+    pub(super) async fn recall_successes(&self, keeper: &Keeper) -> Result<(), JournalError> {
+        for (graph, route) in self.registry.snapshot().graphs() {
+            for (number, entry) in &route.versions {
+                let query = RunQuery::default().graph(graph).version(*number);
+                let query = query.status(RunStatus::Success.as_str()).limit(1);
+                if !keeper.journal.runs(&query).await?.is_empty() {
+                    entry.version.count_success();
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A restart ends the rollouts that were under way: what they rolled out is taken back.
     pub(super) async fn end_rollouts(
         &self,

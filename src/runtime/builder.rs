@@ -197,6 +197,7 @@ impl RuntimeBuilder {
         let runtime = Runtime { inner };
         if let Some(keeper) = &runtime.inner.keeper {
             runtime.bring_versions();
+            runtime.inner.recall_successes(keeper).await?;
             runtime.inner.end_rollouts(rollouts).await?;
             runtime.inner.take_up_all(keeper).await?;
         }

@@ -98,7 +98,9 @@ impl Retention {
         for (version, entry) in &route.versions {
             let since = entry.marks.unrouted_at.unwrap_or(entry.version.manifest().created_at);
             let is_old = now.since(since) >= self.min_age;
-            let is_free = entry.marks.held.is_none() && entry.version.view().live == 0;
+            // One that lacks its handlers may have runs that wait for them.
+            let is_there = entry.version.plan().is_some();
+            let is_free = entry.marks.held.is_none() && entry.version.view().live == 0 && is_there;
             if !kept.contains(version)
                 && is_free
                 && (is_old || surplus > 0)

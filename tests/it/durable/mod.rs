@@ -3,4 +3,5 @@
 mod crash_points;
 mod cut;
 mod scenarios;
+mod storage;
 mod versions;

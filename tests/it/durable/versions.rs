@@ -187,3 +187,18 @@ async fn a_graph_with_a_handler_outside_of_the_catalog_is_refused() {
     };
     assert!(runtime.versions("g").list().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_was_proven_before_a_restart_still_is() {
+    let journal = Arc::new(MemoryJournal::new());
+    let first = published(&journal).await;
+    assert_eq!(output(first.start("g", Value::Null).await.unwrap()).await, 2);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert!(first.versions("g").get(2).unwrap().is_proven);
+    first.versions("g").promote(3).await.unwrap();
+    drop(first);
+    let second = process(&journal).handler(pass()).build().await.unwrap();
+    assert!(second.versions("g").get(2).unwrap().is_proven);
+    let back = second.versions("g").rollback(RollbackTarget::LastProven).await.unwrap();
+    assert_eq!(back.version, VersionNumber(2));
+}

@@ -1,0 +1,236 @@
+//! What it costs to put a run on record, beside the same rows inserted with SQLite alone: a table.
+//!
+//! `cargo bench --features sqlite --bench durable`
+
+#[path = "graphs.rs"]
+mod graphs;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use graphs::Number;
+use hotgraph::{
+    Document, Durability, Emit, Epoch, Handler, Journal, JournalFuture, JournalSize, MemoryJournal,
+    NodeSpec, Record, RunId, RunQuery, RunRow, RunStatus, Runtime, RuntimeBuilder, SqliteJournal,
+    Stream, Value, Write,
+};
+use rusqlite::Connection;
+
+/// How many branches the fanout has.
+const BRANCHES: u64 = 10_000;
+
+/// How many of them the run has that comes back.
+const COME_BACK: u64 = 50_000;
+
+/// How often each figure is taken; the median counts.
+const ROUNDS: usize = 7;
+
+/// How many rows the floor inserts in one transaction.
+const TOGETHER: usize = 512;
+
+/// A journal that counts its commits.
+#[derive(Debug)]
+struct Counted<J> {
+    inner: J,
+    commits: AtomicU64,
+}
+
+impl<J: Journal> Journal for Counted<J> {
+    fn claim<'a>(&'a self, owner: &'a str) -> JournalFuture<'a, Epoch> {
+        self.inner.claim(owner)
+    }
+
+    fn release(&self, epoch: Epoch) -> JournalFuture<'_, ()> {
+        self.inner.release(epoch)
+    }
+
+    fn commit(&self, epoch: Epoch, writes: Arc<[Write]>) -> JournalFuture<'_, ()> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.inner.commit(epoch, writes)
+    }
+
+    fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
+        self.inner.read(stream, after, limit)
+    }
+
+    fn runs<'a>(&'a self, query: &'a RunQuery) -> JournalFuture<'a, Vec<RunRow>> {
+        self.inner.runs(query)
+    }
+
+    fn delete(&self, epoch: Epoch, runs: Arc<[RunId]>) -> JournalFuture<'_, u64> {
+        self.inner.delete(epoch, runs)
+    }
+
+    fn vacuum(&self, epoch: Epoch) -> JournalFuture<'_, ()> {
+        self.inner.vacuum(epoch)
+    }
+
+    fn size(&self) -> JournalFuture<'_, JournalSize> {
+        self.inner.size()
+    }
+}
+
+fn graph() -> Document {
+    Document::builder("durable")
+        .node(NodeSpec::new("list").input("n", 1).next("work"))
+        .node(NodeSpec::new("work").input("n", "${{list.outputs.n}}").next("sum"))
+        .node(NodeSpec::new("sum").input("n", "${{work.outputs.n}}").unites("list"))
+        .build()
+}
+
+fn builder() -> RuntimeBuilder {
+    let list = |input: Number| async move { Ok(Emit::each((0..input.n).map(|n| Number { n }))) };
+    let add = |sum: &mut Number, one: Number| {
+        sum.n += one.n;
+        Ok(())
+    };
+    Runtime::builder()
+        .handler(Handler::many("list", list))
+        .handler(Handler::one("work", |input: Number| async move { Ok(input) }))
+        .handler(Handler::fold("sum", || Number { n: 0 }, add, Ok))
+}
+
+async fn runtime(journal: Option<Arc<dyn Journal>>) -> Runtime {
+    let builder = builder().keep_ended(1);
+    let builder = match journal {
+        Some(journal) => builder.journal(journal),
+        None => builder,
+    };
+    let runtime = builder.build().await.expect("it opens");
+    runtime.publish_and_promote(graph()).await.expect("it is valid");
+    runtime
+}
+
+/// One run: how long it took, and which it was.
+async fn run(runtime: &Runtime, branches: u64, level: Durability) -> (Duration, RunId) {
+    let began = Instant::now();
+    let start = runtime.start("durable", Value::object([("n", branches)])).durability(level);
+    let outcome = start.run().await.expect("it starts");
+    assert_eq!(outcome.status, RunStatus::Success);
+    (began.elapsed(), outcome.run)
+}
+
+fn median(mut took: Vec<Duration>) -> Duration {
+    took.sort_unstable();
+    took[took.len() / 2]
+}
+
+async fn took(runtime: &Runtime, level: Durability) -> Duration {
+    let mut all = Vec::new();
+    for _ in 0..ROUNDS {
+        all.push(run(runtime, BRANCHES, level).await.0);
+    }
+    median(all)
+}
+
+/// The same rows, inserted with SQLite alone.
+fn floor(folder: &Path, records: &[Record]) -> Duration {
+    let path = folder.join("floor.db");
+    let took = (0..ROUNDS).map(|_| {
+        // It is there only if an earlier round made it.
+        let _ = fs::remove_file(&path);
+        let mut connection = Connection::open(&path).expect("it opens");
+        let pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
+            CREATE TABLE records (run BLOB, seq INTEGER, body BLOB, checksum INTEGER,
+            PRIMARY KEY (run, seq)) WITHOUT ROWID;";
+        connection.execute_batch(pragmas).expect("it takes them");
+        let began = Instant::now();
+        for records in records.chunks(TOGETHER) {
+            let transaction = connection.transaction().expect("it begins");
+            {
+                let insert = "INSERT INTO records VALUES (?, ?, ?, ?)";
+                let mut insert = transaction.prepare_cached(insert).expect("it is valid");
+                for Record { seq, body, check, .. } in records {
+                    let row = ([7_u8; 16].as_slice(), *seq as i64, body, *check as i64);
+                    insert.execute(row).expect("it is inserted");
+                }
+            }
+            transaction.commit().expect("it is committed");
+        }
+        began.elapsed()
+    });
+    median(took.collect())
+}
+
+/// How long a runtime takes to come back with a run whose end alone is not on record.
+async fn come_back() -> Duration {
+    let journal = Arc::new(MemoryJournal::new());
+    let first = runtime(Some(journal.clone())).await;
+    let (_, run) = run(&first, COME_BACK, Durability::EveryState).await;
+    drop(first);
+    let rows = journal.runs(&RunQuery::default().run(run)).await.expect("it is read");
+    let row = rows.into_iter().next().expect("it is there");
+    let epoch = journal.claim("the bench").await.expect("it is free");
+    // The last two records are the end and its time.
+    let records = row.records - 2;
+    let row = RunRow { records, ended_at: None, status: "RUNNING".into(), ..row }.sealed();
+    let writes = [Write::Truncate(Stream::Run(run), records), Write::Row(row)];
+    journal.commit(epoch, Arc::new(writes)).await.expect("it is written");
+    let began = Instant::now();
+    let second = builder().journal(journal).build().await;
+    let run = second.expect("it opens").run(run).expect("it came back");
+    assert_eq!(run.await.status, RunStatus::Success);
+    began.elapsed()
+}
+
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-durable");
+    // It is there only if an earlier run was cut off.
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("the build output can be written to");
+    folder
+}
+
+fn per(took: Duration, count: u64) -> f64 {
+    took.as_secs_f64() * 1e6 / count as f64
+}
+
+async fn print() {
+    let folder = folder();
+    let sqlite = SqliteJournal::open(folder.join("journal.db")).await.expect("it opens");
+    let counted = Arc::new(Counted { inner: sqlite, commits: AtomicU64::new(0) });
+    let plain = took(&runtime(None).await, Durability::None).await;
+    let on_disk = runtime(Some(counted.clone())).await;
+    let beside = took(&on_disk, Durability::None).await;
+    let memory = runtime(Some(Arc::new(MemoryJournal::new()))).await;
+    let in_memory = took(&memory, Durability::EveryState).await;
+    let seldom = took(&on_disk, Durability::OnFanoutAndUnites).await;
+    let every = took(&on_disk, Durability::EveryState).await;
+    let before = counted.commits.load(Ordering::Relaxed);
+    let (_, last) = run(&on_disk, BRANCHES, Durability::EveryState).await;
+    let commits = counted.commits.load(Ordering::Relaxed) - before;
+    let records = counted.read(Stream::Run(last), 0, usize::MAX).await.expect("it is read");
+    let bytes: usize = records.iter().map(|record| record.body.len()).sum();
+    let floor = floor(&folder, &records);
+    let back = come_back().await;
+    println!("| {BRANCHES} branches | us a branch | of the floor |");
+    println!("| --- | --- | --- |");
+    let rows = [
+        ("no journal", plain),
+        ("SQLite, `None`", beside),
+        ("memory, `EveryState`", in_memory),
+        ("SQLite, `OnFanoutAndUnites`", seldom),
+        ("SQLite, `EveryState`", every),
+        ("the same rows, SQLite alone", floor),
+    ];
+    for (what, took) in rows {
+        let ratio = took.as_secs_f64() / floor.as_secs_f64();
+        println!("| {what} | {:.2} | {ratio:.2} |", per(took, BRANCHES));
+    }
+    println!("commits a branch: {:.4}", commits as f64 / BRANCHES as f64);
+    println!("bytes a state: {:.0}", bytes as f64 / (2 * BRANCHES) as f64);
+    let states = 2 * COME_BACK;
+    println!("a run of {states} states comes back: {:.2} us a state", per(back, states));
+    drop(on_disk);
+    fs::remove_dir_all(&folder).expect("it is ours");
+}
+
+fn main() {
+    // `cargo test` runs benches, too, to see whether they do.
+    if std::env::args().any(|argument| argument == "--bench") {
+        graphs::tokio().block_on(print());
+    }
+}
