@@ -267,13 +267,19 @@ fn a_promotion_that_nobody_confirms_goes_back() {
     assert!(driven.rollout.is_ended());
 }
 
-/// How a canary gate judges a rollout of so many starts, looked at after each of them.
-fn looks(rng: &mut Rng, rates: (f64, f64), share: f64, candidate_runs: u64) -> Verdict {
+/// How a canary gate judges a rollout whose candidate has so many runs before its promotion and so
+/// many after it, looked at after each run.
+fn looks(rng: &mut Rng, rates: (f64, f64), share: f64, [before, after]: [u64; 2]) -> Verdict {
     let gate = RunGate::not_worse(0.01);
     let mut evidence = Evidence::of(CANDIDATE, ACTIVE, Timestamp(0));
     let mut chance = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-    while evidence.candidate().ends().ended < candidate_runs {
-        let (version, rate) = match chance() < share {
+    let mut is_promoted = false;
+    while evidence.candidate().ends().ended < before + after {
+        if !is_promoted && evidence.candidate().ends().ended == before {
+            is_promoted = true;
+            evidence.promoted();
+        }
+        let (version, rate) = match is_promoted || chance() < share {
             true => (CANDIDATE, rates.0),
             false => (ACTIVE, rates.1),
         };
@@ -285,7 +291,7 @@ fn looks(rng: &mut Rng, rates: (f64, f64), share: f64, candidate_runs: u64) -> V
     gate.verdict(&evidence)
 }
 
-fn failed(rollouts: u64, rates: (f64, f64), share: f64, runs: u64) -> u64 {
+fn failed(rollouts: u64, rates: (f64, f64), share: f64, runs: [u64; 2]) -> u64 {
     let is_failed =
         |seed| matches!(looks(&mut Rng::seeded(seed), rates, share, runs), Verdict::Fail(_));
     (0..rollouts).map(|seed| u64::from(is_failed(seed))).sum()
@@ -298,7 +304,7 @@ fn rollouts() -> u64 {
 #[test]
 fn of_equal_versions_hardly_any_is_aborted_however_often_one_looks() {
     for share in [0.1, 0.5] {
-        let aborted = failed(rollouts(), (0.05, 0.05), share, 2_000);
+        let aborted = failed(rollouts(), (0.05, 0.05), share, [2_000, 2_000]);
         assert!(aborted * 1_000 <= rollouts() * 15, "{aborted} of {} at {share}", rollouts());
     }
 }
@@ -306,7 +312,7 @@ fn of_equal_versions_hardly_any_is_aborted_however_often_one_looks() {
 #[test]
 fn a_version_that_fails_twice_as_often_is_found_out_within_the_stated_number_of_runs() {
     for share in [0.1, 0.5] {
-        let caught = failed(rollouts(), (0.10, 0.05), share, 2_000);
+        let caught = failed(rollouts(), (0.10, 0.05), share, [2_000, 0]);
         assert!(caught * 100 >= rollouts() * 95, "{caught} of {} at {share}", rollouts());
     }
 }
