@@ -174,7 +174,8 @@ impl Runtime {
 
     /// Publishes a graph and makes it the version that new runs start on, on the default label.
     ///
-    /// If that version is active already, nothing changes.
+    /// If that version is active already, nothing changes. If it may not be promoted, it is not
+    /// published either: publish it alone to have it approved.
     pub fn publish_and_promote(&self, graph: impl Into<Graph>) -> Publish {
         Publish::new(self.clone(), graph.into(), true)
     }
