@@ -314,7 +314,8 @@ impl Versions {
 
 /// Commands on versions, whatever the label.
 impl Versions {
-    /// Gives up a version for good: its handlers are dropped, its manifest stays.
+    /// Gives up a version for good: its manifest stays, its handlers are dropped, as soon as no run
+    /// of it that has ended can be read any more.
     ///
     /// Refused while a label leads to it, it is held, a run is pinned to it, or a version of another
     /// graph runs it.

@@ -1,10 +1,13 @@
 //! Publishing, promoting and retiring: statuses, manifests, terms, refusals.
 
+use std::sync::Arc;
+
 use hotgraph::{
-    PublishError, RollbackTarget, StartError, Value, VersionError, VersionNumber, VersionStatus,
+    Graph, Handler, PublishError, RollbackTarget, StartError, Value, VersionError, VersionNumber,
+    VersionStatus,
 };
 
-use super::{active, graph, held, numbered, promoted, refused, runtime, status};
+use super::{Number, active, builder, graph, held, numbered, promoted, refused, runtime, status};
 
 #[tokio::test(start_paused = true)]
 async fn a_version_goes_from_staged_to_retired() {
@@ -27,6 +30,25 @@ async fn a_version_goes_from_staged_to_retired() {
     assert_eq!(versions.list().len(), 1);
     let gone = refused(&runtime, versions.promote(1)).await;
     assert_eq!(gone, VersionError::VersionGone { graph: "g".into(), version: VersionNumber(1) });
+}
+
+#[tokio::test]
+async fn a_version_that_retires_drops_its_handlers_and_keeps_its_manifest() {
+    // A run that has ended and can still be read keeps what it ran on.
+    let runtime = builder().keep_ended(0).build().await.unwrap();
+    let owned = Arc::new(());
+    let kept = owned.clone();
+    let own = Handler::one("own", move |input: Number| {
+        let _owned = kept.clone();
+        async move { Ok(input) }
+    });
+    runtime.publish_and_promote(Graph::from(numbered(1)).bind("pass", own)).await.unwrap();
+    assert!(runtime.start("g", Value::Null).run().await.unwrap().is_success());
+    runtime.publish_and_promote(numbered(2)).await.unwrap();
+    assert!(Arc::strong_count(&owned) > 1, "a version that is drained can be promoted again");
+    runtime.versions("g").retire(1).await.unwrap();
+    assert_eq!(Arc::strong_count(&owned), 1);
+    assert_eq!(runtime.versions("g").history(None, 9).len(), 2);
 }
 
 #[tokio::test]
