@@ -30,7 +30,9 @@ pub(super) fn publish(turn: &mut Turn<'_>, new: &NewVersion) -> Result<Done, Ver
         None => create(turn, &graph, &route, new)?,
     };
     let mut done = Done { version: Some(version), ..Done::default() };
-    if new.promote && route.default.active != Some(version) {
+    let is_active = route.default.active == Some(version);
+    // Starts of a revoked version are refused: it would be no answer that it is active.
+    if new.promote && (!is_active || turn.draft().is_revoked(&graph, version)) {
         done = label::promote(turn, &graph, &LabelName::default(), version)?;
     }
     turn.set_secrets(&graph, &new.secrets);

@@ -130,8 +130,8 @@ impl Model {
         let v = self.versions.keys().copied().find(same).unwrap_or(self.contents.len() as u64 + 1);
         must(self.versions.contains_key(&v) || self.versions.len() < MOST, "TooManyVersions")?;
         self.contents.insert(v, content);
-        self.versions.entry(v).or_default();
-        let is_active = self.labels.entry(0).or_default().active == Some(v);
+        let is_revoked = self.versions.entry(v).or_default().marks.contains("revoked");
+        let is_active = self.labels.entry(0).or_default().active == Some(v) && !is_revoked;
         if promote && !is_active { self.route(0, v, None) } else { Ok(Some(v)) }
     }
 

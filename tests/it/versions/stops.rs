@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hotgraph::{
-    InFlight, RetryError, RollbackTarget, Run, RunStatus, Runtime, StartError, Value, VersionError,
-    VersionNumber, Weight,
+    InFlight, PublishError, RetryError, RollbackTarget, Run, RunStatus, Runtime, StartError, Value,
+    VersionError, VersionNumber, Weight,
 };
 
 use super::{active, builder, held, numbered, promoted, refused, runtime};
@@ -80,6 +80,8 @@ async fn a_revoked_version_takes_no_start_and_its_runs_stop() {
     assert_eq!(named.await.unwrap_err(), revoked);
     let again = refused(&runtime, versions.revoke(2)).await;
     assert!(matches!(again, VersionError::IllegalTransition { .. }), "{again}");
+    let again = runtime.publish_and_promote(numbered(2)).await.unwrap_err();
+    assert!(matches!(again, PublishError::Version(VersionError::Revoked { .. })), "{again}");
     versions.rollback(RollbackTarget::Previous).await.unwrap();
     assert_eq!(active(&runtime), 1);
     let back = refused(&runtime, versions.promote(2)).await;
