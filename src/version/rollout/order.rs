@@ -1,5 +1,8 @@
 //! What is done with a rollout, by a person or by itself.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use super::phase::RolloutEnd;
