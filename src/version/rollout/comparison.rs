@@ -4,7 +4,7 @@
 //! gives the difference `d` of the shares that failed. Whoever stakes the part `b` of a capital on
 //! the candidate being worse has it multiplied by `1 + b * d`. While the candidate is no worse, the
 //! capital is not expected to grow, so by Ville's inequality it ever exceeds `1 / alpha` with a
-//! probability of at most `alpha`, however often it is looked at (Ramdas, Grünwald, Vovk and Shafer,
+//! probability of at most `alpha`, however often it is looked at (Ramdas, Gruenwald, Vovk and Shafer,
 //! "Game-theoretic statistics and safe anytime-valid inference", 2023).
 
 /// The parts of the capital that are staked: the capital starts evenly spread over them.

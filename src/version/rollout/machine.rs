@@ -1,7 +1,8 @@
 //! A rollout as a plain state machine: time, health and commands in, moves on the routing out.
 //!
 //! Invariants:
-//! 1. The share grows, the version is promoted and the rollout completes only after a `Pass`.
+//! 1. The share grows, the version is promoted and the rollout completes only after a `Pass`; a skip
+//!    alone needs none.
 //! 2. A move is proposed and then reported as done: a refused one leaves the rollout where it was.
 //! 3. A rollout that has ended proposes nothing and takes no command.
 
