@@ -24,6 +24,8 @@ const UNDER_WAY: usize = 4;
 #[derive(Default)]
 pub(crate) struct Commits {
     under_way: VecDeque<Commit>,
+    /// Whether the lane got something to go on with since it last looked.
+    released: bool,
 }
 
 /// What waits to be on record.
@@ -40,6 +42,11 @@ enum Written {
 }
 
 impl Commits {
+    /// Whether the lane got something to go on with since the last call.
+    pub(super) fn take_released(&mut self) -> bool {
+        std::mem::take(&mut self.released)
+    }
+
     /// Whether the oldest commit has an answer.
     pub(super) fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(Commit { written, .. }) = self.under_way.front_mut() else { return Poll::Pending };
@@ -123,6 +130,7 @@ impl LaneArguments {
 
     async fn deliver(&mut self, Commit { batch, held, .. }: Commit) {
         self.tell(batch).await;
+        self.commits.released |= !held.is_empty();
         self.lane.opened |= held.iter().any(|task| matches!(task, Task::Drawing(_)));
         self.lane.tasks.extend(held);
     }

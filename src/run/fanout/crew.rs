@@ -99,6 +99,9 @@ impl LaneArguments {
             if pool.is_closed() {
                 break;
             }
+            if self.commits.take_released() && !is_stopped {
+                continue;
+            }
             // A lane that has all it may have cannot take what others would share.
             let is_hungry = self.lane.has_room();
             if is_hungry {

@@ -5,3 +5,4 @@ mod cut;
 mod scenarios;
 mod storage;
 mod versions;
+mod wide;
