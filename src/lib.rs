@@ -70,6 +70,8 @@ pub use journal::{
     Epoch, Journal, JournalError, JournalFuture, JournalSize, MemoryJournal, OnSaveFailure, Record,
     RunQuery, RunRow, Stream, Write,
 };
+#[cfg(feature = "postgres")]
+pub use journal::{PostgresConfig, PostgresJournal};
 #[cfg(feature = "sqlite")]
 pub use journal::{SqliteConfig, SqliteJournal};
 

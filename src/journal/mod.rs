@@ -13,8 +13,14 @@
 
 mod contract;
 mod error;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod kept;
 mod log;
 mod memory;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod migration;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 mod row;
 #[cfg(feature = "sqlite")]
@@ -25,6 +31,8 @@ pub use contract::{Epoch, Journal, JournalFuture, JournalSize, Write};
 pub use error::JournalError;
 pub(crate) use log::{Side, StreamLog};
 pub use memory::MemoryJournal;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresConfig, PostgresJournal};
 pub use record::{Record, Stream};
 pub use row::{RunQuery, RunRow};
 #[cfg(feature = "sqlite")]

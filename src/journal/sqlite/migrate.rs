@@ -7,38 +7,15 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::error::Failure;
 use crate::journal::error::JournalError;
-
-/// One step from an earlier format to the next one; its number is its place, from 1.
-struct Migration {
-    name: &'static str,
-    sql: &'static str,
-}
+use crate::journal::migration::{self, Migration};
 
 const MIGRATIONS: [Migration; 1] =
     [Migration { name: "0001_journal", sql: include_str!("migrations/0001_journal.sql") }];
 
-impl Migration {
-    fn checksum(&self) -> String {
-        blake3::hash(self.sql.as_bytes()).to_hex().to_string()
-    }
-}
-
 /// Refuses a store of which this library cannot say what is in it; gives back how many migrations
 /// were applied to it.
 pub(super) fn verify(connection: &Connection) -> Result<usize, Failure> {
-    let applied = applied(connection)?;
-    if applied.len() > MIGRATIONS.len() {
-        let (found, known) = (applied.len() as u64, MIGRATIONS.len() as u64);
-        return Err(JournalError::Format { found, known }.into());
-    }
-    for (place, (number, checksum)) in applied.iter().enumerate() {
-        let Migration { name, .. } = MIGRATIONS[place];
-        if *number != place as i64 + 1 || *checksum != MIGRATIONS[place].checksum() {
-            let why = format!("what was applied to it as migration {name} is another one");
-            return Err(JournalError::Unusable(why).into());
-        }
-    }
-    Ok(applied.len())
+    Ok(migration::verify(&MIGRATIONS, &applied(connection)?)?)
 }
 
 /// Applies the migrations that are missing: all of them or none.

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::kinds::Factory;
+use super::kinds::Fresh;
 use super::subject::Subject;
 use super::{agreement, commits, extremes, ownership, reading, rows, storage, truncating};
 
@@ -69,7 +69,7 @@ const CHECKS: &[(&str, Check)] = &checks![
 ];
 
 /// Runs every check over a journal of its own, and names all that failed.
-pub async fn check_all(fresh: Factory) {
+pub async fn check_all(fresh: impl Fn() -> Fresh) {
     let mut failed = Vec::new();
     for (name, check) in CHECKS {
         let (subject, alive) = fresh().await;

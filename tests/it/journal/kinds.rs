@@ -4,16 +4,23 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use hotgraph::MemoryJournal;
+#[cfg(feature = "postgres")]
+use hotgraph::PostgresJournal;
 #[cfg(feature = "sqlite")]
 use hotgraph::SqliteJournal;
 
 use super::conformance::check_all;
 #[cfg(feature = "sqlite")]
 use super::folder::Folder;
+#[cfg(feature = "postgres")]
+use super::postgres::Server;
 use super::subject::{Claiming, Subject};
 
-/// Makes a fresh journal, with whatever has to live as long.
-pub type Factory = fn() -> BoxFuture<'static, (Subject, Box<dyn Send>)>;
+/// A fresh journal, with whatever has to live as long.
+pub type Fresh = BoxFuture<'static, (Subject, Box<dyn Send>)>;
+
+/// Makes a fresh journal.
+type Factory = fn() -> Fresh;
 
 /// Claiming it takes it from an owner that lives: both are in one process, which is how a test
 /// restarts a runtime without ending it.
@@ -43,4 +50,19 @@ async fn a_journal_in_memory_keeps_every_promise() {
 #[tokio::test]
 async fn a_journal_in_sqlite_keeps_every_promise() {
     check_all(SQLITE).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_journal_in_postgres_keeps_every_promise() {
+    let Some(server) = Server::start().await else { return };
+    check_all(|| {
+        let store = server.store();
+        Box::pin(async {
+            let journal = PostgresJournal::connect(store.config()).await.unwrap();
+            let subject = Subject { journal: Arc::new(journal), claiming: Claiming::Refuses };
+            (subject, Box::new(store) as Box<dyn Send>)
+        })
+    })
+    .await;
 }

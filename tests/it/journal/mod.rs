@@ -8,6 +8,8 @@ mod extremes;
 mod folder;
 mod kinds;
 mod ownership;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod reading;
 mod rows;
 #[cfg(feature = "sqlite")]

@@ -1,0 +1,5 @@
+//! What becomes of a store in PostgreSQL when something happens to it, or to the way to it.
+
+mod server;
+
+pub use server::Server;

@@ -1,0 +1,187 @@
+//! A server for a test: the one that the environment names, else one of its own.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use hotgraph::PostgresConfig;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio_postgres::NoTls;
+
+/// Makes a server, says so, and stops it when nobody listens any more, however a test ends.
+const SERVE: &str = r#"
+set -e
+trap '' INT
+"$0/initdb" -D "$1" -U hotgraph -A trust -E UTF8 --locale=C --no-sync >"$1.initdb" 2>&1
+"$0/pg_ctl" -D "$1" -w -t 60 -l "$1/log" -o "-F -p $2 \
+  -c listen_addresses=127.0.0.1 -c unix_socket_directories=" start >"$1.start" 2>&1
+echo ready
+cat >/dev/null || true
+"$0/pg_ctl" -D "$1" -m immediate stop >/dev/null 2>&1 || true
+rm -rf "$1" "$1.initdb" "$1.start"
+"#;
+
+/// One that is given is used by one test at a time: a vacuum frees what no transaction may see.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// A name that no other test has.
+fn unique() -> String {
+    // Relaxed: all that counts is that no two get the same number.
+    format!("hotgraph_test_{}_{}", process::id(), MADE.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A server, stopped when it is dropped if it is the test's own.
+pub struct Server {
+    url: String,
+    own: Option<Own>,
+    _turn: Option<MutexGuard<'static, ()>>,
+}
+
+impl Server {
+    /// A server; without one that is said aloud, and fails where one is required.
+    pub async fn start() -> Option<Self> {
+        match env::var("HOTGRAPH_TEST_POSTGRES_URL") {
+            Ok(url) => Some(Self { url, own: None, _turn: Some(TURN.lock().await) }),
+            Err(_) => Self::own(),
+        }
+    }
+
+    fn own() -> Option<Self> {
+        match binaries() {
+            Some(binaries) => {
+                let own = Own::start(binaries);
+                let url = format!(
+                    "postgresql://hotgraph@127.0.0.1:{}/postgres?sslmode=disable",
+                    own.port
+                );
+                Some(Self { url, own: Some(own), _turn: None })
+            }
+            None => {
+                skip("initdb and pg_ctl are neither in PATH nor in /usr/lib/postgresql/*/bin");
+                None
+            }
+        }
+    }
+
+    /// A store of its own; it has no tables yet.
+    pub fn store(&self) -> Store {
+        Store { url: self.url.clone(), schema: unique(), is_dropped: self.own.is_none() }
+    }
+}
+
+/// Says that a test was not run, past the capture of its output.
+fn skip(why: &str) {
+    assert!(env::var_os("HOTGRAPH_REQUIRE_POSTGRES").is_none(), "PostgreSQL is required: {why}");
+    let text = format!(
+        "\n*** PostgreSQL tests were skipped: {why}, and HOTGRAPH_TEST_POSTGRES_URL is not set ***\n"
+    );
+    io::stderr().write_all(text.as_bytes()).unwrap();
+}
+
+/// The folder of the server's programs.
+fn binaries() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<_> = env::split_paths(&path).collect();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    folders.extend(versions.map(|version| version.unwrap().path().join("bin")));
+    folders.into_iter().find(|folder| folder.join("initdb").exists())
+}
+
+/// A server that this test has started.
+struct Own {
+    port: u16,
+    child: Child,
+}
+
+impl Own {
+    fn start(binaries: PathBuf) -> Self {
+        // Somebody may take the port before the server does.
+        let started = (0..5).find_map(|_| Self::try_start(&binaries));
+        started.expect("a server could not be started")
+    }
+
+    fn try_start(binaries: &Path) -> Option<Self> {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let folder = env::temp_dir().join(unique());
+        let mut child = as_user(&[
+            "sh".into(),
+            "-c".into(),
+            SERVE.into(),
+            binaries.into(),
+            folder.into(),
+            port.to_string().into(),
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+        let mut ready = [0; 6];
+        let is_ready = child.stdout.as_mut().unwrap().read_exact(&mut ready).is_ok();
+        let own = Self { port, child };
+        is_ready.then_some(own)
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        self.child.wait().unwrap();
+    }
+}
+
+/// A command as a user that a server may run as: it refuses to be root.
+fn as_user(command: &[OsString]) -> Command {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    let mut started = match is_root {
+        true => Command::new("runuser"),
+        false => Command::new(&command[0]),
+    };
+    match is_root {
+        true => started.args(["-u", "postgres", "--"]).args(command),
+        false => started.args(&command[1..]),
+    };
+    // That user may not see where the tests run.
+    started.current_dir("/");
+    started
+}
+
+/// A schema of its own, dropped at the end if the server stays.
+pub struct Store {
+    url: String,
+    schema: String,
+    is_dropped: bool,
+}
+
+impl Store {
+    pub fn config(&self) -> PostgresConfig {
+        PostgresConfig::new(&self.url).schema(&self.schema)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.is_dropped {
+            let (url, schema) = (self.url.clone(), self.schema.clone());
+            // On a thread of its own: the runtime of the test does not wait in here.
+            let dropped = thread::spawn(|| drop_schema(url, schema));
+            dropped.join().unwrap();
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn drop_schema(url: String, schema: String) {
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let sql = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
+    client.batch_execute(&sql).await.unwrap();
+}
