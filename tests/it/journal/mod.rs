@@ -17,3 +17,5 @@ mod sqlite;
 mod storage;
 mod subject;
 mod truncating;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod work;

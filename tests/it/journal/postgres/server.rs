@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
@@ -13,7 +13,7 @@ use std::thread;
 
 use hotgraph::PostgresConfig;
 use tokio::sync::{Mutex, MutexGuard};
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, Config, NoTls};
 
 /// Makes a server, says so, and stops it when nobody listens any more, however a test ends.
 const SERVE: &str = r#"
@@ -21,7 +21,7 @@ set -e
 trap '' INT
 "$0/initdb" -D "$1" -U hotgraph -A trust -E UTF8 --locale=C --no-sync >"$1.initdb" 2>&1
 "$0/pg_ctl" -D "$1" -w -t 60 -l "$1/log" -o "-F -p $2 \
-  -c listen_addresses=127.0.0.1 -c unix_socket_directories=" start >"$1.start" 2>&1
+  -c listen_addresses=127.0.0.1 -c unix_socket_directories= $3" start >"$1.start" 2>&1
 echo ready
 cat >/dev/null || true
 "$0/pg_ctl" -D "$1" -m immediate stop >/dev/null 2>&1 || true
@@ -49,16 +49,22 @@ pub struct Server {
 impl Server {
     /// A server; without one that is said aloud, and fails where one is required.
     pub async fn start() -> Option<Self> {
+        Self::with_settings("").await
+    }
+
+    /// The same, and one of its own gets these settings, such as `-c fsync=off`.
+    pub async fn with_settings(settings: &str) -> Option<Self> {
         match env::var("HOTGRAPH_TEST_POSTGRES_URL") {
             Ok(url) => Some(Self { url, own: None, _turn: Some(TURN.lock().await) }),
-            Err(_) => Self::own(),
+            Err(_) => Self::own(settings),
         }
     }
 
-    fn own() -> Option<Self> {
+    /// A server of its own, which can be restarted.
+    pub fn own(settings: &str) -> Option<Self> {
         match binaries() {
             Some(binaries) => {
-                let own = Own::start(binaries);
+                let own = Own::start(binaries, settings);
                 let url = format!(
                     "postgresql://hotgraph@127.0.0.1:{}/postgres?sslmode=disable",
                     own.port
@@ -75,6 +81,18 @@ impl Server {
     /// A store of its own; it has no tables yet.
     pub fn store(&self) -> Store {
         Store { url: self.url.clone(), schema: unique(), is_dropped: self.own.is_none() }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        let config: Config = self.url.parse().unwrap();
+        let port = config.get_ports().first().copied().unwrap_or(5432);
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    /// Ends every process of the server at once and starts it again; it recovers from its log.
+    pub fn restart(&self) {
+        self.own.as_ref().unwrap().restart();
     }
 }
 
@@ -98,18 +116,20 @@ fn binaries() -> Option<PathBuf> {
 
 /// A server that this test has started.
 struct Own {
+    binaries: PathBuf,
+    folder: PathBuf,
     port: u16,
     child: Child,
 }
 
 impl Own {
-    fn start(binaries: PathBuf) -> Self {
+    fn start(binaries: PathBuf, settings: &str) -> Self {
         // Somebody may take the port before the server does.
-        let started = (0..5).find_map(|_| Self::try_start(&binaries));
+        let started = (0..5).find_map(|_| Self::try_start(&binaries, settings));
         started.expect("a server could not be started")
     }
 
-    fn try_start(binaries: &Path) -> Option<Self> {
+    fn try_start(binaries: &Path, settings: &str) -> Option<Self> {
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let folder = env::temp_dir().join(unique());
         let mut child = as_user(&[
@@ -117,8 +137,9 @@ impl Own {
             "-c".into(),
             SERVE.into(),
             binaries.into(),
-            folder.into(),
+            folder.clone().into(),
             port.to_string().into(),
+            settings.into(),
         ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -126,8 +147,27 @@ impl Own {
         .unwrap();
         let mut ready = [0; 6];
         let is_ready = child.stdout.as_mut().unwrap().read_exact(&mut ready).is_ok();
-        let own = Self { port, child };
+        let own = Self { binaries: binaries.to_owned(), folder, port, child };
         is_ready.then_some(own)
+    }
+
+    fn restart(&self) {
+        let restarted = as_user(&[
+            self.binaries.join("pg_ctl").into(),
+            "-D".into(),
+            self.folder.clone().into(),
+            "-w".into(),
+            "-l".into(),
+            self.folder.join("log").into(),
+            "-m".into(),
+            "immediate".into(),
+            "restart".into(),
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+        assert!(restarted.success(), "{restarted}");
     }
 }
 
@@ -164,6 +204,29 @@ pub struct Store {
 impl Store {
     pub fn config(&self) -> PostgresConfig {
         PostgresConfig::new(&self.url).schema(&self.schema)
+    }
+
+    /// The same store, another way to it.
+    pub fn config_through(&self, address: SocketAddr) -> PostgresConfig {
+        let config: Config = self.url.parse().unwrap();
+        let (user, database) =
+            (config.get_user().unwrap_or("postgres"), config.get_dbname().unwrap_or("postgres"));
+        let (host, port) = (address.ip(), address.port());
+        let password = config.get_password().map(String::from_utf8_lossy).unwrap_or_default();
+        let url = format!(
+            "host={host} port={port} user={user} dbname={database} password='{password}' \
+             sslmode=disable"
+        );
+        PostgresConfig::new(url).schema(&self.schema)
+    }
+
+    /// A client without a journal, which finds the tables.
+    pub async fn client(&self) -> Client {
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let path = format!("SET search_path TO \"{}\"", self.schema);
+        client.batch_execute(&path).await.unwrap();
+        client
     }
 }
 

@@ -101,7 +101,7 @@ async fn more_requests_than_fit_the_channel_are_all_answered() {
     let folder = Folder::new();
     let journal = Arc::new(open(&folder).await);
     let epoch = journal.claim("a test").await.unwrap();
-    commit(&journal, epoch, 1).await.unwrap();
+    commit(&*journal, epoch, 1).await.unwrap();
     let ask = |_| {
         tokio::spawn({
             let journal = journal.clone();
