@@ -2,6 +2,8 @@
 
 use std::env;
 use std::fmt;
+#[cfg(feature = "postgres-tls")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_postgres::Config;
@@ -38,17 +40,25 @@ pub struct PostgresConfig {
     pub(super) schema: String,
     pub(super) connect_timeout: Duration,
     pub(super) request_timeout: Duration,
+    #[cfg(feature = "postgres-tls")]
+    pub(super) root_certificates: Option<PathBuf>,
 }
 
 impl PostgresConfig {
     /// A URL such as `postgresql://user:password@host:5432/database`, or words such as
     /// `host=localhost dbname=billing`.
+    ///
+    /// With `sslmode=require` in it a connection is made over TLS or not at all, with
+    /// `sslmode=disable` without; else over TLS if the server has it. That takes the feature
+    /// `postgres-tls`. The server's certificate and name are checked in any case.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             schema: DEFAULT_SCHEMA.to_owned(),
             connect_timeout: CONNECT_TIMEOUT,
             request_timeout: REQUEST_TIMEOUT,
+            #[cfg(feature = "postgres-tls")]
+            root_certificates: None,
         }
     }
 
@@ -83,6 +93,14 @@ impl PostgresConfig {
     /// it does, and ends when the server has been silent for a minute.
     pub const fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
+        self
+    }
+
+    /// Trusts servers whose certificates go back to one of those in this PEM file, besides those that
+    /// the system trusts.
+    #[cfg(feature = "postgres-tls")]
+    pub fn root_certificates(mut self, file: impl Into<PathBuf>) -> Self {
+        self.root_certificates = Some(file.into());
         self
     }
 

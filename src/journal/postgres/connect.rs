@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Config, NoTls, Socket};
+use tokio_postgres::{Client, Config, Socket};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::config::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES, PostgresConfig};
@@ -29,7 +29,11 @@ pub(super) struct Connection {
 /// Connects to a store, whose tables may have to be made.
 pub(super) async fn connect(config: &PostgresConfig) -> Result<Connection, Failure> {
     within(config.connect_timeout, async {
-        let (client, driver) = dial(&config.parsed()?, NoTls).await?;
+        #[cfg(feature = "postgres-tls")]
+        let tls = super::tls::connector(config)?;
+        #[cfg(not(feature = "postgres-tls"))]
+        let tls = tokio_postgres::NoTls;
+        let (client, driver) = dial(&config.parsed()?, tls).await?;
         client.batch_execute(&settings(config)).await?;
         let session = Session::of(&client).await?;
         verify(&client, &config.schema).await?;

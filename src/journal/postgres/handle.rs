@@ -14,7 +14,8 @@ use crate::journal::row::{RunQuery, RunRow};
 /// A journal in a PostgreSQL database.
 ///
 /// Several processes may connect to it, and one at a time owns it: until it releases the store,
-/// drops the journal or ends.
+/// drops the journal or ends. That the owner's machine has vanished is known to the server after a
+/// minute.
 ///
 /// A connection that is lost is made again by the next request. What was under way answers
 /// [`Unavailable`](JournalError::Unavailable), and the same commit given again is written once.

@@ -33,6 +33,8 @@ mod store;
 mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "postgres-tls")]
+mod tls;
 
 pub use config::PostgresConfig;
 pub use handle::PostgresJournal;

@@ -4,7 +4,7 @@ mod agreement;
 mod commits;
 mod conformance;
 mod extremes;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres-tls", feature = "sqlite"))]
 mod folder;
 mod kinds;
 mod ownership;

@@ -5,5 +5,7 @@ mod format;
 mod owners;
 mod proxy;
 mod server;
+#[cfg(feature = "postgres-tls")]
+mod tls;
 
 pub use server::Server;

@@ -90,6 +90,35 @@ impl Server {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
+    /// Makes a key for the name `localhost`, where the server looks for it; gives back the file of
+    /// the certificate.
+    #[cfg(feature = "postgres-tls")]
+    pub fn make_certificate(&self) -> PathBuf {
+        let folder = &self.own.as_ref().unwrap().folder;
+        let certificate = folder.join("server.crt");
+        let made = as_user(&[
+            "openssl".into(),
+            "req".into(),
+            "-x509".into(),
+            "-newkey".into(),
+            "rsa:2048".into(),
+            "-nodes".into(),
+            "-subj".into(),
+            "/CN=localhost".into(),
+            "-addext".into(),
+            "subjectAltName=DNS:localhost".into(),
+            "-keyout".into(),
+            folder.join("server.key").into(),
+            "-out".into(),
+            certificate.clone().into(),
+        ])
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+        assert!(made.success(), "{made}");
+        certificate
+    }
+
     /// Ends every process of the server at once and starts it again; it recovers from its log.
     pub fn restart(&self) {
         self.own.as_ref().unwrap().restart();
@@ -202,6 +231,11 @@ pub struct Store {
 }
 
 impl Store {
+    #[cfg(feature = "postgres-tls")]
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
     pub fn config(&self) -> PostgresConfig {
         PostgresConfig::new(&self.url).schema(&self.schema)
     }
