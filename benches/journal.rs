@@ -1,6 +1,7 @@
 //! Group commits through the journal in SQLite, beside the same rows inserted with SQLite alone.
 //!
-//! `cargo bench --features sqlite --bench journal`
+//! `cargo bench --features sqlite --bench journal`; with `--features postgres` too, and a server in
+//! `HOTGRAPH_TEST_POSTGRES_URL`, also through the one in PostgreSQL.
 
 #[path = "graphs.rs"]
 mod graphs;
@@ -59,23 +60,48 @@ fn commit(criterion: &mut Criterion) {
         stage.measure("floor", "floor", records, async || floor.commit(records));
 
         let path = folder.join(format!("sqlite-{records}.db"));
-        let opened = async {
-            let journal = SqliteJournal::open(path).await?;
-            let epoch = journal.claim("a bench").await?;
-            Ok::<_, hotgraph::JournalError>((journal, epoch))
-        };
-        let (journal, epoch) = tokio.block_on(opened).expect("it is a new store");
-        let next = Cell::new(1);
-        stage.measure("sqlite", "floor", records, async || {
-            let (records, row) = writes(&next, records);
-            let records = records.into_iter().map(|one| Write::Record(Stream::Run(RUN), one));
-            let writes: Arc<[Write]> = records.chain([Write::Row(row)]).collect();
-            journal.commit(epoch, writes).await.expect("there is room");
-        });
+        let journal = tokio.block_on(SqliteJournal::open(path)).expect("it is a new store");
+        measure(&mut stage, &tokio, "sqlite", records, journal);
+        #[cfg(feature = "postgres")]
+        if let Some(journal) = postgres(&tokio) {
+            measure(&mut stage, &tokio, "postgres", records, journal);
+        }
     }
     stage.finish();
     // What is left is removed by the next run.
     let _ = fs::remove_dir_all(&folder);
+}
+
+/// Measures commits of so many records through a journal.
+fn measure(
+    stage: &mut Stage<'_>,
+    tokio: &tokio::runtime::Runtime,
+    name: &'static str,
+    records: u64,
+    journal: impl Journal,
+) {
+    let epoch = tokio.block_on(journal.claim("a bench")).expect("nobody else knows it");
+    let next = Cell::new(1);
+    stage.measure(name, "floor", records, async || {
+        let (records, row) = writes(&next, records);
+        let records = records.into_iter().map(|one| Write::Record(Stream::Run(RUN), one));
+        let writes: Arc<[Write]> = records.chain([Write::Row(row)]).collect();
+        journal.commit(epoch, writes).await.expect("there is room");
+    });
+}
+
+/// A new store on the server that the environment names, which is not the one of the floor: what it
+/// takes is what its disk and the way to it take.
+#[cfg(feature = "postgres")]
+fn postgres(tokio: &tokio::runtime::Runtime) -> Option<hotgraph::PostgresJournal> {
+    static MADE: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let url = std::env::var("HOTGRAPH_TEST_POSTGRES_URL").ok()?;
+    // Relaxed: all that counts is that no two get the same number.
+    let number = MADE.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let schema = format!("hotgraph_bench_{}_{number}", std::process::id());
+    let config = hotgraph::PostgresConfig::new(url).schema(schema);
+    let journal = tokio.block_on(hotgraph::PostgresJournal::connect(config));
+    Some(journal.expect("the server that is named is there"))
 }
 
 /// The tables of a journal, written to without one.
