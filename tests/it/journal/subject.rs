@@ -23,10 +23,6 @@ pub enum Claiming {
     /// It takes it away from the owner, which is fenced from then on.
     TakesOver,
     /// It refuses, and says who the owner is.
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "sqlite")),
-        expect(dead_code, reason = "memory takes over")
-    )]
     Refuses,
 }
 
