@@ -96,91 +96,120 @@ struct Work {
     doubtful: Vec<(Stream, u64)>,
 }
 
-/// A flush with what there was to write for it.
+/// A flush with how much there was to write for it.
 struct Taken {
     flush: Flush,
-    writes: Vec<Write>,
+    /// How many of the batch's writes are its own.
+    count: usize,
     /// Where its stream was before.
     before: Position,
+}
+
+/// Flushes that share a commit, and what is written for them, in the same order.
+#[derive(Default)]
+struct Batch {
+    taken: Vec<Taken>,
+    writes: Vec<Write>,
+}
+
+impl Batch {
+    fn take(&mut self, flush: Flush) {
+        let known = self.writes.len();
+        let before = flush.log.take(&mut self.writes);
+        let count = self.writes.len() - known;
+        self.taken.push(Taken { flush, count, before });
+    }
 }
 
 impl Work {
     async fn run(mut self) {
         let mut flushes = Vec::new();
         while self.receiver.recv_many(&mut flushes, SHARED).await > 0 {
-            let taken = flushes.drain(..).map(take).collect();
-            self.write(taken).await;
+            let mut batch = Batch::default();
+            flushes.drain(..).for_each(|flush| batch.take(flush));
+            self.write(batch).await;
         }
     }
 
     /// Writes what was taken, or tells why not; what waits for a journal to recover is tried again.
-    async fn write(&mut self, mut taken: Vec<Taken>) {
+    async fn write(&mut self, mut batch: Batch) {
         let mut pause = PAUSE;
         loop {
-            let Err(error) = self.commit(&taken).await else {
+            let Batch { taken, writes } = batch;
+            // Whole, without a copy: it is the same if it is given again.
+            let writes: Arc<[Write]> = self.take_back().into_iter().chain(writes).collect();
+            let Err(error) = self.commit(&writes).await else {
                 self.doubtful.clear();
                 return taken.into_iter().for_each(|taken| answer(taken.flush, Ok(())));
             };
-            taken = self.refuse(taken, &error);
-            if taken.is_empty() {
+            batch = self.refuse(taken, &writes[self.doubtful.len()..], &error);
+            if batch.taken.is_empty() {
                 return;
             }
-            taken.extend(self.wait(pause, &error).await);
+            self.wait(pause, &mut batch, &error).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn commit(&self, taken: &[Taken]) -> Result<(), JournalError> {
-        let back = self.doubtful.iter().map(|(stream, last)| Write::Truncate(*stream, *last));
-        let writes = taken.iter().flat_map(|taken| taken.writes.iter().cloned());
-        let writes: Arc<[Write]> = back.chain(writes).collect();
+    /// What a commit begins with, so that nothing stays that was refused.
+    fn take_back(&self) -> Vec<Write> {
+        let back = self.doubtful.iter();
+        back.map(|(stream, last)| Write::Truncate(*stream, *last)).collect()
+    }
+
+    async fn commit(&self, writes: &Arc<[Write]>) -> Result<(), JournalError> {
         match writes.is_empty() {
             true => Ok(()),
-            false => self.journal.commit(self.epoch, writes).await,
+            false => self.journal.commit(self.epoch, writes.clone()).await,
         }
     }
 
-    /// Tells those that do not wait; gives back those that do.
-    fn refuse(&mut self, taken: Vec<Taken>, error: &JournalError) -> Vec<Taken> {
+    /// Tells those that do not wait; gives back those that do, with what is written for them.
+    fn refuse(&mut self, taken: Vec<Taken>, writes: &[Write], error: &JournalError) -> Batch {
         let waits = error.is_temporary() && self.on_failure == OnSaveFailure::Park;
-        let is_patient = |taken: &Taken| waits && taken.flush.patience == Patience::Patient;
-        let (patient, refused): (Vec<_>, Vec<_>) = taken.into_iter().partition(is_patient);
-        // The last one first: each stream ends up where it was before its first one.
-        for Taken { flush, before, writes } in refused.into_iter().rev() {
-            if error.is_temporary() && !writes.is_empty() {
-                self.doubtful.retain(|(stream, _)| *stream != flush.log.stream());
-                self.doubtful.push((flush.log.stream(), before.last));
+        let (mut patient, mut refused, mut rest) = (Batch::default(), Vec::new(), writes);
+        for taken in taken {
+            let (own, others) = rest.split_at(taken.count);
+            rest = others;
+            match waits && taken.flush.patience == Patience::Patient {
+                true => {
+                    patient.writes.extend_from_slice(own);
+                    patient.taken.push(taken);
+                }
+                false => refused.push(taken),
             }
-            flush.log.move_back(before);
-            answer(flush, Err(error.clone()));
         }
+        // The last one first: each stream ends up where it was before its first one.
+        refused.into_iter().rev().for_each(|taken| self.give_up(taken, error));
         patient
     }
 
+    fn give_up(&mut self, Taken { flush, count, before }: Taken, error: &JournalError) {
+        if error.is_temporary() && count > 0 {
+            self.doubtful.retain(|(stream, _)| *stream != flush.log.stream());
+            self.doubtful.push((flush.log.stream(), before.last));
+        }
+        flush.log.move_back(before);
+        answer(flush, Err(error.clone()));
+    }
+
     /// Waits for the journal to recover; meanwhile others may come to wait, and some are refused.
-    async fn wait(&mut self, pause: Duration, error: &JournalError) -> Vec<Taken> {
-        let (mut pause, mut waiting) = (self.clock.sleep(pause), Vec::new());
+    async fn wait(&mut self, pause: Duration, batch: &mut Batch, error: &JournalError) {
+        let mut pause = self.clock.sleep(pause);
         loop {
             let flush = tokio::select! {
                 biased;
-                () = &mut pause => return waiting,
+                () = &mut pause => return,
                 flush = self.receiver.recv() => flush,
             };
-            match flush {
-                Some(flush) => waiting.extend(self.refuse(vec![take(flush)], error)),
-                None => {
-                    pause.await;
-                    return waiting;
-                }
-            }
+            let Some(flush) = flush else { return pause.await };
+            let mut one = Batch::default();
+            one.take(flush);
+            let Batch { taken, writes } = self.refuse(one.taken, &one.writes, error);
+            batch.taken.extend(taken);
+            batch.writes.extend(writes);
         }
     }
-}
-
-fn take(flush: Flush) -> Taken {
-    let mut writes = Vec::new();
-    let before = flush.log.take(&mut writes);
-    Taken { flush, writes, before }
 }
 
 fn answer(flush: Flush, answer: Result<(), JournalError>) {

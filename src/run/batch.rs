@@ -35,6 +35,8 @@ pub(crate) struct Batch {
     pub events: Vec<EventKind>,
     /// For the run's journal; empty if it has none.
     pub entries: Vec<Entry>,
+    /// The fanout that was drawn from last, and the place of the entry that says so.
+    pub drawn: Option<(u64, usize)>,
     /// Numbers for the states that come next; they stay with the lane.
     pub ids: StateIds,
 }

@@ -58,6 +58,10 @@ impl Wanted {
 /// The statement of a query, and its values in their order.
 pub(super) fn select(query: &RunQuery) -> (String, Vec<Value>) {
     let mut wanted = Wanted::default();
+    if let Some(run) = query.run {
+        let run = wanted.push(Value::Bytes(kept::key(Stream::Run(run)).to_vec()));
+        wanted.conditions.push(format!("run = ${run}"));
+    }
     if let Some(graph) = &query.graph {
         wanted.text("namespace", graph.namespace());
         wanted.text("name", graph.name());

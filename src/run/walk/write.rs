@@ -56,13 +56,17 @@ impl Walker<'_> {
     pub(super) fn write_drawn(&mut self, of: u64, index: u64) {
         let Numbers::Written(ids) = &mut self.numbers else { return };
         let drawn = (index, std::mem::take(ids).to_vec());
-        let same = self.batch.entries.iter_mut().rev().find_map(|entry| match entry {
-            Entry::Drawn { of: other, outputs } if *other == of => Some(outputs),
+        let place = self.batch.drawn.filter(|(fan, _)| *fan == of).map(|(_, place)| place);
+        let same = place.and_then(|place| match self.batch.entries.get_mut(place) {
+            Some(Entry::Drawn { outputs, .. }) => Some(outputs),
             _ => None,
         });
         match same {
             Some(outputs) => outputs.push(drawn),
-            None => self.batch.entries.push(Entry::Drawn { of, outputs: vec![drawn] }),
+            None => {
+                self.batch.drawn = Some((of, self.batch.entries.len()));
+                self.batch.entries.push(Entry::Drawn { of, outputs: vec![drawn] });
+            }
         }
     }
 }
