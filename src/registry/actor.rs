@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::event::{EventKind, RoutingEvent, RuntimeBus};
 use crate::journal::{Patience, StreamLog};
 use crate::version::{
-    Command, Decided, Done, Lineages, Refusal, Restored, Retention, StoredTurn, Turned, Version,
+    Answer, Command, Decided, Lineages, Refusal, Restored, Retention, StoredTurn, Turned, Version,
     VersionError,
 };
 
@@ -63,15 +63,14 @@ impl Actor for RegistryActor {
         let drained = state.drains.drained();
         state.tell_drained(drained);
         match message {
-            RegistryMessage::Execute(command, reply) => {
-                let answer = state.execute(&command, &myself).await;
+            RegistryMessage::Execute(command, refusal, reply) => {
+                let answer = state.execute(&command, refusal, &myself).await;
                 // A caller that has gone does not undo its command.
                 let _ = reply.send(answer);
             }
-            RegistryMessage::Refuse(command, refusal, reply) => {
-                state.refuse(&command, refusal).await;
+            RegistryMessage::Recall(command, reply) => {
                 // As above.
-                let _ = reply.send(());
+                let _ = reply.send(state.lineages.recall(&command));
             }
             RegistryMessage::Drained(version) => state.drains.go_on(version, &myself),
         }
@@ -83,10 +82,11 @@ impl RegistryState {
     async fn execute(
         &mut self,
         command: &Command,
+        refusal: Option<Refusal>,
         myself: &ActorRef<RegistryMessage>,
-    ) -> Result<Done, VersionError> {
+    ) -> Answer {
         let now = self.clock.now();
-        let decided = self.lineages.decide(command, now, &self.shared.audit.lock());
+        let decided = self.lineages.decide(command, refusal, now, &self.shared.audit.lock());
         let decided = match decided {
             Decided::Repeat(answer) => return answer,
             Decided::New(decided) => decided,
@@ -95,7 +95,7 @@ impl RegistryState {
             log.append([encode(&decided.stored(command))]);
             if let Err(error) = log.flush(Patience::Impatient).await {
                 self.lineages.give_up(&decided);
-                return Err(VersionError::NotSaved(error.to_string()));
+                return Err(VersionError::NotSaved(error.to_string()).into());
             }
         }
         let mut unrouted = Vec::new();
@@ -115,17 +115,6 @@ impl RegistryState {
         let drained = self.drains.begin(unrouted, myself);
         self.tell_drained(drained);
         answer
-    }
-
-    async fn refuse(&self, command: &Command, refusal: Refusal) {
-        let record = self.lineages.refused(command, refusal, self.clock.now());
-        if let Some(log) = &self.log {
-            log.append([encode(&StoredTurn::refused(&record))]);
-            // It is refused all the same, and whoever asks is told so.
-            let _ = log.flush(Patience::Impatient).await;
-        }
-        let record = self.shared.audit.lock().append(record);
-        self.bus.tell_record(&record);
     }
 
     fn tell_drained(&self, versions: Vec<Arc<Version>>) {

@@ -14,7 +14,7 @@ use crate::event::RuntimeBus;
 use crate::id::GraphName;
 use crate::journal::StreamLog;
 use crate::version::{
-    AuditQuery, AuditRecord, Command, Decision, Done, GraphSecrets, Pin, Refusal, Restored,
+    Answer, AuditQuery, AuditRecord, Command, Decision, Done, GraphSecrets, Pin, Refusal, Restored,
     Retention, Routing, Selector, Snapshot, VersionError,
 };
 
@@ -48,22 +48,40 @@ impl Registry {
         Ok(Self { actor, shared })
     }
 
-    /// Carries out a command.
+    /// Carries out a command that is about no rollout.
     pub(crate) async fn execute(&self, command: Command) -> Result<Done, VersionError> {
-        let (reply, answer) = oneshot::channel();
-        let message = RegistryMessage::Execute(Box::new(command), reply);
-        self.actor.cast(message).map_err(|_| VersionError::Stopped)?;
-        answer.await.map_err(|_| VersionError::Stopped)?
+        self.answer(command, None).await.map_err(Refusal::into_version_error)
     }
 
-    /// Puts on record that a command was refused.
-    pub(crate) async fn refuse(&self, command: Command, refusal: Refusal) {
-        let (reply, answer) = oneshot::channel();
-        let message = RegistryMessage::Refuse(Box::new(command), refusal, reply);
-        // A registry that has stopped keeps no record of anything.
-        if self.actor.cast(message).is_ok() {
-            let _ = answer.await;
+    /// Carries out a command.
+    pub(crate) async fn carry_out(&self, command: Command) -> Answer {
+        self.answer(command, None).await
+    }
+
+    /// Puts on record that a command was refused; the answer is another one if it was given before,
+    /// or at another revision than it was meant for.
+    pub(crate) async fn refuse(&self, command: Command, refusal: Refusal) -> Answer {
+        match self.answer(command, Some(refusal.clone())).await {
+            // A registry that has stopped keeps no record of anything.
+            Err(Refusal::Version(VersionError::Stopped)) => Err(refusal),
+            answer => answer,
         }
+    }
+
+    /// What a command was told that was given before under its request id.
+    pub(crate) async fn recall(&self, command: &Command) -> Option<Answer> {
+        command.terms.request_id.as_ref()?;
+        let (reply, answer) = oneshot::channel();
+        // A registry that has stopped remembers nothing: what follows is refused for that.
+        self.actor.cast(RegistryMessage::Recall(Box::new(command.clone()), reply)).ok()?;
+        answer.await.ok()?
+    }
+
+    async fn answer(&self, command: Command, refusal: Option<Refusal>) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let message = RegistryMessage::Execute(Box::new(command), refusal, reply);
+        self.actor.cast(message).map_err(|_| VersionError::Stopped)?;
+        answer.await.map_err(|_| VersionError::Stopped)?
     }
 
     /// Pins the version a start gets, and says why it is that one.

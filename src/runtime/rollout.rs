@@ -47,6 +47,22 @@ impl BeginRollout {
         self
     }
 
+    /// Names the beginning: the same one of that name again begins nothing, and gives the rollout that
+    /// was begun, or the recorded refusal; another command of that name is refused.
+    ///
+    /// The latest 1,000 rollouts that were begun under a name can be given again. They do not survive
+    /// the process: then it is refused as [`Forgotten`](RolloutError::Forgotten).
+    pub fn request_id(mut self, id: impl Into<Arc<str>>) -> Self {
+        self.request.terms.request_id = Some(id.into());
+        self
+    }
+
+    /// Begins only if the routing is at this revision.
+    pub const fn if_revision(mut self, revision: u64) -> Self {
+        self.request.terms.if_revision = Some(revision);
+        self
+    }
+
     /// Takes the place of a rollout of the label that is under way, or of a canary that was set by
     /// hand, instead of being refused; a version that was promoted meanwhile stays active.
     pub const fn supersede(mut self) -> Self {

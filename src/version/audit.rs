@@ -80,6 +80,25 @@ impl From<RolloutError> for Refusal {
     }
 }
 
+impl Refusal {
+    /// The refusal of a command that is about no rollout.
+    pub(crate) fn into_version_error(self) -> VersionError {
+        match self {
+            Self::Version(error) => error,
+            Self::Rollout(error) => VersionError::Recorded(error.to_string()),
+        }
+    }
+}
+
+impl From<Refusal> for RolloutError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Version(error) => Self::Refused(error),
+            Refusal::Rollout(error) => error,
+        }
+    }
+}
+
 impl fmt::Display for AuditRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seq, note, command, revision_before, revision_after, .. } = self;

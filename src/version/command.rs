@@ -160,7 +160,7 @@ impl Change {
             return None;
         };
         let is_begun = match change.act {
-            RolloutAct::Begin => true,
+            RolloutAct::Begin(_) => true,
             RolloutAct::End(_) => false,
             RolloutAct::Order(_) | RolloutAct::Move => return None,
         };
@@ -172,6 +172,10 @@ impl Change {
     pub(crate) fn identity(&self) -> String {
         match self {
             Self::Publish(new) => format!("{self} {:?}", new.plan.hash()),
+            Self::OnLabel { change: LabelChange::Rollout(change), .. } => match &change.act {
+                RolloutAct::Begin(plan) => format!("{self} by {plan}"),
+                _ => self.to_string(),
+            },
             _ => self.to_string(),
         }
     }
@@ -251,7 +255,7 @@ impl fmt::Display for RolloutChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { version, act, moves } = self;
         match (act, moves) {
-            (RolloutAct::Begin, _) => write!(f, "begin rollout of {version}"),
+            (RolloutAct::Begin(_), _) => write!(f, "begin rollout of {version}"),
             (RolloutAct::Order(order), _) => write!(f, "{order} rollout of {version}"),
             (RolloutAct::End(end), _) => write!(f, "end rollout of {version} as {}", end.word()),
             (RolloutAct::Move, Some(moves)) => write!(f, "{moves}"),

@@ -33,18 +33,21 @@ pub(crate) struct Lineages {
     requests: VecDeque<Arc<str>>,
 }
 
+/// What a command is told.
+pub(crate) type Answer = Result<Done, Refusal>;
+
 /// What a command with a request id was told.
 #[derive(Debug)]
 struct Answered {
     /// What was asked for.
     asked: String,
-    answer: Result<Done, VersionError>,
+    answer: Answer,
 }
 
 /// What a command comes to.
 pub(crate) enum Decision {
     /// It was given before, and this is what it was told then.
-    Repeat(Result<Done, VersionError>),
+    Repeat(Answer),
     /// It can take effect.
     New(Box<Decided>),
 }
@@ -53,7 +56,7 @@ pub(crate) enum Decision {
 pub(crate) struct Decided {
     record: AuditRecord,
     settled: Option<Settled>,
-    answer: Result<Done, VersionError>,
+    answer: Answer,
     /// What was asked for under its request id, if the answer is to be remembered.
     asked: Option<(Arc<str>, String)>,
 }
@@ -161,30 +164,44 @@ impl Lineages {
         now: Timestamp,
         audit: &mut AuditLog,
         swap: impl FnOnce(&Turned<'_>),
-    ) -> Result<Done, VersionError> {
-        match self.decide(command, now, audit) {
+    ) -> Answer {
+        match self.decide(command, None, now, audit) {
             Decision::Repeat(answer) => answer,
             Decision::New(decided) => self.take_effect(command, *decided, audit, swap),
         }
     }
 
+    /// What a command was told that was given before under its request id.
+    pub(crate) fn recall(&self, command: &Command) -> Option<Answer> {
+        let known = self.answered.get(command.terms.request_id.as_ref()?)?;
+        let is_same = known.asked == command.change.identity();
+        let answer = is_same.then(|| known.answer.clone())?;
+        Some(answer.map(|done| Done { is_repeat: true, ..done }))
+    }
+
     /// Decides what a command comes to; nothing has taken effect yet.
-    pub(crate) fn decide(&self, command: &Command, now: Timestamp, audit: &AuditLog) -> Decision {
-        let asked = command.terms.request_id.as_ref();
-        let asked = asked.map(|id| (id.clone(), command.change.identity()));
-        let known = asked.as_ref().and_then(|(id, asked)| Some((self.answered.get(id)?, asked)));
-        match known {
-            Some((known, asked)) if known.asked == *asked => {
-                let answer = known.answer.clone();
-                Decision::Repeat(answer.map(|done| Done { is_repeat: true, ..done }))
-            }
-            known => {
-                let is_taken = known.is_some();
-                let mut decided = self.judge(command, is_taken, now, audit);
-                decided.asked = asked.filter(|_| !is_taken);
-                Decision::New(Box::new(decided))
-            }
+    ///
+    /// With a refusal it was refused already by what it is about, and is only put on record.
+    pub(crate) fn decide(
+        &self,
+        command: &Command,
+        refusal: Option<Refusal>,
+        now: Timestamp,
+        audit: &AuditLog,
+    ) -> Decision {
+        if let Some(answer) = self.recall(command) {
+            return Decision::Repeat(answer);
         }
+        let Command { change, terms } = command;
+        let taken = terms.request_id.clone().filter(|id| self.answered.contains_key(id));
+        let asked = terms.request_id.clone().filter(|_| taken.is_none());
+        let taken = taken.map(|request_id| VersionError::RequestIdTaken { request_id });
+        let found = self.snapshot.revision();
+        let expected = terms.if_revision.filter(|expected| *expected != found);
+        let untimely = taken.or_else(|| Some(conflict(expected?, found, audit)));
+        let mut decided = self.judge(command, untimely.map(Refusal::from).or(refusal), now);
+        decided.asked = asked.map(|id| (id, change.identity()));
+        Decision::New(Box::new(decided))
     }
 
     /// Lets a command take effect that is on record.
@@ -194,7 +211,7 @@ impl Lineages {
         decided: Decided,
         audit: &mut AuditLog,
         swap: impl FnOnce(&Turned<'_>),
-    ) -> Result<Done, VersionError> {
+    ) -> Answer {
         let Decided { record, settled, answer, asked } = decided;
         match settled {
             Some(settled) => {
@@ -220,17 +237,6 @@ impl Lineages {
         }
     }
 
-    /// The record of a command that was refused before the routing was asked.
-    pub(crate) fn refused(
-        &self,
-        command: &Command,
-        refusal: Refusal,
-        now: Timestamp,
-    ) -> AuditRecord {
-        let revision = self.snapshot.revision();
-        AuditRecord::of(command, command.terms.note(now), Err(refusal), [revision; 2])
-    }
-
     fn remember(&mut self, id: Arc<str>, answer: Answered) {
         self.answered.insert(id.clone(), answer);
         self.requests.push_back(id);
@@ -241,24 +247,16 @@ impl Lineages {
         }
     }
 
-    fn judge(
-        &self,
-        command: &Command,
-        is_taken: bool,
-        now: Timestamp,
-        audit: &AuditLog,
-    ) -> Decided {
+    fn judge(&self, command: &Command, refusal: Option<Refusal>, now: Timestamp) -> Decided {
         let Command { change, terms } = command;
         let note = terms.note(now);
         let before = self.snapshot.revision();
         let mut turn = Turn::new(&self.snapshot, note.clone(), &self.retention);
-        let taken = terms.request_id.as_ref().filter(|_| is_taken);
-        let decided = match (taken, terms.if_revision.filter(|expected| *expected != before)) {
-            (Some(id), _) => Err(VersionError::RequestIdTaken { request_id: id.clone() }),
-            (None, Some(expected)) => Err(conflict(expected, before, audit)),
-            (None, None) => {
-                unchanged(&self.snapshot, command).and_then(|()| decide(&mut turn, change))
-            }
+        let decided = match refusal {
+            Some(refusal) => Err(refusal),
+            None => unchanged(&self.snapshot, command)
+                .and_then(|()| decide(&mut turn, change))
+                .map_err(Refusal::from),
         };
         let settled = decided.map(|done| (done, turn.settle(&change.graphs())));
         match settled {
@@ -270,7 +268,7 @@ impl Lineages {
                 Decided { record, settled: Some(settled), answer, asked: None }
             }
             Err(error) => {
-                let outcome = Err(error.clone().into());
+                let outcome = Err(error.clone());
                 let record = AuditRecord::of(command, note, outcome, [before, before]);
                 Decided { record, settled: None, answer: Err(error), asked: None }
             }

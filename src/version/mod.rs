@@ -43,7 +43,7 @@ pub use error::{Blocker, Blocking, Changed, VersionError};
 pub use in_flight::InFlight;
 pub(crate) use label::Standing;
 pub use label::{LabelPolicy, LabelView, Weight};
-pub(crate) use lineage::{Decision as Decided, Lineages, Turned};
+pub(crate) use lineage::{Answer, Decision as Decided, Lineages, Turned};
 pub(crate) use manifest::Bindings;
 pub use manifest::Manifest;
 pub use marks::{Approval, Marks, Note};

@@ -12,6 +12,7 @@ use super::command::Done;
 use super::compatibility::CompatibilityReport;
 use super::error::VersionError;
 use super::label::{Canary, LabelRoute, LabelView, Promotion};
+use super::lineage::Answer;
 use super::manifest::{Bindings, Manifest};
 use super::marks::{Marks, Note};
 use super::pin::Version;
@@ -74,27 +75,9 @@ pub(crate) struct Restored {
     pub snapshot: Snapshot,
     pub audit: AuditLog,
     /// What commands with a request id were told, oldest first.
-    pub answered: Vec<(Arc<str>, String, Result<Done, VersionError>)>,
+    pub answered: Vec<(Arc<str>, String, Answer)>,
     /// The rollouts that had begun and not ended.
     pub rollouts: Vec<StoredRollout>,
-}
-
-impl StoredTurn {
-    /// A command that was refused before the routing was asked.
-    pub(crate) fn refused(record: &AuditRecord) -> Self {
-        let why = record.outcome.as_ref().err().map(ToString::to_string);
-        Self {
-            note: record.note.clone(),
-            request: None,
-            graphs: record.graphs.clone(),
-            command: record.command.clone(),
-            outcome: Err(why.unwrap_or_default()),
-            revisions: [record.revision_before, record.revision_after],
-            made: Vec::new(),
-            promotions: Vec::new(),
-            rollout: None,
-        }
-    }
 }
 
 impl StoredVersion {
@@ -158,8 +141,8 @@ impl Restored {
                 (Ok(changes.into()), Ok(done))
             }
             Err(why) => {
-                let error = VersionError::Recorded(why);
-                (Err(Refusal::from(error.clone())), Err(error))
+                let refusal = Refusal::from(VersionError::Recorded(why));
+                (Err(refusal.clone()), Err(refusal))
             }
         };
         self.see_rollout(turn.rollout);

@@ -18,6 +18,7 @@ mod rollout_audit;
 mod rollout_bake;
 mod rollout_memory;
 mod rollout_refusals;
+mod rollout_retries;
 mod rollout_starts;
 mod rollouts;
 mod runs;

@@ -14,9 +14,14 @@ use crate::clock::{Clock, Timestamp};
 use crate::id::VersionNumber;
 use crate::registry::Registry;
 use crate::version::{
-    Admission, Change, Command, Evidence, LabelChange, Move, RolloutAct, RolloutError,
+    Admission, Answer, Change, Command, Evidence, LabelChange, Move, RolloutAct, RolloutError,
     RolloutMachine, RolloutOf, RolloutPlan, Snapshot, Standing, Terms, VersionError, Weight,
 };
+
+/// How many rollouts that were begun under a request id can be given again.
+///
+/// Each is a handle: some hundred bytes.
+const BEGUN: usize = 1_000;
 
 /// What a rollout is asked for with.
 pub(crate) struct RolloutRequest {
@@ -27,6 +32,14 @@ pub(crate) struct RolloutRequest {
     pub terms: Terms,
     /// Whether it takes the place of a rollout under way, or of a canary that was set by hand.
     pub supersede: bool,
+}
+
+impl RolloutRequest {
+    /// What tells it from other requests for the same version and label.
+    fn words(&self) -> Arc<str> {
+        let superseding = if self.supersede { ", superseding" } else { "" };
+        format!("{:?}{superseding}", self.plan).into()
+    }
 }
 
 /// A rollout whose version has its first share.
@@ -56,22 +69,26 @@ impl Rollouts {
         let snapshot = registry.snapshot();
         let before = snapshot.standing(&of.graph, &of.label);
         let room = self.make_room(clock.now(), &snapshot, &of, &request);
+        let words = request.words();
         let RolloutRequest { place, version, plan, terms, .. } = request;
         let command = |moves| {
             let terms = Terms { if_standing: Some(before), ..terms.clone() };
-            Command { change: Change::rollout(&of, RolloutAct::Begin, moves), terms }
+            Command { change: Change::rollout(&of, RolloutAct::Begin(words.clone()), moves), terms }
         };
+        if let Some(answer) = registry.recall(&command(None)).await {
+            return self.begun_before(answer, &of, &terms);
+        }
         let replaced = match room {
             Ok(replaced) => replaced,
             Err(refusal) => {
-                registry.refuse(command(None), refusal.clone().into()).await;
-                return Err(refusal);
+                let answer = registry.refuse(command(None), refusal.into()).await;
+                return self.begun_before(answer, &of, &terms);
             }
         };
         let plan = Arc::new(plan);
         let (machine, weight) = RolloutMachine::begin(of.clone(), plan.clone(), clock.now());
         let canary = LabelChange::SetCanary(version, weight);
-        let since = registry.execute(command(Some(canary))).await?.revision;
+        let since = registry.carry_out(command(Some(canary))).await?.revision;
         // The label is taken: what had it before touches it no more.
         if let Some(replaced) = replaced {
             replaced.let_go(terms.clone()).await;
@@ -80,6 +97,20 @@ impl Rollouts {
         let active = before.active.ok_or(VersionError::NoActiveVersion { graph, label })?;
         let begun = Begun { place, plan, machine, weight, active, since, terms };
         self.watch(registry, clock, begun).await
+    }
+
+    /// The rollout that was begun before under the same request id, or why it was not.
+    fn begun_before(
+        &self,
+        answer: Answer,
+        of: &RolloutOf,
+        terms: &Terms,
+    ) -> Result<Rollout, RolloutError> {
+        answer?;
+        let begun = self.begun.lock();
+        let mut begun = begun.iter().rev().filter(|(id, _)| Some(id) == terms.request_id.as_ref());
+        let rollout = begun.next().map(|(_, rollout)| rollout.clone());
+        rollout.ok_or_else(|| RolloutError::Forgotten { of: of.clone() })
     }
 
     /// Makes sure that the label may be rolled out: the rollout that is to be replaced, if there is
@@ -135,6 +166,12 @@ impl Rollouts {
         let known = Known { rollout: rollout.clone(), watched: Some(watched), cool_at: None };
         self.live.fetch_add(1, Ordering::Relaxed);
         self.places.insert(place.clone(), known);
+        if let Some(id) = terms.request_id {
+            let mut begun = self.begun.lock();
+            begun.push_back((id, rollout.clone()));
+            let surplus = begun.len().saturating_sub(BEGUN);
+            begun.drain(..surplus);
+        }
         self.past.lock().remove(&place);
         // A shutdown that does not find it in the directory is seen here.
         match self.closed.load(Ordering::SeqCst) {

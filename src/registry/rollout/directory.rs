@@ -1,5 +1,6 @@
 //! The rollouts under way, one a label, and the ends of runs that they judge by.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub(crate) struct Rollouts {
     pub(super) verdicts: super::reading::VerdictCounts,
     /// Whether the runtime is shut down.
     pub(super) closed: AtomicBool,
+    /// Those that were begun under a request id, oldest first.
+    pub(super) begun: Mutex<VecDeque<(Arc<str>, Rollout)>>,
     /// Held while one begins, so that a label has one.
     pub(super) beginning: tokio::sync::Mutex<()>,
 }
@@ -56,7 +59,7 @@ pub(super) struct Watched {
 
 impl Rollouts {
     pub(crate) fn new(bus: Arc<RuntimeBus>) -> Self {
-        let (places, past, live, beginning, closed) = Default::default();
+        let (places, past, live, begun, beginning, closed) = Default::default();
         #[cfg(feature = "metrics")]
         let verdicts = Default::default();
         Self {
@@ -66,6 +69,7 @@ impl Rollouts {
             live,
             #[cfg(feature = "metrics")]
             verdicts,
+            begun,
             beginning,
             closed,
         }

@@ -126,13 +126,13 @@ impl Rollout {
         RolloutOf { graph, label, version }
     }
 
-    /// Refuses an order that no actor is left to take.
-    async fn refuse(&self, Order { kind, terms }: Order) -> RolloutError {
+    /// Refuses an order that no actor is left to take, unless it was carried out before.
+    async fn refuse(&self, Order { kind, terms }: Order) -> Result<(), RolloutError> {
         let of = self.of();
         let change = Change::rollout(&of, RolloutAct::Order(kind), None);
         let refusal = RolloutError::Ended { of, end: self.ended().await };
-        self.registry.refuse(Command { change, terms }, refusal.clone().into()).await;
-        refusal
+        let answer = self.registry.refuse(Command { change, terms }, refusal.into()).await;
+        Ok(answer.map(drop)?)
     }
 
     fn order(&self, kind: RolloutOrder) -> RolloutCommand {
@@ -176,6 +176,19 @@ impl RolloutCommand {
         self
     }
 
+    /// Names the command: the same one of that name again does nothing and gives the recorded
+    /// result, refusals included; another one of that name is refused.
+    pub fn request_id(mut self, id: impl Into<Arc<str>>) -> Self {
+        self.order.terms.request_id = Some(id.into());
+        self
+    }
+
+    /// Carries the command out only if the routing is at this revision.
+    pub const fn if_revision(mut self, revision: u64) -> Self {
+        self.order.terms.if_revision = Some(revision);
+        self
+    }
+
     async fn carry_out(self) -> Result<(), RolloutError> {
         let Self { rollout, order } = self;
         let (reply, answer) = oneshot::channel();
@@ -183,7 +196,7 @@ impl RolloutCommand {
         let _ = rollout.actor.cast(RolloutMessage::Order(order.clone(), reply));
         match answer.await {
             Ok(answer) => answer,
-            Err(_) => Err(rollout.refuse(order).await),
+            Err(_) => rollout.refuse(order).await,
         }
     }
 }

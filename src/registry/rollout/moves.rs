@@ -17,13 +17,17 @@ impl RolloutState {
         terms: Terms,
     ) -> Result<(), RolloutError> {
         let (mut next, act) = (self.given.machine.clone(), RolloutAct::Order(order));
+        let command = Command { change: self.change(act.clone(), None), terms };
+        // Given again it does nothing: the rollout may have gone on since.
+        if let Some(answer) = self.given.registry.recall(&command).await {
+            return Ok(answer.map(drop)?);
+        }
         let now = self.given.clock.now();
-        match next.order(order, self.is_own(), terms.reason.clone(), now) {
-            Ok(wanted) => Ok(self.carry_out(act, next, wanted, terms).await?),
+        match next.order(order, self.is_own(), command.terms.reason.clone(), now) {
+            Ok(wanted) => Ok(self.carry_out(act, next, wanted, command.terms).await?),
             Err(refusal) => {
-                let command = Command { change: self.change(act, None), terms };
-                self.given.registry.refuse(command, refusal.clone().into()).await;
-                Err(refusal)
+                let answer = self.given.registry.refuse(command, refusal.into()).await;
+                Ok(answer.map(drop)?)
             }
         }
     }
@@ -84,6 +88,8 @@ impl RolloutState {
     /// Lets go of the label if a refusal leaves nothing else to do.
     fn stand_down(&mut self, wanted: Option<&Move>, refused: &VersionError) {
         match (wanted, refused) {
+            // The order was not for this moment; nothing stands against the rollout.
+            (_, VersionError::Conflict { .. } | VersionError::RequestIdTaken { .. }) => {}
             (_, VersionError::Stopped) => self.let_go(RolloutEnd::ShutDown),
             (_, VersionError::LabelChanged { .. }) => {
                 self.let_go(RolloutEnd::Superseded(refused.to_string().into()));
@@ -152,7 +158,10 @@ impl RolloutState {
 
     /// Puts its end on record.
     async fn record(&self, end: RolloutEnd, terms: Terms) {
-        let terms = Terms { reason: end.why().cloned().or(terms.reason), ..terms };
+        let reason = end.why().cloned().or(terms.reason);
+        // It has no name and asks for no revision: the order that led here has had its answer.
+        let Terms { by, is_automatic, .. } = terms;
+        let terms = Terms { by, reason, is_automatic, ..Terms::default() };
         let command = Command { change: self.change(RolloutAct::End(end), None), terms };
         // Nothing can be refused of it but by a registry that has stopped, and keeps no record.
         let _ = self.given.registry.execute(command).await;

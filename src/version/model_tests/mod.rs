@@ -201,7 +201,8 @@ impl World {
             assert!(!turned.transitions().is_empty(), "a change that nobody is told of");
             *seen = turned.after.clone();
         };
-        self.lineages.apply(&command, Timestamp(now), &mut self.audit, swap)
+        let answer = self.lineages.apply(&command, Timestamp(now), &mut self.audit, swap);
+        answer.map_err(Refusal::into_version_error)
     }
 
     /// Starts a run, and says which version it must be of, as the model has it.

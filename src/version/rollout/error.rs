@@ -48,6 +48,13 @@ pub enum RolloutError {
         /// The version that the label is trying.
         tried: VersionNumber,
     },
+    /// It was begun before under that request id, by another process or long ago: there is no handle
+    /// of it any more.
+    #[error("{of}: it was begun before under that request id, and is no longer remembered")]
+    Forgotten {
+        /// The rollout that was begun.
+        of: RolloutOf,
+    },
     /// The label went back by itself a moment ago.
     #[error("{of}: the label went back by itself, and cools down for another {left:.1?}")]
     CoolingDown {

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::phase::RolloutEnd;
 
@@ -21,7 +22,8 @@ pub(crate) enum RolloutOrder {
 /// What happens with a rollout: each is a command of its own on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RolloutAct {
-    Begin,
+    /// By a plan, in words: it tells the beginning from others, and is not put on record.
+    Begin(Arc<str>),
     Order(RolloutOrder),
     /// It moves the label by itself: a step is over, a delay, or a gate has failed.
     Move,

@@ -172,6 +172,7 @@ impl fmt::Debug for RolloutPlan {
             .field("deadline", &self.deadline)
             .field("promote_after", &self.promote_after)
             .field("confirm_within", &self.confirm_within)
-            .finish_non_exhaustive()
+            .field("every", &self.every)
+            .finish()
     }
 }
