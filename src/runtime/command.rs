@@ -27,7 +27,6 @@ pub struct Command<T = Accepted> {
     inner: Arc<Inner>,
     change: Change,
     terms: Terms,
-    in_flight: InFlight,
     give: fn(Done) -> T,
 }
 
@@ -53,8 +52,12 @@ pub struct RolledBack {
 
 impl<T> Command<T> {
     fn new(inner: Arc<Inner>, change: Change, give: fn(Done) -> T) -> Self {
-        let in_flight = InFlight::default();
-        Self { inner, change, terms: Terms::default(), in_flight, give }
+        Self { inner, change, terms: Terms::default(), give }
+    }
+
+    pub(super) fn under(mut self, terms: Terms) -> Self {
+        self.terms = terms;
+        self
     }
 
     /// Says who gives the command.
@@ -85,25 +88,19 @@ impl<T> Command<T> {
     }
 
     async fn carry_out(self) -> Result<T, VersionError> {
-        let Self { inner, change, terms, in_flight, give } = self;
-        let stops = match &change {
-            Change::OnVersion { graph, version, change: VersionChange::Revoke } => {
-                Some(Stops::Revoked(graph.clone(), *version))
-            }
-            Change::OnLabel { graph, label, .. } => Some(Stops::Left(graph.clone(), label.clone())),
-            _ => None,
-        };
+        let Self { inner, change, terms, give } = self;
+        let stops = Stops::of(&change);
         let is_removal = matches!(&change, Change::OnLabel { change: LabelChange::Remove, .. });
         let done = inner.registry.execute(version::Command { change, terms }).await?;
         if is_removal {
             inner.rollouts.sweep(&inner.registry.snapshot());
         }
         match stops {
-            Some(Stops::Revoked(graph, revoked)) => {
-                inner.stop_runs(&graph, revoked, InFlight::Cancel);
+            Some(Stops::Pinned(graph, version, in_flight)) => {
+                inner.stop_runs(&graph, version, in_flight);
             }
             // Since it was done, a version that was left may have been promoted again on purpose.
-            Some(Stops::Left(graph, label)) if !done.is_repeat => {
+            Some(Stops::Left(graph, label, in_flight)) if !done.is_repeat => {
                 inner.leave_runs(&graph, &label, done, in_flight);
             }
             _ => {}
@@ -114,10 +111,28 @@ impl<T> Command<T> {
 
 /// Whose runs a command may stop.
 enum Stops {
-    /// Those of a version that is revoked.
-    Revoked(GraphName, VersionNumber),
+    /// Those of a version that is revoked, or that drains and whose time is up.
+    Pinned(GraphName, VersionNumber, InFlight),
     /// Those of the version that a label leaves.
-    Left(GraphName, LabelName),
+    Left(GraphName, LabelName, InFlight),
+}
+
+impl Stops {
+    fn of(change: &Change) -> Option<Self> {
+        match change {
+            Change::OnVersion { graph, version, change } => match change {
+                VersionChange::Revoke => {
+                    Some(Self::Pinned(graph.clone(), *version, InFlight::Cancel))
+                }
+                VersionChange::Drain(then) => Some(Self::Pinned(graph.clone(), *version, *then)),
+                _ => None,
+            },
+            Change::OnLabel { graph, label, change: LabelChange::Rollback { in_flight, .. } } => {
+                Some(Self::Left(graph.clone(), label.clone(), *in_flight))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Command<Accepted> {
@@ -140,8 +155,12 @@ impl Command<RolledBack> {
     /// It is for every run whose start was decided before the rollback, also one that is under way
     /// on another thread. Runs that came by another label, which still leads to that version, go on
     /// in any case.
-    pub const fn in_flight(mut self, in_flight: InFlight) -> Self {
-        self.in_flight = in_flight;
+    pub const fn in_flight(mut self, ordered: InFlight) -> Self {
+        if let Change::OnLabel { change: LabelChange::Rollback { in_flight, .. }, .. } =
+            &mut self.change
+        {
+            *in_flight = ordered;
+        }
         self
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::versions::Versions;
 use crate::id::VersionNumber;
-use crate::version::{InFlight, Version, VersionError};
+use crate::version::{InFlight, Terms, Version, VersionError};
 
 /// How often runs are cancelled that started on a version whose time was up.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -29,20 +29,48 @@ pub struct Drain {
     versions: Versions,
     version: VersionNumber,
     deadline: Option<(Duration, InFlight)>,
+    /// Of the order that is given when time is up.
+    terms: Terms,
 }
 
 impl Drain {
-    pub(super) const fn new(versions: Versions, version: VersionNumber) -> Self {
-        Self { versions, version, deadline: None }
+    pub(super) fn new(versions: Versions, version: VersionNumber) -> Self {
+        Self { versions, version, deadline: None, terms: Terms::default() }
     }
 
     /// Waits no longer than this, and says what happens then to the runs in the way.
     ///
-    /// With [`InFlight::Cancel`] the wait goes on until they have ended. With the others it ends in
+    /// That is a command, which is given when time is up and refused if a label leads to the version
+    /// then. With [`InFlight::Cancel`] the wait goes on until they have ended. With the others it ends in
     /// an error that says how many there are. Nothing happens to runs of a version that a label leads
     /// to.
     pub const fn within(mut self, time: Duration, then: InFlight) -> Self {
         self.deadline = Some((time, then));
+        self
+    }
+
+    /// Says who gives the command when time is up.
+    pub fn by(mut self, by: impl Into<Arc<str>>) -> Self {
+        self.terms.by = Some(by.into());
+        self
+    }
+
+    /// Says why.
+    pub fn reason(mut self, reason: impl Into<Arc<str>>) -> Self {
+        self.terms.reason = Some(reason.into());
+        self
+    }
+
+    /// Names the command that is given when time is up: the same one of that name again is not put on
+    /// record again, and is obeyed by the runs that are in the way then.
+    pub fn request_id(mut self, id: impl Into<Arc<str>>) -> Self {
+        self.terms.request_id = Some(id.into());
+        self
+    }
+
+    /// Gives the command only if the routing is at this revision when time is up.
+    pub const fn if_revision(mut self, revision: u64) -> Self {
+        self.terms.if_revision = Some(revision);
         self
     }
 
@@ -58,7 +86,19 @@ impl Drain {
             () = self.versions.inner().clock.sleep(time) => {}
         }
         let (graph, version) = (self.versions.graph().clone(), self.version);
-        loop {
+        let order = self.versions.drain(version, then, self.terms.clone()).await;
+        match order {
+            // Its last run has ended meanwhile, and somebody was quick.
+            Err(VersionError::VersionGone { .. }) => return Ok(()),
+            order => drop(order?),
+        }
+        while then == InFlight::Cancel {
+            // Others may start on it meanwhile, or it may be promoted: look again.
+            tokio::select! {
+                biased;
+                () = found.drained() => return Ok(()),
+                () = self.versions.inner().clock.sleep(AGAIN) => {}
+            }
             let snapshot = self.versions.snapshot();
             let route = snapshot.route(&graph);
             let labels = route.map(|route| route.leading_to(version)).unwrap_or_default();
@@ -66,15 +106,6 @@ impl Drain {
                 return Err(VersionError::StillRouted { graph, version, labels });
             }
             self.versions.inner().stop_runs(&graph, version, then);
-            if then != InFlight::Cancel {
-                break;
-            }
-            // Others may start on it meanwhile, or it may be promoted: look again.
-            tokio::select! {
-                biased;
-                () = found.drained() => return Ok(()),
-                () = self.versions.inner().clock.sleep(AGAIN) => {}
-            }
         }
         match found.view().live {
             0 => Ok(()),

@@ -12,9 +12,9 @@ use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 use crate::registry::Rollout;
 use crate::run::{Run, RunPhase};
 use crate::version::{
-    Approval, Change, CompatibilityReport, Decision, LabelChange, LabelPolicy, LabelView, Manifest,
-    RollbackTarget, RolloutPlan, Selector, Snapshot, VersionChange, VersionError, VersionInfo,
-    Weight,
+    Approval, Change, CompatibilityReport, Decision, InFlight, LabelChange, LabelPolicy, LabelView,
+    Manifest, RollbackTarget, RolloutPlan, Selector, Snapshot, Terms, VersionChange, VersionError,
+    VersionInfo, Weight,
 };
 
 /// The versions of one graph, seen from one of its labels.
@@ -273,7 +273,8 @@ impl Versions {
     /// starts, `LastProven` and `Previous` take back the canary, which counts as reverted; the
     /// active version stays. A canary with a share of none is cleared, as by a promotion.
     pub fn rollback(&self, target: RollbackTarget) -> Command<RolledBack> {
-        let change = LabelChange::Rollback { target, force: false };
+        let in_flight = InFlight::default();
+        let change = LabelChange::Rollback { target, force: false, in_flight };
         Command::rolled_back(&self.inner, self.label_change(change))
     }
 
@@ -381,6 +382,11 @@ impl Versions {
     /// Retires what [`Retention`](crate::version::Retention) gives up; publishing does the same.
     pub fn collect(&self) -> Command {
         Command::accepted(&self.inner, Change::Collect { graph: self.graph.clone() })
+    }
+
+    /// What happens to the runs of a version whose time to drain is up.
+    pub(super) fn drain(&self, version: VersionNumber, then: InFlight, terms: Terms) -> Command {
+        self.on_version(version, VersionChange::Drain(then)).under(terms)
     }
 
     fn on_version(&self, version: VersionNumber, change: VersionChange) -> Command<Accepted> {

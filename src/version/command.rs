@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::in_flight::InFlight;
 use super::label::{LabelPolicy, Standing, Weight};
 use super::manifest::Bindings;
 use super::marks::Note;
@@ -89,6 +90,8 @@ pub(crate) enum LabelChange {
         target: RollbackTarget,
         /// Takes the oldest version if the target leads to none.
         force: bool,
+        /// What happens to the runs of the version that is left, once it is left.
+        in_flight: InFlight,
     },
     /// Takes back a version that a rollout gave the label, as its canary or its active version.
     Revert(VersionNumber),
@@ -114,6 +117,8 @@ pub(crate) struct RolloutChange {
 pub(crate) enum VersionChange {
     Retire,
     Revoke,
+    /// Its time to drain is up: what happens to the runs in the way, once that is on record.
+    Drain(InFlight),
     Hold,
     ReleaseHold,
     Tag(Arc<str>),
@@ -237,9 +242,13 @@ impl fmt::Display for LabelChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Promote(version) => write!(f, "promote {version}"),
-            Self::Rollback { target, force } => {
+            Self::Rollback { target, force, in_flight } => {
                 let force = if *force { ", by force" } else { "" };
-                write!(f, "rollback to {target:?}{force}")
+                write!(f, "rollback to {target:?}{force}")?;
+                match in_flight {
+                    InFlight::Finish => Ok(()),
+                    ordered => write!(f, ", {} the runs that are left", ordered.word()),
+                }
             }
             Self::Revert(version) => write!(f, "revert {version}"),
             Self::SetCanary(version, weight) => write!(f, "set canary {version} at {weight}"),
@@ -269,6 +278,9 @@ impl fmt::Display for VersionChange {
         match self {
             Self::Retire => f.write_str("retire"),
             Self::Revoke => f.write_str("revoke"),
+            Self::Drain(in_flight) => {
+                write!(f, "drain, {} the runs in the way, of", in_flight.word())
+            }
             Self::Hold => f.write_str("hold"),
             Self::ReleaseHold => f.write_str("release the hold of"),
             Self::Tag(tag) => write!(f, "tag as `{tag}`"),

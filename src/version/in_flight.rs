@@ -24,6 +24,17 @@ pub enum InFlight {
     Cancel,
 }
 
+impl InFlight {
+    /// What is done with them.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Finish => "leaving",
+            Self::Pause => "pausing",
+            Self::Cancel => "cancelling",
+        }
+    }
+}
+
 /// The latest orders for the runs of one version; 0 if there was none.
 #[derive(Debug)]
 pub struct Orders {

@@ -22,7 +22,7 @@ pub(super) fn decide(
 ) -> Result<Done, VersionError> {
     match change {
         LabelChange::Promote(version) => promote(turn, graph, label, *version),
-        LabelChange::Rollback { target, force } => rollback(turn, graph, label, target, *force),
+        LabelChange::Rollback { target, force, .. } => rollback(turn, graph, label, target, *force),
         LabelChange::Revert(version) => revert(turn, graph, label, *version),
         LabelChange::SetCanary(version, weight) => {
             set_canary(turn, graph, label, *version, *weight)

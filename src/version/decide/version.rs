@@ -27,6 +27,12 @@ pub(super) fn decide(
         VersionChange::Retire => retire(turn, graph, version, &marks)?,
         VersionChange::Revoke if marks.revoked.is_some() => return illegal("revoked"),
         VersionChange::Revoke => revoke(turn, graph, version),
+        VersionChange::Drain(_) => {
+            let labels = turn.route(graph)?.leading_to(version);
+            if !labels.is_empty() {
+                return Err(VersionError::StillRouted { graph: graph.clone(), version, labels });
+            }
+        }
         VersionChange::Hold if marks.held.is_some() => return illegal("held"),
         VersionChange::Hold => turn.mark(graph, version, |marks| marks.held = Some(note)),
         VersionChange::ReleaseHold if marks.held.is_none() => return illegal("not held"),

@@ -131,7 +131,8 @@ fn change(op: &Op) -> Change {
                 Target::Tagged => RollbackTarget::Tagged("stable".into()),
                 Target::Exact(v) => RollbackTarget::Exact(number(v)),
             };
-            on_label(l, LabelChange::Rollback { target, force })
+            let in_flight = InFlight::Finish;
+            on_label(l, LabelChange::Rollback { target, force, in_flight })
         }
         Op::Route(l, v, Some(weight)) => {
             on_label(l, LabelChange::SetCanary(number(v), Weight::basis_points(weight)))

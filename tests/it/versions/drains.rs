@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hotgraph::{InFlight, RunPhase, RunStatus, Value, VersionError, VersionNumber};
+use hotgraph::{
+    AuditQuery, InFlight, RollbackTarget, RunPhase, RunStatus, Value, VersionError, VersionNumber,
+};
 
 use super::{held, numbered, promoted, runtime, timed};
 
@@ -52,6 +54,41 @@ async fn runs_of_a_version_that_is_active_again_are_left_alone() {
     assert_eq!(run.status().status, RunStatus::Running);
     let unknown = versions.drained(9).await;
     assert!(matches!(unknown, Err(VersionError::UnknownVersion { .. })), "{unknown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_says_who_stopped_runs_by_a_rollback_and_by_a_drain() {
+    let runtime = runtime().await;
+    promoted(&runtime, 3).await;
+    let versions = runtime.versions("g");
+    let (_old, bad) = (held(&runtime, 1).await, held(&runtime, 3).await);
+    let back = versions.rollback(RollbackTarget::Previous).by("ann").in_flight(InFlight::Cancel);
+    back.request_id("back").await.unwrap();
+    assert_eq!(bad.await.status, RunStatus::Cancelled);
+    let other = versions.rollback(RollbackTarget::Previous).in_flight(InFlight::Pause);
+    let taken = other.request_id("back").await.unwrap_err();
+    assert!(matches!(taken, VersionError::RequestIdTaken { .. }), "pausing is another command");
+    let drain = versions.drained(1).within(MINUTE, InFlight::Cancel);
+    drain.by("bob").reason("end of life").await.unwrap();
+    let drain = versions.drained(2).within(MINUTE, InFlight::Cancel).by("bob").await;
+    let records = runtime.audit(&AuditQuery::default());
+    let told = records[3..].iter().map(|it| (it.command.as_str(), it.note.by.as_deref()));
+    let told: Vec<_> = told.collect();
+    let back = "rollback to Previous, cancelling the runs that are left on default/g:default";
+    assert_eq!(told[0], (back, Some("ann")));
+    let end = "drain, cancelling the runs in the way, of version v1 of default/g";
+    assert_eq!(told[2], (end, Some("bob")));
+    assert_eq!(records[5].note.reason.as_deref(), Some("end of life"));
+    assert_eq!(records[5].revision_before, records[5].revision_after);
+    assert_eq!(records[6].outcome, Err(drain.unwrap_err().into()), "it is routed to");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_over_in_time_gives_no_order() {
+    let runtime = runtime().await;
+    promoted(&runtime, 2).await;
+    runtime.versions("g").drained(1).within(MINUTE, InFlight::Cancel).by("bob").await.unwrap();
+    assert_eq!(runtime.audit(&AuditQuery::default()).len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
