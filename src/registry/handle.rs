@@ -135,6 +135,12 @@ impl Registry {
         &self.shared.totals
     }
 
+    /// Waits until it has stopped.
+    pub(crate) async fn stopped(&self) {
+        // Without a limit of time it always ends well.
+        let _ = self.actor.wait(None).await;
+    }
+
     /// Refuses further commands and ends the actor; starts go on off the last snapshot.
     pub(crate) async fn stop(&self) {
         // An actor that has stopped already is what is wanted.

@@ -17,7 +17,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 ///
-/// If the graph or the version is unknown or gone. With a deadline:
+/// If the graph or the version is unknown or gone; [`Stopped`](VersionError::Stopped) if the runtime
+/// is shut down while a label leads to the version. With a deadline:
 /// [`StillRouted`](VersionError::StillRouted) if a label leads to the version when time is up, and
 /// [`InUse`](VersionError::InUse) if its runs are not to be cancelled then.
 ///
@@ -75,6 +76,16 @@ impl Drain {
     }
 
     async fn wait(self) -> Result<(), VersionError> {
+        let inner = self.versions.inner().clone();
+        tokio::select! {
+            biased;
+            ended = self.drain() => ended,
+            // Nothing changes any more where a label leads.
+            () = inner.registry.stopped() => Err(VersionError::Stopped),
+        }
+    }
+
+    async fn drain(self) -> Result<(), VersionError> {
         let found = self.find()?;
         let Some((time, then)) = self.deadline else {
             found.drained().await;

@@ -1,5 +1,6 @@
 //! The wait for a version to drain, with a deadline, and what stands in its way.
 
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use hotgraph::{
@@ -89,6 +90,27 @@ async fn a_drain_that_is_over_in_time_gives_no_order() {
     promoted(&runtime, 2).await;
     runtime.versions("g").drained(1).within(MINUTE, InFlight::Cancel).by("bob").await.unwrap();
     assert_eq!(runtime.audit(&AuditQuery::default()).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_the_wait_for_a_version_that_a_label_leads_to() {
+    let runtime = runtime().await;
+    promoted(&runtime, 2).await;
+    let versions = runtime.versions("g");
+    let _run = held(&runtime, 1).await;
+    let (routed, dated, left) = tokio::join!(
+        versions.drained(2).into_future(),
+        versions.drained(2).within(10 * MINUTE, InFlight::Cancel).into_future(),
+        async {
+            let left = tokio::spawn(versions.drained(1).into_future());
+            tokio::task::yield_now().await;
+            let _ = runtime.shutdown(MINUTE).await;
+            left.await.unwrap()
+        },
+    );
+    assert_eq!((routed, dated), (Err(VersionError::Stopped), Err(VersionError::Stopped)));
+    assert_eq!(left, Ok(()), "its runs have ended by then");
+    assert_eq!(versions.drained(2).await, Err(VersionError::Stopped), "also when asked afterwards");
 }
 
 #[tokio::test(start_paused = true)]
