@@ -46,6 +46,8 @@ pub(crate) struct AttemptFacts {
     pub attempt: u32,
     /// Identifies the execution inside its run; the same for all its attempts.
     pub execution: u64,
+    /// The same, but another one for each retry by hand.
+    pub repeat: u64,
     pub united: Option<Arc<United>>,
 }
 
@@ -60,8 +62,10 @@ pub struct Context {
 
 impl AttemptFacts {
     /// Before the first attempt.
-    pub(crate) const NONE: Self =
-        Self { node: NodeIndex(0), state: StateId(0), attempt: 0, execution: 0, united: None };
+    pub(crate) const NONE: Self = {
+        let (node, state) = (NodeIndex(0), StateId(0));
+        Self { node, state, attempt: 0, execution: 0, repeat: 0, united: None }
+    };
 }
 
 impl Context {
@@ -121,6 +125,11 @@ impl Context {
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         format!("{}-{:016x}", self.run.run, self.attempt.execution)
+    }
+
+    /// Names this attempt in the journal of its run.
+    pub(crate) fn attempt_key(&self) -> (RunId, u64, u32) {
+        (self.run.run, self.attempt.repeat, self.attempt.attempt)
     }
 
     /// Whether the run was cancelled.

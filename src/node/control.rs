@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 #[derive(Default)]
 pub(crate) struct Control {
     is_cancelled: AtomicBool,
+    /// Whether the run is stopped here only to go on elsewhere.
+    is_parked: AtomicBool,
     cancel: Notify,
     paused: AtomicBool,
     watcher: OnceLock<Weak<dyn PauseWatcher>>,
@@ -33,6 +35,7 @@ impl Control {
         // Read under the lock: a change that is not seen here finds the child in the list.
         let child = Arc::new(Self {
             is_cancelled: AtomicBool::new(parent.is_cancelled()),
+            is_parked: AtomicBool::new(parent.is_parked()),
             paused: AtomicBool::new(parent.is_paused()),
             is_below: true,
             ..Self::default()
@@ -40,6 +43,14 @@ impl Control {
         children.retain(|child| child.strong_count() > 0);
         children.push(Arc::downgrade(&child));
         child
+    }
+
+    /// Has the signals of a run that came back follow those of the run that waits for it.
+    pub(crate) fn adopt(self: &Arc<Self>, child: &Arc<Self>) {
+        let mut children = self.children.lock();
+        // As in `below`.
+        child.set_paused(self.is_paused());
+        children.push(Arc::downgrade(child));
     }
 
     /// Whether another run can stop this one.
@@ -58,6 +69,21 @@ impl Control {
         for child in self.children() {
             child.cancel();
         }
+    }
+
+    /// Whether the run, and those it started, go on elsewhere.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.is_parked.load(Ordering::Relaxed)
+    }
+
+    /// Stops the run and those it started here; they go on elsewhere.
+    pub(crate) fn park(&self) {
+        for child in self.children() {
+            child.park();
+        }
+        // Whoever is woken by the cancel finds it.
+        self.is_parked.store(true, Ordering::Relaxed);
+        self.cancel();
     }
 
     /// Ends when the run is cancelled.

@@ -241,8 +241,10 @@ impl RunState {
         let watched = self.cell.bus.is_watched();
         let desk = self.desk.get_or_insert_default();
         let result = step(&mut Walker::new(&self.cell.ground, desk, watched));
+        let control = &self.pool.control;
         let batch = Batch::take(desk);
-        if let Some(journal) = &self.cell.journal {
+        // A merger may be skipped because the run is being stopped.
+        if let Some(journal) = self.cell.journal.as_ref().filter(|_| !control.is_cancelled()) {
             journal.append(&batch.entries);
         }
         for event in batch.events {
@@ -273,9 +275,12 @@ impl RunState {
     ) -> Result<(), ActorProcessingErr> {
         for effect in effects {
             match effect {
-                Effect::Stop(_) => {
+                Effect::Stop(stop) => {
                     self.write_stop();
-                    self.pool.control.cancel();
+                    match stop {
+                        Stop::Parked => self.pool.control.park(),
+                        _ => self.pool.control.cancel(),
+                    }
                     self.after(self.cell.settings.grace, myself, RunMessage::GraceOver);
                 }
                 Effect::Settled => self.settled(myself).await?,

@@ -161,8 +161,13 @@ impl EndGuard {
     /// Decides how the run ended: nothing changes it any more.
     pub(crate) fn settle(&mut self) {
         if self.held.is_some() && self.outcome.is_none() {
-            let is_cancelled = self.cell.control().is_cancelled();
-            self.outcome = Some(Arc::new(self.cell.machine.lock().end(is_cancelled)));
+            let control = self.cell.control();
+            let mut machine = self.cell.machine.lock();
+            if control.is_parked() {
+                // Its lanes may have gone home before anybody could say why.
+                let _ = machine.stop(Stop::Parked);
+            }
+            self.outcome = Some(Arc::new(machine.end(control.is_cancelled())));
         }
     }
 

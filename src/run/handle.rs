@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::actor::{Opening, RunActor, RunArguments};
 use super::cell::{EndGuard, RunCell};
-use super::durable::Rest;
+use super::durable::{Durability, Rest};
 use super::error::RetryError;
 use super::fanout::Alone;
 use super::machine::{RetryWhat, Stop};
@@ -21,6 +21,7 @@ use crate::clock::Timestamp;
 use crate::event::EventStream;
 use crate::id::{GraphName, RunId, StateId, VersionNumber};
 use crate::journal::JournalError;
+use crate::node::Control;
 use crate::version::{Decision, Pin};
 
 /// A run that was started. Awaiting it gives its [`Outcome`]; dropping it detaches.
@@ -68,6 +69,21 @@ impl Run {
     /// Whether what the run does is put on record.
     pub(crate) fn is_durable(&self) -> bool {
         self.cell.journal.is_some()
+    }
+
+    /// How much of it is.
+    pub(crate) fn durability(&self) -> Durability {
+        self.cell.journal.as_ref().map_or(Durability::None, |journal| journal.level)
+    }
+
+    /// The run's signals.
+    pub(crate) fn control(&self) -> Arc<Control> {
+        self.cell.control()
+    }
+
+    /// Whether something stops the run.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.cell.machine.lock().stop_reason().is_some()
     }
 
     /// Stops the run here; a runtime that opens its journal goes on with it.
@@ -168,11 +184,15 @@ impl Run {
     }
 
     fn stop(&self, stop: Stop) {
+        let is_parked = stop == Stop::Parked;
         // Recorded here and now: the run's actor may be busy, or not there yet.
         if self.cell.machine.lock().stop(stop).is_none() {
             return;
         }
-        self.cell.control().cancel();
+        match is_parked {
+            true => self.cell.control().park(),
+            false => self.cell.control().cancel(),
+        }
         let mut live = self.cell.live.lock();
         live.in_grace = true;
         if let Some(actor) = &live.actor {

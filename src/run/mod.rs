@@ -52,7 +52,9 @@ mod waiting;
 mod walk;
 
 pub(crate) use cell::{Lessor, Live, RunCell, RunSettings};
-pub(crate) use durable::{Began, Entry, Misfit, Rebuilt, Rest, RunJournal, replay};
+pub(crate) use durable::{
+    AttemptKey, Began, Entry, Misfit, Parent, Rebuilt, Rest, RunJournal, replay,
+};
 pub use durable::{Durability, HistoryStep};
 pub(crate) use ending::Ending;
 pub use error::RetryError;

@@ -80,10 +80,13 @@ impl RunState {
     pub(super) async fn save_end(&mut self) {
         let cell = self.cell.clone();
         let Some(journal) = &cell.journal else { return };
-        let status = cell.machine.lock().status();
+        let (status, stop) = {
+            let machine = cell.machine.lock();
+            (machine.status(), machine.stop_reason())
+        };
         let saved = match status {
             RunStatus::Parked => journal.flush_now().await,
-            _ => journal.end(status).await,
+            _ => journal.end(status, stop).await,
         };
         if saved.is_err() {
             // It goes on after a restart, from what is on record.

@@ -113,8 +113,9 @@ impl RunState {
         let (control, myself) = (self.pool.control.clone(), myself.clone());
         self.timers.get_or_insert_default().spawn(async move {
             control.cancelled().await;
+            let stop = if control.is_parked() { Stop::Parked } else { Stop::Cancelled };
             // A run that is gone needs no stop.
-            let _ = myself.cast(RunMessage::Stop(Stop::Cancelled));
+            let _ = myself.cast(RunMessage::Stop(stop));
         });
     }
 

@@ -11,7 +11,8 @@ use crate::id::{GraphName, RunId, VersionNumber};
 use crate::journal::{JournalError, Record, RunQuery, RunRow, Stream};
 use crate::node::Store;
 use crate::run::{
-    Barriers, Began, Entry, HistoryStep, Machine, Misfit, Rebuilt, Rest, Run, replay,
+    AttemptKey, Barriers, Began, Entry, HistoryStep, Machine, Misfit, Parent, Rebuilt, Rest, Run,
+    replay,
 };
 use crate::version::{Pin, Selector};
 
@@ -57,24 +58,41 @@ struct Kept {
 }
 
 /// A run that was rebuilt.
-struct Found {
-    run: Run,
+pub(super) struct Found {
+    pub run: Run,
     pin: Pin,
     barriers: Barriers,
     rest: Rest,
+    /// The attempt that waits for it, if it is that of a sub-graph node.
+    pub parent: Option<Parent>,
+}
+
+impl Found {
+    /// Whether the run may still make that attempt, or made it last.
+    ///
+    /// It may be one that is not on record yet: only a later one says that it is over.
+    pub(super) fn awaits(&self, AttemptKey(execution, attempt): AttemptKey) -> bool {
+        let mut waiting = self.rest.waiting.iter();
+        let is_over = waiting.any(|(of, _)| of.id == execution && of.attempt > attempt);
+        !self.run.is_stopping() && !is_over
+    }
+
+    /// Goes on with it.
+    pub(super) async fn go_on(self) -> Run {
+        self.run.go_on(self.pin, self.barriers, self.rest).await;
+        self.run
+    }
 }
 
 impl Inner {
-    /// Takes up a run that has not ended.
+    /// Takes up a run that has not ended, to be gone on with.
     pub(super) async fn take_up(
         &self,
         keeper: &Keeper,
         row: RunRow,
-    ) -> Result<Run, StrandedReason> {
+    ) -> Result<Found, StrandedReason> {
         let place = self.take_place_of_run().ok_or(StrandedReason::ShuttingDown)?;
-        let Found { run, pin, barriers, rest } = self.rebuild(keeper, row, Some(place)).await?;
-        run.go_on(pin, barriers, rest).await;
-        Ok(run)
+        self.rebuild(keeper, row, Some(place)).await
     }
 
     /// Makes a run readable that has ended.
@@ -134,7 +152,7 @@ impl Inner {
         if let Some(key) = key {
             self.by_key.insert(key, run.id());
         }
-        Ok(Found { run, pin, barriers, rest })
+        Ok(Found { run, pin, barriers, rest, parent: began.parent })
     }
 
     /// A run as it stood after its first records.

@@ -13,7 +13,7 @@ use super::{Inner, StartError};
 use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 use crate::journal::{JournalError, RunQuery};
 use crate::node::Control;
-use crate::run::{Began, Durability, Machine, Outcome, Run, RunCell};
+use crate::run::{AttemptKey, Began, Durability, Machine, Outcome, Parent, Run, RunCell};
 use crate::value::Value;
 use crate::version::{Pin, Selector};
 
@@ -50,6 +50,8 @@ pub struct Start {
     idempotency_key: Option<String>,
     durability: Option<Durability>,
     control: Arc<Control>,
+    /// The attempt of a sub-graph node that waits for the run, if that is on record.
+    parent: Option<Parent>,
 }
 
 impl Start {
@@ -64,6 +66,7 @@ impl Start {
             idempotency_key: None,
             durability: None,
             control: Arc::default(),
+            parent: None,
         }
     }
 
@@ -122,6 +125,14 @@ impl Start {
     /// Without a journal nothing does.
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.durability = Some(durability);
+        self
+    }
+
+    /// Starts a run for an attempt of a sub-graph node: once, also if the attempt is begun again.
+    pub(super) fn child_of(mut self, run: RunId, attempt: AttemptKey) -> Self {
+        let AttemptKey(execution, number) = attempt;
+        self.idempotency_key = Some(format!("{run}-{execution:016x}-{number}"));
+        self.parent = Some(Parent::new(run, attempt));
         self
     }
 
@@ -261,6 +272,7 @@ impl Start {
                 starts_at,
                 decision: decision.clone(),
                 key: key.as_ref().map(name),
+                parent: self.parent,
             };
             keeper.begin(run, &began, &store)
         });

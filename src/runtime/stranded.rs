@@ -1,7 +1,9 @@
 //! Runs of the journal that this process cannot go on with, and what can be done about them.
 
+use std::collections::BTreeMap;
+
 use super::keeper::Keeper;
-use super::recovery::StrandedReason;
+use super::recovery::{Found, StrandedReason};
 use super::{Inner, Runtime};
 use crate::id::{GraphName, RunId, VersionNumber};
 use crate::journal::{JournalError, RunRow};
@@ -43,18 +45,36 @@ impl Runtime {
         let (Some((row, _)), Some(keeper)) = (known, &inner.keeper) else {
             return Err(StrandedReason::NotStranded);
         };
-        inner.take_up_or_strand(keeper, row).await
+        Ok(inner.take_up_or_strand(keeper, row).await?.go_on().await)
     }
 }
 
 impl Inner {
     /// Goes on with every run that has not ended; what cannot go on is stranded.
     pub(super) async fn take_up_all(&self, keeper: &Keeper) -> Result<(), JournalError> {
+        let mut found = BTreeMap::new();
         for row in keeper.unfinished().await? {
-            // It is listed with the others.
-            let _ = self.take_up_or_strand(keeper, row).await;
+            let run = row.run;
+            // One that is stranded is listed with the others.
+            found.extend(self.take_up_or_strand(keeper, row).await.ok().map(|found| (run, found)));
+        }
+        for child in found.values().filter(|child| self.is_orphan(child, &found)) {
+            child.run.cancel();
+        }
+        // When all of them are known: those of sub-graph nodes look for their children.
+        for found in found.into_values() {
+            drop(found.go_on().await);
         }
         Ok(())
+    }
+
+    /// Whether nobody waits for the run of a sub-graph node any more, who ought to have stopped it.
+    fn is_orphan(&self, child: &Found, found: &BTreeMap<RunId, Found>) -> bool {
+        let Some(parent) = child.parent else { return false };
+        match found.get(&parent.run()) {
+            Some(above) => !above.awaits(parent.attempt),
+            None => !self.stranded.lock().contains_key(&parent.run()),
+        }
     }
 
     /// Why a run that has not ended does not go on.
@@ -64,7 +84,11 @@ impl Inner {
         found.unwrap_or(StrandedReason::NotStranded)
     }
 
-    async fn take_up_or_strand(&self, keeper: &Keeper, row: RunRow) -> Result<Run, StrandedReason> {
+    async fn take_up_or_strand(
+        &self,
+        keeper: &Keeper,
+        row: RunRow,
+    ) -> Result<Found, StrandedReason> {
         let taken = self.take_up(keeper, row.clone()).await;
         if let Err(reason) = &taken {
             let stranded = StrandedRun {
@@ -89,8 +113,10 @@ impl Inner {
             runs.iter().filter_map(|run| stranded.remove(run)).collect()
         };
         for (row, _) in of_graph {
-            // It is listed with the others again.
-            let _ = self.take_up_or_strand(keeper, row).await;
+            // One that is stranded still is listed with the others again.
+            if let Ok(found) = self.take_up_or_strand(keeper, row).await {
+                drop(found.go_on().await);
+            }
         }
     }
 }

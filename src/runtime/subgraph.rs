@@ -6,7 +6,7 @@ use super::{Inner, Runtime};
 use crate::graph::SubGraphDocument;
 use crate::id::{DEFAULT_LABEL, GraphName, LabelName, VersionNumber};
 use crate::node::{Arity, Context, Control, Emit, Handler, NodeError, Schema};
-use crate::run::{Outcome, RunStatus};
+use crate::run::{AttemptKey, Durability, Outcome, Run, RunStatus};
 use crate::value::Value;
 use crate::version::{Bindings, Selector};
 
@@ -78,26 +78,40 @@ async fn start_child(
 ) -> Result<Emit<Value>, NodeError> {
     let control = Control::below(ctx.control());
     let runtime = Runtime { inner };
-    let run = runtime.start(graph, input).bound(version).control(control).await?;
+    let (parent, execution, attempt) = ctx.attempt_key();
+    // A run that does not survive the process has no use for a child that does.
+    let level = runtime.run(parent).map_or(Durability::None, |run| run.durability());
+    let mut start = runtime.start(graph, input).bound(version).durability(level).control(control);
+    if level != Durability::None {
+        start = start.child_of(parent, AttemptKey(execution, attempt));
+    }
+    let run = start.await?;
+    if !run.control().is_below() {
+        // It came back from the journal, as the attempt did.
+        ctx.control().adopt(&run.control());
+    }
     // A timeout or a cancel drops this future: the child must not outlive it.
-    let orphan = CancelOnDrop(Some(run.clone()));
+    let orphan = StopOnDrop(Some((run.clone(), ctx.control().clone())));
     let outcome = run.outcome().await;
     orphan.disarm();
     output(&outcome).map(Emit::one)
 }
 
-struct CancelOnDrop(Option<crate::run::Run>);
+/// Stops a child with the attempt that waits for it, as the signals of its parent say.
+struct StopOnDrop(Option<(Run, Arc<Control>)>);
 
-impl CancelOnDrop {
+impl StopOnDrop {
     fn disarm(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for CancelOnDrop {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        if let Some(run) = &self.0 {
-            run.cancel();
+        match &self.0 {
+            Some((run, parent)) if parent.is_parked() => run.park(),
+            Some((run, _)) => run.cancel(),
+            None => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::level::Durability;
 use crate::clock::Timestamp;
-use crate::id::{GraphName, StateId, VersionNumber};
+use crate::id::{GraphName, RunId, StateId, VersionNumber};
 use crate::run::execution::Execution;
 use crate::run::machine::{RetryWhat, Stop};
 use crate::run::status::RunStatus;
@@ -73,6 +73,25 @@ impl From<&Execution> for AttemptKey {
     }
 }
 
+/// The attempt of a sub-graph node, and the run that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Parent {
+    /// The two halves of the run's number.
+    run: [u64; 2],
+    pub attempt: AttemptKey,
+}
+
+impl Parent {
+    pub(crate) const fn new(run: RunId, attempt: AttemptKey) -> Self {
+        Self { run: [(run.0 >> 64) as u64, run.0 as u64], attempt }
+    }
+
+    /// The run.
+    pub(crate) const fn run(self) -> RunId {
+        RunId((self.run[0] as u128) << 64 | self.run[1] as u128)
+    }
+}
+
 /// What a run began with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Began {
@@ -93,6 +112,9 @@ pub(crate) struct Began {
     pub decision: Decision,
     /// The idempotency key.
     pub key: Option<String>,
+    /// The attempt that waits for the run, if it is that of a sub-graph node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
 }
 
 impl Entry {

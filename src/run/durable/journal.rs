@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::entry::Entry;
@@ -20,14 +21,17 @@ pub(crate) struct RunJournal {
     clock: Arc<dyn Clock>,
     /// Whether the start is on record; `None` until that is known.
     begun: watch::Sender<Option<Result<(), JournalError>>>,
-    /// Whether the run is being stopped: what its states do from then on follows from that.
+    /// Whether it is on record that the run is being stopped.
     is_stopped: AtomicBool,
+    /// Whether the episode has ended: what a lane does that has not heard of it is not written.
+    is_over: Mutex<bool>,
 }
 
 impl RunJournal {
     pub(crate) fn new(level: Durability, log: Arc<StreamLog>, clock: Arc<dyn Clock>) -> Self {
         let begun = watch::Sender::new(None);
-        Self { level, log, clock, begun, is_stopped: AtomicBool::new(false) }
+        let (is_stopped, is_over) = (AtomicBool::new(false), Mutex::new(false));
+        Self { level, log, clock, begun, is_stopped, is_over }
     }
 
     /// Whether what follows a state waits until the state is on record.
@@ -54,10 +58,12 @@ impl RunJournal {
         begun.map_or(Err(JournalError::Closed), |begun| begun.clone().unwrap_or(Ok(())))
     }
 
-    /// Appends what was done, to be written with the next flush; nothing once the run is stopped.
+    /// Appends what was done, to be written with the next flush; nothing once the run has ended.
+    ///
+    /// What follows from a stop alone is not for the journal: it follows from it again.
     pub(crate) fn append(&self, entries: &[Entry]) {
-        // Set by the run's actor: what a lane appends meanwhile may come before or after.
-        if !self.is_stopped.load(Ordering::Relaxed) {
+        let is_over = self.is_over.lock();
+        if !*is_over {
             self.write(entries);
         }
     }
@@ -90,9 +96,20 @@ impl RunJournal {
         self.log.flush(Patience::Impatient).await
     }
 
-    /// Puts the end of an episode on record.
-    pub(crate) async fn end(&self, status: RunStatus) -> Result<(), JournalError> {
-        self.write(&[Entry::Ended(status)]);
+    /// Puts the end of an episode on record, and what stopped it if nobody did so yet.
+    pub(crate) async fn end(
+        &self,
+        status: RunStatus,
+        stop: Option<Stop>,
+    ) -> Result<(), JournalError> {
+        if let Some(stop) = stop.filter(|_| !self.is_stopped.load(Ordering::Relaxed)) {
+            self.stop(stop);
+        }
+        {
+            let mut is_over = self.is_over.lock();
+            self.write(&[Entry::Ended(status)]);
+            *is_over = true;
+        }
         let at = self.clock.now();
         self.log.change_row(|row| {
             row.status = status.as_str().into();
@@ -103,6 +120,7 @@ impl RunJournal {
 
     /// The run goes on: its row says so from the next flush on.
     pub(crate) fn reopen(&self) {
+        *self.is_over.lock() = false;
         self.is_stopped.store(false, Ordering::Relaxed);
         self.log.change_row(|row| {
             row.status = RunStatus::Running.as_str().into();

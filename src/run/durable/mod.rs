@@ -12,7 +12,7 @@ mod level;
 mod open_fan;
 mod replay;
 
-pub(crate) use entry::{AttemptKey, Began, Entry, KEPT_TOGETHER};
+pub(crate) use entry::{AttemptKey, Began, Entry, KEPT_TOGETHER, Parent};
 pub use history::HistoryStep;
 pub(crate) use journal::RunJournal;
 pub use level::Durability;

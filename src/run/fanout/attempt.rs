@@ -58,6 +58,7 @@ pub(crate) fn attempt_facts(execution: &Execution) -> AttemptFacts {
         state: execution.state,
         attempt: execution.attempt,
         execution: execution.origin,
+        repeat: execution.id,
         united: execution.merge.as_ref().map(|merge| merge.united.clone()),
     }
 }

@@ -126,7 +126,7 @@ impl LaneArguments {
                 TurnEnd::Dry | TurnEnd::Full => return false,
                 TurnEnd::Cancelled => {
                     self.deliver_all().await;
-                    self.lane.abandon();
+                    self.abandon();
                     return true;
                 }
                 TurnEnd::Over => {}
@@ -140,6 +140,15 @@ impl LaneArguments {
                 tokio::task::yield_now().await;
             }
         }
+    }
+
+    /// Ends everything the lane has: what it did before that is put on record, and no more.
+    fn abandon(&mut self) {
+        if let Some(journal) = &self.lane.tools.journal {
+            journal.append(&self.lane.batch.entries);
+        }
+        self.lane.abandon();
+        self.lane.batch.entries.clear();
     }
 
     /// Waits until something that was parked ends, or something else woke the lane.

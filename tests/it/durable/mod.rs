@@ -2,7 +2,11 @@
 
 mod crash_points;
 mod cut;
+mod fencing;
+mod graphs;
 mod scenarios;
+mod seen;
 mod storage;
+mod storm;
 mod versions;
 mod wide;

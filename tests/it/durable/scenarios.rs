@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotgraph::{
-    Context, Document, Emit, Handler, NodeError, NodeSpec, RetryPolicy, Run, RunStatus, Runtime,
-    RuntimeBuilder, Signal, Start, Value,
+    Context, Document, Emit, Handler, NodeError, RollbackTarget, Run, RunStatus, Runtime,
+    RuntimeBuilder, Signal, Start, StateStatus, Value,
 };
 use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::graphs;
 
 /// Every call of a handler that ended: its idempotency key and its attempt.
 pub type Calls = Arc<Mutex<Vec<(String, u32)>>>;
@@ -37,6 +39,12 @@ pub enum Act {
     CancelAfter(u64),
     /// Its failed states are retried by hand when it has ended.
     RetryFailed,
+    /// One of them is.
+    RetryOne,
+    /// Its graph gets another version after so many seconds, which becomes the active one.
+    PublishAfter(u64),
+    /// The version that it runs on is rolled back after so many seconds.
+    RollbackAfter(u64),
 }
 
 /// A run that is cut off at every commit.
@@ -45,6 +53,10 @@ pub struct Scenario {
     pub graph: Document,
     pub input: u64,
     pub act: Act,
+    /// How long its first state is held back.
+    pub delay: Duration,
+    /// Graphs that are published before it.
+    pub before: Vec<Document>,
 }
 
 /// The handlers of every scenario; each call is remembered when it ends.
@@ -94,6 +106,19 @@ pub fn runtime(calls: &Calls) -> RuntimeBuilder {
         async move { if input.n % 2 == 1 { Err(NodeError::permanent("odd")) } else { Ok(input) } }
     };
     let told = remember(calls);
+    let fails_late = move |input: Number, ctx: Context| {
+        let told = told.clone();
+        async move {
+            ctx.sleep(Duration::from_secs(input.n)).await;
+            told(&ctx);
+            if input.n == 1 { Err(NodeError::permanent("one")) } else { Ok(input) }
+        }
+    };
+    let forever = move |input: Number| async move {
+        std::future::pending::<()>().await;
+        Ok(input)
+    };
+    let told = remember(calls);
     let odd_prunes = move |input: Number, ctx: Context| {
         told(&ctx);
         async move {
@@ -128,169 +153,83 @@ pub fn runtime(calls: &Calls) -> RuntimeBuilder {
         .handler(Handler::one("odd_prunes", odd_prunes))
         .handler(Handler::one("twice", twice))
         .handler(Handler::one("gather", gather))
-        .handler(sum())
+        .handler(Handler::one("fails_late", fails_late))
+        .handler(Handler::one("forever", forever))
+        .handler(sum("sum", 1))
+        .handler(sum("ordered_sum", 31).ordered())
         .handler(Handler::one("seen", |seen: Seen| async move { Ok(seen) }))
 }
 
-fn sum() -> Handler {
+/// Its result tells the order of its inputs if `base` is not 1.
+fn sum(name: &str, base: u64) -> Handler {
     let init = || 0_u64;
-    let step = |sum: &mut u64, input: Number| {
-        *sum += input.n;
+    let step = move |sum: &mut u64, input: Number| {
+        *sum = sum.wrapping_mul(base).wrapping_add(input.n);
         Ok(())
     };
-    Handler::fold("sum", init, step, |sum| Ok(Number { n: sum }))
+    Handler::fold(name, init, step, |sum| Ok(Number { n: sum }))
 }
 
 impl Scenario {
+    fn name(&self) -> String {
+        self.graph.name.clone().unwrap_or_default()
+    }
+
+    /// Publishes everything that the run needs.
+    pub async fn publish(&self, runtime: &Runtime) {
+        for graph in self.before.iter().chain([&self.graph]) {
+            let published = runtime.publish_and_promote(graph.clone()).await;
+            // What was rolled back before the crash is not promoted again.
+            let is_rolled_back = matches!(self.act, Act::RollbackAfter(_));
+            assert!(published.is_ok() || is_rolled_back, "{published:?}");
+        }
+    }
+
     pub fn start(&self, runtime: &Runtime) -> Start {
-        let name = self.graph.name.clone().unwrap_or_default();
-        runtime.start(name, Value::object([("n", self.input)])).idempotency_key("once")
+        let start = runtime.start(self.name(), Value::object([("n", self.input)]));
+        start.delay(self.delay).idempotency_key("once")
     }
 
     /// Does what is to be done with the run, and waits for its end.
-    pub async fn carry_out(&self, run: Run) -> Arc<hotgraph::Outcome> {
+    pub async fn carry_out(&self, run: Run, runtime: &Runtime) -> Arc<hotgraph::Outcome> {
         match self.act {
-            Act::Nothing => run.outcome().await,
+            Act::Nothing => {}
             Act::CancelAfter(seconds) => {
-                let soon = tokio::time::sleep(Duration::from_secs(seconds));
-                tokio::select! {
-                    biased;
-                    outcome = run.outcome() => return outcome,
-                    () = soon => run.cancel(),
+                if !ends_within(&run, seconds).await {
+                    run.cancel();
                 }
-                run.outcome().await
             }
-            Act::RetryFailed => {
-                let first = run.outcome().await;
-                if first.status != RunStatus::Failed {
-                    return first;
-                }
-                // It may have been accepted before the crash.
-                let _ = run.retry_failed("by hand").await;
-                run.outcome().await
+            Act::RetryFailed | Act::RetryOne => return self.retry(&run).await,
+            Act::PublishAfter(seconds) => {
+                ends_within(&run, seconds).await;
+                runtime.publish_and_promote(graphs::another(&self.name())).await.unwrap();
+            }
+            Act::RollbackAfter(seconds) => {
+                ends_within(&run, seconds).await;
+                let target = RollbackTarget::Previous;
+                // It was rolled back before the crash, or is now.
+                let _ = runtime.versions(self.name()).rollback(target).await;
             }
         }
+        run.outcome().await
+    }
+
+    async fn retry(&self, run: &Run) -> Arc<hotgraph::Outcome> {
+        let first = run.outcome().await;
+        if first.status != RunStatus::Failed {
+            return first;
+        }
+        let errored = run.states().into_iter().find(|state| state.status == StateStatus::Errored);
+        // It may have been accepted before the crash.
+        let _ = match (self.act, errored) {
+            (Act::RetryOne, Some(state)) => run.retry(state.id, "by hand").await,
+            _ => run.retry_failed("by hand").await.map(drop),
+        };
+        run.outcome().await
     }
 }
 
-fn node(name: &str) -> NodeSpec {
-    NodeSpec::new(name)
-}
-
-fn reads(name: &str, from: &str) -> NodeSpec {
-    node(name).input("n", format!("${{{{{from}.outputs.n}}}}"))
-}
-
-/// `source` fans out to `handler`; `gather` joins its outputs.
-fn joined(name: &str, source: &str, handler: &str, merger: fn(NodeSpec) -> NodeSpec) -> Document {
-    Document::builder(name)
-        .node(node(source).input("n", 5).next("work"))
-        .node(reads("work", source).handler(handler).next("gather"))
-        .node(merger(reads("gather", "work").unites(source)))
-        .retry(quick())
-        .build()
-}
-
-fn quick() -> RetryPolicy {
-    RetryPolicy::fixed(3, Duration::from_secs(2))
-}
-
-pub fn all() -> Vec<Scenario> {
-    let same: fn(NodeSpec) -> NodeSpec = |merger| merger;
-    let tolerant: fn(NodeSpec) -> NodeSpec = |merger| merger.all_done().tolerate();
-    let scenario = |name, graph, input| Scenario { name, graph, input, act: Act::Nothing };
-    vec![
-        scenario("chain", chain(), 1),
-        scenario("a fanout without a merger", alone(), 6),
-        scenario("a fanout and its merger", joined("joined", "list", "pass", same), 7),
-        scenario("an empty fanout", joined("joined", "list", "pass", same), 0),
-        scenario("branches that wait", joined("joined", "list", "slow", same), 6),
-        scenario("retries", joined("joined", "list", "flaky", same), 4),
-        scenario("failures that are tolerated", joined("joined", "list", "odd_fails", tolerant), 5),
-        scenario("failures that skip a merger", joined("joined", "list", "odd_fails", same), 5),
-        scenario("pruned branches", joined("joined", "list", "odd_prunes", tolerant), 5),
-        scenario("requeues", joined("joined", "list", "twice", same), 4),
-        scenario("a stream that fails", joined("joined", "stream", "pass", tolerant), 9),
-        scenario("a fold", folded(), 6),
-        scenario("nested mergers", nested(), 3),
-        scenario("conditions", conditions(), 6),
-        Scenario {
-            act: Act::CancelAfter(3),
-            ..scenario("a cancel", joined("joined", "list", "slow", same), 6)
-        },
-        Scenario {
-            act: Act::RetryFailed,
-            ..scenario("a manual retry", joined("joined", "list", "odd_fails", same), 4)
-        },
-        scenario("too many states", limited(), 9),
-        scenario("a store that is read", stored(), 4),
-    ]
-}
-
-fn chain() -> Document {
-    Document::builder("chain")
-        .node(node("a").handler("pass").input("n", 1).next("b"))
-        .node(reads("b", "a").handler("flaky").next("c"))
-        .node(reads("c", "b").handler("pass"))
-        .retry(quick())
-        .build()
-}
-
-fn alone() -> Document {
-    Document::builder("alone")
-        .node(node("list").input("n", 1).next("work"))
-        .node(reads("work", "list").handler("pass").next("more"))
-        .node(reads("more", "work").handler("pass"))
-        .build()
-}
-
-fn folded() -> Document {
-    Document::builder("folded")
-        .node(node("list").input("n", 1).next("work"))
-        .node(reads("work", "list").handler("slow").next("sum"))
-        .node(reads("sum", "work").unites("list").next("after"))
-        .node(reads("after", "sum").handler("pass"))
-        .build()
-}
-
-fn nested() -> Document {
-    Document::builder("nested")
-        .node(node("outer").handler("list").input("n", 1).next("inner"))
-        .node(reads("inner", "outer").handler("list").next("work"))
-        .node(reads("work", "inner").handler("pass").next("join"))
-        .node(reads("join", "work").handler("gather").unites("inner").next("all"))
-        .node(reads("all", "join").handler("gather").unites("outer"))
-        .build()
-}
-
-fn conditions() -> Document {
-    Document::builder("conditions")
-        .node(
-            node("list")
-                .input("n", 1)
-                .next_when("low", "${{list.outputs.n}} < 3")
-                .next_when("high", "${{list.outputs.n}} >= 3"),
-        )
-        .node(reads("low", "list").handler("pass").next("gather"))
-        .node(reads("high", "list").handler("slow"))
-        .node(reads("gather", "low").unites("list"))
-        .build()
-}
-
-fn limited() -> Document {
-    Document::builder("limited")
-        .node(node("list").input("n", 1).next("work"))
-        .node(reads("work", "list").handler("pass"))
-        .max_states(12)
-        .build()
-}
-
-fn stored() -> Document {
-    Document::builder("stored")
-        .node(node("list").input("n", 1).next("twice"))
-        .node(reads("twice", "list").next("gather"))
-        .node(reads("gather", "twice").unites("list").next("last"))
-        .node(node("last").handler("seen").input("seen", "${{store.seen1}}"))
-        .store_default("seen1", false)
-        .build()
+/// Waits for a while, and says whether the run has ended by then.
+async fn ends_within(run: &Run, seconds: u64) -> bool {
+    tokio::time::timeout(Duration::from_secs(seconds), run.outcome()).await.is_ok()
 }
