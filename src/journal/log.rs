@@ -3,6 +3,8 @@
 //! Invariants:
 //! 1. Records are written in the order in which they were appended, with numbers without gaps.
 //! 2. Only the writer takes what is pending and moves the position.
+//! 3. What could not be written is pending again, before what was appended since, until whoever
+//!    appended it gives it up: what follows from it never stands without it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +38,8 @@ struct Pending {
     bodies: Vec<Vec<u8>>,
     /// The row that the run has from then on.
     row: Option<RunRow>,
+    /// Whether nothing is taken any more.
+    is_closed: bool,
 }
 
 /// How far a stream was written.
@@ -63,6 +67,9 @@ impl StreamLog {
     /// Appends records, to be written with the next flush.
     pub(crate) fn append(&self, bodies: impl IntoIterator<Item = Vec<u8>>) {
         let mut pending = self.pending.lock();
+        if pending.is_closed {
+            return;
+        }
         if let Some(side) = &self.side {
             side.drain(&mut pending.bodies);
         }
@@ -72,6 +79,9 @@ impl StreamLog {
     /// Changes the run's row, to be written with the next flush.
     pub(crate) fn change_row(&self, change: impl FnOnce(&mut RunRow)) {
         let mut pending = self.pending.lock();
+        if pending.is_closed {
+            return;
+        }
         let known = pending.row.take().or_else(|| self.position.lock().row.clone());
         pending.row = known.map(|mut row| {
             change(&mut row);
@@ -114,9 +124,30 @@ impl StreamLog {
         before
     }
 
-    /// What was taken since was not written and is given up.
-    pub(super) fn move_back(&self, to: Position) {
+    /// What was taken since that position was not written: it comes before what is pending.
+    pub(super) fn put_back(&self, to: Position, writes: Vec<Write>) {
+        let mut pending = self.pending.lock();
+        let mut bodies = Vec::new();
+        for write in writes {
+            match write {
+                Write::Record(_, record) => bodies.push(record.body),
+                Write::Row(row) if pending.row.is_none() => pending.row = Some(row),
+                Write::Row(_) | Write::Truncate(..) => {}
+            }
+        }
+        bodies.append(&mut pending.bodies);
+        pending.bodies = bodies;
         *self.position.lock() = to;
+    }
+
+    /// Gives up what was appended and could not be written.
+    pub(crate) fn give_up(&self) {
+        *self.pending.lock() = Pending::default();
+    }
+
+    /// The same, and nothing that is appended from now on is written.
+    pub(crate) fn close(&self) {
+        *self.pending.lock() = Pending { is_closed: true, ..Pending::default() };
     }
 }
 

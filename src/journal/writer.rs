@@ -43,7 +43,7 @@ pub enum OnSaveFailure {
 pub(crate) enum Patience {
     /// As long as it takes, unless runs are to fail.
     Patient,
-    /// A failure is told at once, and what was appended is given up.
+    /// A failure is told at once.
     Impatient,
 }
 
@@ -176,20 +176,21 @@ impl Work {
                     patient.writes.extend_from_slice(own);
                     patient.taken.push(taken);
                 }
-                false => refused.push(taken),
+                false => refused.push((taken, own.to_vec())),
             }
         }
         // The last one first: each stream ends up where it was before its first one.
-        refused.into_iter().rev().for_each(|taken| self.give_up(taken, error));
+        refused.into_iter().rev().for_each(|(taken, own)| self.give_back(taken, own, error));
         patient
     }
 
-    fn give_up(&mut self, Taken { flush, count, before }: Taken, error: &JournalError) {
-        if error.is_temporary() && count > 0 {
+    fn give_back(&mut self, taken: Taken, writes: Vec<Write>, error: &JournalError) {
+        let Taken { flush, before, .. } = taken;
+        if error.is_temporary() && !writes.is_empty() {
             self.doubtful.retain(|(stream, _)| *stream != flush.log.stream());
             self.doubtful.push((flush.log.stream(), before.last));
         }
-        flush.log.move_back(before);
+        flush.log.put_back(before, writes);
         answer(flush, Err(error.clone()));
     }
 

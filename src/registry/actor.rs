@@ -94,6 +94,7 @@ impl RegistryState {
         if let Some(log) = &self.log {
             log.append([encode(&decided.stored(command))]);
             if let Err(error) = log.flush(Patience::Impatient).await {
+                log.give_up();
                 self.lineages.give_up(&decided);
                 return Err(VersionError::NotSaved(error.to_string()).into());
             }

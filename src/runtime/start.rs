@@ -156,12 +156,12 @@ impl Start {
     pub async fn run(self) -> Result<Arc<Outcome>, StartError> {
         self.look_up().await?;
         match self.accept()? {
-            Accepted::New(run, pin) => {
-                let outcome = run.walk(pin).await;
-                outcome.map_err(|error| self.refused(&run, error))
-            }
+            Accepted::New(run, pin) => match run.walk(pin).await {
+                Ok(outcome) => Ok(outcome),
+                Err(error) => Err(self.refused(&run, error).await),
+            },
             Accepted::Known(run) => {
-                run.begun().await.map_err(|error| self.refused(&run, error))?;
+                self.begun(&run).await?;
                 Ok(run.outcome().await)
             }
         }
@@ -192,19 +192,28 @@ impl Start {
     async fn launch(self) -> Result<Run, StartError> {
         self.look_up().await?;
         match self.accept()? {
-            Accepted::New(run, pin) => {
-                run.launch(pin).await.map_err(|error| self.refused(&run, error))?;
-                Ok(run)
-            }
+            Accepted::New(run, pin) => match run.launch(pin).await {
+                Ok(()) => Ok(run),
+                Err(error) => Err(self.refused(&run, error).await),
+            },
             Accepted::Known(run) => {
-                run.begun().await.map_err(|error| self.refused(&run, error))?;
+                self.begun(&run).await?;
                 Ok(run)
             }
         }
     }
 
-    /// A run whose start cannot be put on record is forgotten.
-    fn refused(&self, run: &Run, source: JournalError) -> StartError {
+    /// Waits until the start of a run is on record that somebody else started.
+    async fn begun(&self, run: &Run) -> Result<(), StartError> {
+        match run.begun().await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.refused(run, error).await),
+        }
+    }
+
+    /// A run whose start cannot be put on record is forgotten, when it holds nothing any more.
+    async fn refused(&self, run: &Run, source: JournalError) -> StartError {
+        run.outcome().await;
         let run = run.id();
         self.inner.runs.remove(&run);
         if let Some(key) = &self.idempotency_key {

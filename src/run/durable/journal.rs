@@ -42,6 +42,10 @@ impl RunJournal {
     /// Puts the start on record, and tells those who wait for that.
     pub(crate) async fn begin(&self) -> Result<(), JournalError> {
         let begun = self.log.flush(Patience::Impatient).await;
+        if begun.is_err() {
+            // The run is refused, and nothing of it is written later.
+            self.log.close();
+        }
         self.begun.send_replace(Some(begun.clone()));
         begun
     }

@@ -2,6 +2,9 @@
 
 mod crash_points;
 mod cut;
+mod failing;
+mod failing_commands;
+mod faulty;
 mod fencing;
 mod graphs;
 mod scenarios;
