@@ -7,6 +7,7 @@ mod failing_commands;
 mod faulty;
 mod fencing;
 mod graphs;
+mod random;
 mod scenarios;
 mod seen;
 mod storage;

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hotgraph::{
-    Arity, Context, Document, Emit, Handler, NodeError, Outcome, Rng, Runtime, Schema, Signal,
-    StateView, Value,
+    Arity, Context, Document, Emit, Handler, NodeError, Outcome, Rng, Runtime, RuntimeBuilder,
+    Schema, Signal, StateView, Value,
 };
 
 use super::model::Graph;
@@ -22,13 +22,8 @@ pub fn run(
         .build()
         .map_err(|error| error.to_string())?;
     tokio.block_on(async {
-        let lanes = 1 + usize::try_from(interleaving % 3).unwrap();
-        let mut builder = Runtime::builder().seed(interleaving).lanes(lanes);
-        let waits = Arc::new(Mutex::new(Rng::seeded(interleaving)));
-        for (name, arity) in [("one", Arity::One), ("many", Arity::Many)] {
-            builder = builder.handler(handler(name, arity, graph, &waits));
-        }
-        let runtime = builder.build().await.map_err(|error| error.to_string())?;
+        let runtime =
+            builder(graph, interleaving).build().await.map_err(|error| error.to_string())?;
         let document = Document::from_json(&graph.document()).map_err(|error| error.to_string())?;
         let published = runtime.publish_and_promote(document).await;
         published.map_err(|error| format!("not published: {error}"))?;
@@ -40,6 +35,17 @@ pub fn run(
         let _report = runtime.shutdown(Duration::from_secs(60)).await;
         Ok((outcome, states))
     })
+}
+
+/// A runtime with the handlers of a graph; `interleaving` decides lanes and sleeps.
+pub fn builder(graph: &Arc<Graph>, interleaving: u64) -> RuntimeBuilder {
+    let lanes = 1 + usize::try_from(interleaving % 3).unwrap();
+    let mut builder = Runtime::builder().seed(interleaving).lanes(lanes);
+    let waits = Arc::new(Mutex::new(Rng::seeded(interleaving)));
+    for (name, arity) in [("one", Arity::One), ("many", Arity::Many)] {
+        builder = builder.handler(handler(name, arity, graph, &waits));
+    }
+    builder
 }
 
 fn listed(states: &[StateView]) -> String {

@@ -2,10 +2,10 @@
 //!
 //! `HOTGRAPH_SOAK=1` runs ten times as many; `HOTGRAPH_NAIVE_SEED=<seed>` replays one and prints it.
 
-mod engine;
+pub mod engine;
 mod executor;
-mod generate;
-mod model;
+pub mod generate;
+pub mod model;
 mod outcome;
 mod scope;
 mod script;
@@ -64,13 +64,18 @@ fn naive_executor_agrees() {
 /// Runs the graph of a seed on both executors.
 fn agree(seed: u64, shares: &mut Shares) -> Result<(), String> {
     let graph = Arc::new(generate::graph(seed));
-    let naive = execute(&graph)?;
-    shares.add(&naive);
+    shares.add(&execute(&graph)?);
     let (outcome, states) = engine::run(&graph, seed.wrapping_mul(31))?;
-    same("states", naive_states(&naive), real_states(&states))?;
-    same("firings", naive_firings(&naive), real_firings(&graph, &states))?;
-    same("skips", naive_skips(&naive), real_skips(&outcome))?;
-    same("failures", naive_failures(&naive), real_failures(&outcome))?;
+    agrees(&graph, &outcome, &states)
+}
+
+/// Compares how a run ended with what the naive executor says of its graph.
+pub fn agrees(graph: &Graph, outcome: &Outcome, states: &[StateView]) -> Result<(), String> {
+    let naive = execute(graph)?;
+    same("states", naive_states(&naive), real_states(states))?;
+    same("firings", naive_firings(&naive), real_firings(graph, states))?;
+    same("skips", naive_skips(&naive), real_skips(outcome))?;
+    same("failures", naive_failures(&naive), real_failures(outcome))?;
     same("outputs", naive.outputs(), outcome.outputs.clone())?;
     let handled = naive_failures(&naive).iter().all(|(.., tolerated)| *tolerated);
     let status = if handled { RunStatus::Success } else { RunStatus::Failed };
