@@ -1,11 +1,13 @@
 //! Runs with a journal: what a crash leaves behind, and how they go on.
 
+mod altered;
 mod crash_points;
 mod cut;
 mod failing;
 mod failing_commands;
 mod faulty;
 mod fencing;
+mod flips;
 mod graphs;
 mod random;
 mod scenarios;
