@@ -9,6 +9,8 @@ mod faulty;
 mod fencing;
 mod flips;
 mod graphs;
+#[cfg(feature = "sqlite")]
+mod kills;
 mod random;
 mod scenarios;
 mod seen;

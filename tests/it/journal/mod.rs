@@ -5,7 +5,7 @@ mod commits;
 mod conformance;
 mod extremes;
 #[cfg(any(feature = "postgres-tls", feature = "sqlite"))]
-mod folder;
+pub mod folder;
 mod kinds;
 mod ownership;
 #[cfg(feature = "postgres")]
@@ -13,7 +13,7 @@ mod postgres;
 mod reading;
 mod rows;
 #[cfg(feature = "sqlite")]
-mod sqlite;
+pub mod sqlite;
 mod storage;
 mod subject;
 mod truncating;

@@ -1,6 +1,6 @@
 //! What becomes of a store in SQLite when something happens to it.
 
-mod child;
+pub mod child;
 mod damage;
 mod format;
 mod full;
