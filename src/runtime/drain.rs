@@ -103,7 +103,19 @@ impl Drain {
             Err(VersionError::VersionGone { .. }) => return Ok(()),
             order => drop(order?),
         }
-        while then == InFlight::Cancel {
+        if then == InFlight::Cancel {
+            return self.cancel_until_drained(&found).await;
+        }
+        match found.view().live {
+            0 => Ok(()),
+            live => Err(VersionError::InUse { graph, version, live, referenced_by: Vec::new() }),
+        }
+    }
+
+    /// Cancels runs until none is left.
+    async fn cancel_until_drained(&self, found: &Version) -> Result<(), VersionError> {
+        let (graph, version) = (self.versions.graph().clone(), self.version);
+        loop {
             // Others may start on it meanwhile, or it may be promoted: look again.
             tokio::select! {
                 biased;
@@ -116,11 +128,7 @@ impl Drain {
             if !labels.is_empty() {
                 return Err(VersionError::StillRouted { graph, version, labels });
             }
-            self.versions.inner().stop_runs(&graph, version, then);
-        }
-        match found.view().live {
-            0 => Ok(()),
-            live => Err(VersionError::InUse { graph, version, live, referenced_by: Vec::new() }),
+            self.versions.inner().stop_runs(&graph, version, InFlight::Cancel);
         }
     }
 

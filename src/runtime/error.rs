@@ -57,7 +57,7 @@ pub enum StartError {
         run: RunId,
         /// Why it does not go on.
         #[source]
-        reason: StrandedReason,
+        reason: Box<StrandedReason>,
     },
     /// The start cannot be put on record.
     #[error("graph `{graph}`: the start cannot be put on record")]

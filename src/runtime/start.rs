@@ -182,7 +182,10 @@ impl Start {
         let rows = rows.map_err(|source| StartError::Journal { graph: named.0.clone(), source })?;
         let Some(row) = rows.into_iter().next_back() else { return Ok(()) };
         let run = row.run;
-        let stranded = |reason| StartError::Stranded { graph: named.0.clone(), run, reason };
+        let stranded = |reason| {
+            let (graph, reason) = (named.0.clone(), Box::new(reason));
+            StartError::Stranded { graph, run, reason }
+        };
         match row.ended_at {
             Some(_) => self.inner.read_ended(keeper, row).await.map(drop).map_err(stranded),
             None => Err(stranded(self.inner.why_stranded(run))),

@@ -84,7 +84,11 @@ impl LaneArguments {
         };
         self.commits.under_way.push_back(Commit { written, batch, held });
         // Begun now, so that others can share it.
-        std::future::poll_fn(|cx| Poll::Ready(self.commits.poll_all(cx))).await;
+        std::future::poll_fn(|cx| {
+            self.commits.poll_all(cx);
+            Poll::Ready(())
+        })
+        .await;
         if self.commits.under_way.len() > UNDER_WAY {
             self.await_first().await;
         }

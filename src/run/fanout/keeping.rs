@@ -38,7 +38,7 @@ impl Lane {
     pub(super) fn keep_on(&mut self, mut keeping: Box<Keeping>, cx: &mut Context<'_>) {
         match keeping.fanout.draw(cx, AT_ONCE, &mut keeping.drawn) {
             After::More => self.tasks.push(Task::Keeping(keeping)),
-            After::Pending => self.stalled_keeping.push(keeping),
+            After::Pending => self.stalled_keeping.push(*keeping),
             After::End(end) => self.kept(*keeping, &end),
             // Nobody else draws from it.
             After::Gone => {}

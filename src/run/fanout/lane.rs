@@ -101,7 +101,7 @@ pub(crate) struct Lane {
     /// Streams that had nothing to give.
     pub(super) stalled: Vec<Drawing>,
     /// The same of fanouts that are kept before they start.
-    pub(super) stalled_keeping: Vec<Box<Keeping>>,
+    pub(super) stalled_keeping: Vec<Keeping>,
     /// What may go on when the batch is on record.
     pub(super) held: Vec<Task>,
     pub(super) parked: Slab<Parked>,
@@ -172,7 +172,7 @@ impl Lane {
 
     pub(super) fn take_stalled(&mut self) {
         self.tasks.extend(self.stalled.drain(..).map(|stalled| Task::Drawing(Box::new(stalled))));
-        self.tasks.extend(self.stalled_keeping.drain(..).map(Task::Keeping));
+        self.tasks.extend(self.stalled_keeping.drain(..).map(|one| Task::Keeping(Box::new(one))));
     }
 
     /// Whether the lane may start another attempt.
