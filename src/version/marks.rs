@@ -58,7 +58,10 @@ pub enum Approval {
 pub struct Marks {
     /// Whether it was approved.
     pub approval: Approval,
-    /// It was taken back, and takes no route until the mark is cleared.
+    /// A label has taken it back: no label takes it until the mark is cleared.
+    ///
+    /// Another label that has it keeps it, and goes on to lead there: whether it is bad there, too, is
+    /// for who owns that label to say.
     pub reverted: Option<Arc<Note>>,
     /// It must not retire.
     pub held: Option<Arc<Note>>,

@@ -47,7 +47,7 @@ pub enum VersionStatus {
 pub struct VersionInfo {
     /// Its number.
     pub number: VersionNumber,
-    /// Its status.
+    /// Its status. What is active or a canary can be reverted, too: another label has taken it back.
     pub status: VersionStatus,
     /// How many runs are pinned to it.
     pub live: u64,

@@ -108,6 +108,7 @@ fn rollback(
     Ok(activate(turn, graph, label, route, version))
 }
 
+/// Takes back a version on one label; the mark is for all of them, but those that have it keep it.
 fn revert(
     turn: &mut Turn<'_>,
     graph: &GraphName,

@@ -139,3 +139,28 @@ async fn a_version_that_was_published_is_not_promoted_on_any_label() {
     let none = runtime.start("g", Value::Null).await.unwrap_err();
     assert_eq!(none, StartError::NoActiveVersion("g".into()));
 }
+
+#[tokio::test]
+async fn a_version_that_one_label_takes_back_stays_on_another_that_has_it_and_goes_to_no_third() {
+    let runtime = runtime().await;
+    promoted(&runtime, 2).await;
+    let (versions, beta) = (runtime.versions("g"), runtime.versions("g").label("beta"));
+    beta.promote(1).await.unwrap();
+    beta.set_canary(2, Weight::percent(10)).await.unwrap();
+    beta.rollback(RollbackTarget::LastProven).by("ann").await.unwrap();
+    let taken_back = versions.get(2).unwrap();
+    assert_eq!(taken_back.marks.reverted.unwrap().by.as_deref(), Some("ann"));
+    let labels = vec!["default".into()];
+    assert_eq!(taken_back.status, VersionStatus::Active { labels }, "both are to be seen");
+    let run = runtime.start("g", Value::Null).await.unwrap();
+    assert_eq!(run.version().0, 2, "its starts go on");
+    for label in ["beta", "third"] {
+        let refused = versions.label(label).promote(2).await.unwrap_err();
+        assert!(matches!(refused, VersionError::Reverted { .. }), "{refused}");
+    }
+    versions.promote(1).await.unwrap();
+    let refused = versions.promote(2).await.unwrap_err();
+    assert!(matches!(refused, VersionError::Reverted { .. }), "it was given up: {refused}");
+    versions.clear_reverted(2).await.unwrap();
+    versions.promote(2).await.unwrap();
+}
