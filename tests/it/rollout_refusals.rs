@@ -48,6 +48,33 @@ async fn a_refusal_says_graph_label_and_version_before_why() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_plan_that_cannot_come_to_its_end_is_refused() {
+    let runtime = runtime(&[0, 1]).await;
+    let hold = |percent| Step::hold(Weight::percent(percent), 10 * SECOND);
+    let steps = || RolloutPlan::steps([hold(5), hold(5), hold(50)]).bake(5 * SECOND);
+    let late = |within: Duration| steps().promote_after(SECOND).deadline(within);
+    for (plan, why) in [
+        (steps().confirm_within(Duration::ZERO), "nobody can confirm it within 0 ms"),
+        (
+            RolloutPlan::steps([hold(5), hold(50), hold(20)]),
+            "step 3 has a smaller share than the one before it",
+        ),
+        (
+            late(36 * SECOND),
+            "its deadline of 36000 ms is over before it was held for 31000 ms and watched for 5000 ms",
+        ),
+        (
+            late(36 * SECOND).confirm_within(9 * SECOND),
+            "its deadline of 36000 ms is over before it was held for 31000 ms and watched for 9000 ms",
+        ),
+    ] {
+        let refused = runtime.versions("g").rollout(2, plan).await.unwrap_err();
+        assert_eq!(refused.to_string(), format!("{OF}the plan cannot be carried out: {why}"));
+    }
+    let _ = begin(&runtime, late(37 * SECOND)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_label_that_cools_down_says_for_how_long_and_an_unknown_version_is_told_before() {
     let runtime = runtime(&[0, 1]).await;
     let versions = runtime.versions("g");

@@ -74,7 +74,7 @@ impl RolloutPlan {
         Self::steps([])
     }
 
-    /// Gives the version a growing share of the starts, then waits for a promotion by hand.
+    /// Gives the version a share of the starts that never shrinks, then waits for a promotion by hand.
     ///
     /// Without any step it is [`blue_green`](Self::blue_green).
     pub fn steps(steps: impl IntoIterator<Item = Step>) -> Self {
@@ -116,7 +116,7 @@ impl RolloutPlan {
     }
 
     /// Takes the version back, promoted or not, if the rollout does not complete within this time;
-    /// never, unless set.
+    /// never, unless set. It has to leave time for every hold, and for the bake or the confirmation.
     pub const fn deadline(mut self, time: Duration) -> Self {
         self.deadline = Some(time);
         self
@@ -149,12 +149,35 @@ impl RolloutPlan {
     pub(crate) fn problem(&self) -> Option<String> {
         let wrong = |gate: &NamedGate| Some(format!("{}: {}", gate.name, gate.gate.problem()?));
         let gate = self.gates.iter().find_map(wrong);
-        let late = self.deadline.filter(|deadline| *deadline <= self.bake);
-        gate.or_else(|| {
-            let deadline = late?.as_millis();
-            let bake = self.bake.as_millis();
-            Some(format!("its deadline of {deadline} ms is over before it has baked for {bake} ms"))
-        })
+        gate.or_else(|| self.shrinking()).or_else(|| self.untimely())
+    }
+
+    /// A step back would take starts from the version that have met it.
+    fn shrinking(&self) -> Option<String> {
+        let smaller = self.steps.windows(2).position(|pair| pair[1].weight < pair[0].weight);
+        // People count from one.
+        smaller.map(|at| format!("step {} has a smaller share than the one before it", at + 2))
+    }
+
+    /// What no rollout has the time for.
+    fn untimely(&self) -> Option<String> {
+        if self.confirm_within == Some(Duration::ZERO) {
+            return Some("nobody can confirm it within 0 ms".to_owned());
+        }
+        let holds = self.steps.iter().filter_map(|step| match step.hold {
+            Hold::Time(time) => Some(time),
+            Hold::Runs(_) | Hold::Manual => None,
+        });
+        let promoted =
+            holds.chain(self.promote_after).fold(Duration::ZERO, Duration::saturating_add);
+        let watched = self.bake.max(self.confirm_within.unwrap_or_default());
+        let least = promoted.saturating_add(watched);
+        let late = self.deadline.filter(|deadline| *deadline <= least)?.as_millis();
+        let (promoted, watched) = (promoted.as_millis(), watched.as_millis());
+        Some(format!(
+            "its deadline of {late} ms is over before it was held for {promoted} ms and watched for \
+             {watched} ms"
+        ))
     }
 
     pub(crate) const fn interval(&self) -> Duration {
