@@ -38,20 +38,27 @@ pub(super) fn publish(turn: &mut Turn<'_>, new: &NewVersion) -> Result<Done, Ver
     turn.set_secrets(&graph, &new.secrets);
     done.created = known.is_none();
     if done.created {
-        collect(turn, &graph);
+        let was_full = turn.retention.is_full(&route);
+        // What was to be given up may have been pinned since: nothing was closed then, and the turn
+        // can still be refused.
+        if collect(turn, &graph) == 0 && was_full {
+            return Err(full(turn, &graph, &route));
+        }
     }
     Ok(done)
 }
 
-/// Retires the versions that retention gives up.
-pub(super) fn collect(turn: &mut Turn<'_>, graph: &GraphName) {
+/// Retires the versions that retention gives up; says how many.
+pub(super) fn collect(turn: &mut Turn<'_>, graph: &GraphName) -> usize {
+    let mut retired = 0;
     for version in turn.retention.gives_up(turn.draft(), graph, turn.note.at) {
         // Starts that still see the old routing would find the gate closed, and have to wait.
         if !turn.was_routed(graph, version) {
             // A start may have pinned it a moment ago: it is looked at again next time.
-            let _ = turn.retire(graph, version);
+            retired += usize::from(turn.retire(graph, version).is_ok());
         }
     }
+    retired
 }
 
 fn check_expectations(
@@ -125,10 +132,15 @@ fn check_room(turn: &Turn<'_>, graph: &GraphName, route: &Route) -> Result<(), V
     if !is_full || !retention.gives_up(turn.draft(), graph, turn.note.at).is_empty() {
         return Ok(());
     }
-    let (graph, limit) = (graph.clone(), retention.hard_limit);
+    Err(full(turn, graph, route))
+}
+
+/// What stands in the way of another version.
+fn full(turn: &Turn<'_>, graph: &GraphName, route: &Route) -> VersionError {
+    let (graph, limit) = (graph.clone(), turn.retention.hard_limit);
     let blocked = route.versions.keys().map(|version| blocker(turn, &graph, *version));
     let blocked = blocked.collect();
-    Err(VersionError::TooManyVersions { graph, limit, blocked })
+    VersionError::TooManyVersions { graph, limit, blocked }
 }
 
 fn blocker(turn: &Turn<'_>, graph: &GraphName, version: VersionNumber) -> Blocker {

@@ -333,6 +333,32 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
+#[test]
+fn a_pin_that_comes_while_a_full_graph_is_published_does_not_make_room_for_one_too_many() {
+    let mut world = World::new();
+    let retention = Retention::default().keep_last(1).keep_proven(0).soft_limit(1).hard_limit(2);
+    world.lineages = Lineages::new(retention);
+    let publish = |content| change(&Op::Publish { content, promote: false });
+    world.execute(publish(1), 0).unwrap();
+    world.execute(publish(2), 0).unwrap();
+    for turn in 3..2_000_u64 {
+        let route = world.seen.route(&graph()).unwrap();
+        let oldest = route.versions.values().next().unwrap().version.clone();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    drop(Pin::of(&oldest));
+                }
+            });
+            // It is refused if the pin is seen at all.
+            let _ = world.execute(publish(u8::try_from(turn % 250).unwrap() + 3), 0);
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        assert!(world.seen.route(&graph()).unwrap().versions.size() <= 2);
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
 
