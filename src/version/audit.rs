@@ -9,7 +9,7 @@ use super::error::VersionError;
 use super::marks::Note;
 use super::rollout::RolloutError;
 use super::routing::{Routing, RoutingChange};
-use crate::id::GraphName;
+use crate::id::{GraphName, VersionNumber};
 
 /// How many records are kept; older ones are only kept as what they add up to.
 ///
@@ -30,6 +30,8 @@ pub struct AuditRecord {
     pub graphs: Vec<GraphName>,
     /// What it was, in words.
     pub command: String,
+    /// The version that it came to and does not name: what a publish made, what a rollback leads to.
+    pub version: Option<VersionNumber>,
     /// What it changed, or why it was refused.
     pub outcome: Result<Arc<[RoutingChange]>, Refusal>,
     /// The revision of the routing before it.
@@ -52,10 +54,21 @@ impl AuditRecord {
             request_id: terms.request_id.clone(),
             graphs: change.graphs(),
             command: change.to_string(),
+            version: None,
             outcome,
             revision_before,
             revision_after,
         }
+    }
+
+    /// The same record of a command that came to a version.
+    pub(crate) fn about(mut self, version: Option<VersionNumber>) -> Self {
+        let names = |version: &VersionNumber| {
+            let name = version.to_string();
+            self.command.split(' ').any(|word| word == name)
+        };
+        self.version = version.filter(|version| !names(version));
+        self
     }
 }
 
@@ -101,13 +114,14 @@ impl From<Refusal> for RolloutError {
 
 impl fmt::Display for AuditRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seq, note, command, revision_before, revision_after, .. } = self;
+        let Self { seq, note, command, version, revision_before, revision_after, .. } = self;
+        let (at, version) = (note.at, version.map_or_else(String::new, |it| format!(" -> {it}")));
         let (outcome, why) = match &self.outcome {
             Err(error) => ("refused".to_owned(), format!(": {error}")),
             Ok(_) if revision_before == revision_after => ("no change".to_owned(), String::new()),
             Ok(_) => (format!("revision {revision_after}"), String::new()),
         };
-        let told = format!("#{seq} [{outcome}] {command} {note}{why}");
+        let told = format!("#{seq} {at} [{outcome}] {command}{version} {note}{why}");
         // A reason, or a report inside an error, may have several lines.
         let lines: Vec<_> = told.lines().map(str::trim).collect();
         f.write_str(&lines.join(" "))

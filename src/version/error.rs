@@ -130,22 +130,28 @@ pub enum VersionError {
         state: &'static str,
     },
     /// The label takes no version that is BREAKING for callers of its active one.
-    #[error("label `{label}` of graph `{graph}` takes no breaking version: {report}")]
+    #[error("label `{label}` of graph `{graph}` takes no breaking version{}: {report}", unmade(*version))]
     BreakingRejected {
         /// The graph.
         graph: GraphName,
         /// The label.
         label: LabelName,
+        /// The version; `None` if the graph was not published, as it could not be promoted. The report
+        /// has the number that it would have got.
+        version: Option<VersionNumber>,
         /// What is breaking.
         report: Arc<CompatibilityReport>,
     },
     /// The label takes such a version only when it is approved.
-    #[error("label `{label}` of graph `{graph}` asks for an approval: {report}")]
+    #[error("label `{label}` of graph `{graph}` asks for an approval{}: {report}", unmade(*version))]
     ApprovalRequired {
         /// The graph.
         graph: GraphName,
         /// The label.
         label: LabelName,
+        /// The version to approve; `None` if the graph was not published, as it could not be promoted:
+        /// publish it alone. The report has the number that it would have got.
+        version: Option<VersionNumber>,
         /// What an approval is asked for.
         report: Arc<CompatibilityReport>,
     },
@@ -225,7 +231,10 @@ pub enum VersionError {
         graph: GraphName,
     },
     /// The graph has as many versions as it may, and retention gives up none.
-    #[error("graph `{graph}` has {limit} versions, and none of them can be given up")]
+    #[error(
+        "graph `{graph}` has {limit} versions, and none of them can be given up{}",
+        stay(blocked)
+    )]
     TooManyVersions {
         /// The graph.
         graph: GraphName,
@@ -300,6 +309,37 @@ pub enum Blocking {
     Fallback(LabelName),
     /// It is one of the latest, or of the latest proven ones.
     Kept,
+}
+
+impl fmt::Display for Blocking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Routed => f.write_str("a label leads to it"),
+            Self::Live(live) => f.write_str(&users(*live, &[])),
+            Self::Held => f.write_str("it is held"),
+            Self::ReferencedBy(graph, version) => {
+                write!(f, "a node of `{graph}` {version} runs it")
+            }
+            Self::Fallback(label) => write!(f, "the rollout of `{label}` would go back to it"),
+            Self::Kept => f.write_str("it is one of the latest"),
+        }
+    }
+}
+
+/// How many of the versions in the way a message names; the error has them all.
+const NAMED: usize = 5;
+
+fn stay(blocked: &[Blocker]) -> String {
+    let named = blocked.iter().take(NAMED);
+    let mut text: String = named.map(|one| format!("; {}: {}", one.version, one.why)).collect();
+    if let Some(more @ 1..) = blocked.len().checked_sub(NAMED) {
+        text.push_str(&format!("; and {more} more"));
+    }
+    text
+}
+
+fn unmade(version: Option<VersionNumber>) -> &'static str {
+    if version.is_none() { " (it is not published; publish it without promoting it)" } else { "" }
 }
 
 fn named(labels: &[LabelName]) -> String {

@@ -264,6 +264,7 @@ impl Lineages {
                 let after = settled.snapshot.revision();
                 let outcome = Ok(settled.changes.clone());
                 let record = AuditRecord::of(command, note, outcome, [before, after]);
+                let record = record.about(done.version);
                 let answer = Ok(Done { revision: after, ..done });
                 Decided { record, settled: Some(settled), answer, asked: None }
             }

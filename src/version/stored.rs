@@ -128,6 +128,7 @@ impl Restored {
         let StoredTurn { note, request, graphs, command, outcome, revisions, .. } = turn;
         let [revision_before, revision_after] = revisions;
         let request_id = request.as_ref().map(|(id, _)| id.clone());
+        let version = outcome.as_ref().ok().and_then(|(_, done)| done.version);
         let (outcome, answer) = match outcome {
             Ok((changes, done)) => {
                 let mut made = turn.made;
@@ -147,16 +148,18 @@ impl Restored {
         };
         self.see_rollout(turn.rollout);
         self.answered.extend(request.map(|(id, asked)| (id, asked, answer)));
-        self.audit.append(AuditRecord {
+        let record = AuditRecord {
             seq: 0,
             note,
             request_id,
             graphs,
             command,
+            version: None,
             outcome,
             revision_before,
             revision_after,
-        });
+        };
+        self.audit.append(record.about(version));
         Ok(())
     }
 

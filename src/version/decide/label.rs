@@ -329,13 +329,17 @@ fn check_policy(
     }
     let Some(report) = asked(turn.route(&graph)?, route, version) else { return Ok(()) };
     if route.policy.reject_breaking && report.callers == Compatibility::Breaking {
-        return Err(VersionError::BreakingRejected { graph, label, report });
+        let version = Some(version);
+        return Err(VersionError::BreakingRejected { graph, label, version, report });
     }
     let is_asked = route.policy.require_approval.is_some_and(|level| report.callers >= level);
     match entry.marks.approval {
         Approval::Approved(_) => Ok(()),
         _ if !is_asked => Ok(()),
-        _ => Err(VersionError::ApprovalRequired { graph, label, report }),
+        _ => {
+            let version = Some(version);
+            Err(VersionError::ApprovalRequired { graph, label, version, report })
+        }
     }
 }
 

@@ -33,7 +33,9 @@ pub(super) fn publish(turn: &mut Turn<'_>, new: &NewVersion) -> Result<Done, Ver
     let is_active = route.default.active == Some(version);
     // Starts of a revoked version are refused: it would be no answer that it is active.
     if new.promote && (!is_active || turn.draft().is_revoked(&graph, version)) {
-        done = label::promote(turn, &graph, &LabelName::default(), version)?;
+        let promoted = label::promote(turn, &graph, &LabelName::default(), version);
+        done =
+            promoted.map_err(|refused| if known.is_none() { unmade(refused) } else { refused })?;
     }
     turn.set_secrets(&graph, &new.secrets);
     done.created = known.is_none();
@@ -46,6 +48,16 @@ pub(super) fn publish(turn: &mut Turn<'_>, new: &NewVersion) -> Result<Done, Ver
         }
     }
     Ok(done)
+}
+
+/// The refusal of a promotion, of a version that there will not be.
+fn unmade(mut refused: VersionError) -> VersionError {
+    if let VersionError::ApprovalRequired { version, .. }
+    | VersionError::BreakingRejected { version, .. } = &mut refused
+    {
+        *version = None;
+    }
+    refused
 }
 
 /// Retires the versions that retention gives up; says how many.

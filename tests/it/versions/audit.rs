@@ -1,11 +1,13 @@
 //! Every command is on record, and the accepted ones add up to the routing.
 
+use std::time::Duration;
+
 use hotgraph::{
     AuditQuery, Compatibility, LabelPolicy, RollbackTarget, RolloutPlan, RoutingChange,
     VersionNumber, Weight,
 };
 
-use super::{graph, numbered, promoted, runtime};
+use super::{graph, numbered, promoted, runtime, timed};
 
 #[tokio::test]
 async fn accepted_and_refused_commands_are_on_record() {
@@ -40,9 +42,11 @@ async fn accepted_and_refused_commands_are_on_record() {
 
 #[tokio::test]
 async fn a_record_is_one_line_for_people() {
-    let runtime = runtime().await;
+    let (runtime, clock) = timed().await;
     let versions = runtime.versions("g");
     promoted(&runtime, 2).await;
+    // The last second of February in a leap year.
+    clock.advance(Duration::from_millis(1_709_251_199_250));
     versions.hold(1).by("ann").reason("for the\nauditors").await.unwrap();
     versions.promote(9).by("bob").await.unwrap_err();
     runtime.publish(numbered(2)).await.unwrap();
@@ -52,14 +56,18 @@ async fn a_record_is_one_line_for_people() {
     let records = runtime.audit(&AuditQuery::default());
     let lines: Vec<_> = records.iter().map(ToString::to_string).collect();
     let told = [
-        "#2 [revision 2] publish and promote default/g by nobody named",
-        "#3 [revision 3] hold version v1 of default/g by ann, because: for the auditors",
-        "#4 [refused] promote v9 on default/g:default by bob: graph `default/g` has no version v9",
-        "#5 [no change] publish default/g by nobody named",
+        "#2 1970-01-01T00:00:00.000Z [revision 2] publish and promote default/g -> v2 by nobody named",
+        "#3 2024-02-29T23:59:59.250Z [revision 3] hold version v1 of default/g by ann, because: for the auditors",
+        "#4 2024-02-29T23:59:59.250Z [refused] promote v9 on default/g:default by bob: graph `default/g` has no version v9",
+        "#5 2024-02-29T23:59:59.250Z [no change] publish default/g -> v2 by nobody named",
     ];
     assert_eq!(lines[1..5], told);
     assert!(lines.iter().all(|line| line.lines().count() == 1), "{lines:#?}");
     assert!(lines[7].contains("takes no breaking version: v2 -> v1"), "{}", lines[7]);
+    versions.rollback(RollbackTarget::Previous).by("ann").await.unwrap();
+    let back = runtime.audit(&AuditQuery::default()).pop().unwrap();
+    assert_eq!(back.version, Some(VersionNumber(1)));
+    assert!(back.to_string().contains("rollback to Previous on default/g:default -> v1 by ann"));
 }
 
 #[tokio::test]

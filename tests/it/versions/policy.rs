@@ -60,6 +60,19 @@ async fn a_version_waits_in_the_queue_until_it_is_approved() {
     let asked = refused(&runtime, versions.promote(3)).await;
     assert!(matches!(asked, VersionError::ApprovalRequired { .. }), "{asked}");
     assert_eq!(pending(&runtime), [3]);
+    let unmade = runtime.publish_and_promote(breaking().result("renamed").build()).await;
+    let unmade = unmade.unwrap_err();
+    let PublishError::Version(VersionError::ApprovalRequired { version: None, .. }) = &unmade
+    else {
+        panic!("there is no version to approve: {unmade:?}")
+    };
+    let text = "asks for an approval (it is not published; publish it without promoting it)";
+    assert!(unmade.to_string().contains(text), "{unmade}");
+    let made = runtime.publish_and_promote(breaking().build()).await.unwrap_err();
+    let PublishError::Version(VersionError::ApprovalRequired { version, .. }) = &made else {
+        panic!("{made:?}")
+    };
+    assert_eq!(*version, Some(3.into()));
     versions.approve(3).by("ann").reason("callers were told").await.unwrap();
     assert!(pending(&runtime).is_empty(), "approving empties the queue");
     versions.promote(3).await.unwrap();

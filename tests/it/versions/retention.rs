@@ -95,6 +95,8 @@ async fn above_the_soft_limit_age_does_not_count_and_the_hard_one_refuses() {
         panic!("{full}")
     };
     let why: Vec<_> = blocked.iter().map(|blocker| format!("{blocker:?}")).collect();
+    let text = "; v2: it is held; v3: it is held; v4: a label leads to it";
+    assert!(full.to_string().ends_with(text), "{full}");
     assert!(why[0].contains("v2, why: Held") && why[2].contains("v4, why: Routed"), "{why:?}");
     assert_eq!(runtime.routing(), before);
     // What is there already is no new version, and other graphs have room.
