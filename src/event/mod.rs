@@ -86,6 +86,14 @@ pub enum EventKind {
     /// It comes once each time the version loses its last route. Runs that start on it later, by its
     /// number, bring no other one.
     Drained,
+    /// A publish has left the graph with more versions than the soft limit of its retention: those that
+    /// stay are in use, held, or kept in another way. The hard limit refuses a publish.
+    ManyVersions {
+        /// How many versions there are.
+        versions: usize,
+        /// How many there should be at most.
+        soft_limit: usize,
+    },
     /// A rollout of the version is in another phase, or was paused or resumed.
     Rollout(Box<RolloutEvent>),
 }

@@ -1,5 +1,6 @@
 //! The actor that owns the lineages and swaps the snapshot.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -9,10 +10,11 @@ use super::message::RegistryMessage;
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::event::{EventKind, RoutingEvent, RuntimeBus};
+use crate::id::GraphName;
 use crate::journal::{Patience, StreamLog};
 use crate::version::{
-    Answer, Command, Decided, Lineages, Refusal, Restored, Retention, StoredTurn, Turned, Version,
-    VersionError,
+    Answer, Change, Command, Decided, Lineages, Refusal, Restored, Retention, StoredTurn, Terms,
+    Turned, Version, VersionError,
 };
 
 /// The registry's actor.
@@ -36,6 +38,8 @@ pub(crate) struct RegistryState {
     shared: Arc<Shared>,
     lineages: Lineages,
     drains: Drains,
+    /// Graphs of which a version has drained: retention has not looked at them since.
+    drained: BTreeSet<GraphName>,
     /// Where commands are put on record before they take effect, if they are.
     log: Option<Arc<StreamLog>>,
 }
@@ -51,7 +55,8 @@ impl Actor for RegistryActor {
         RegistryArguments { clock, bus, shared, restored, log, retention }: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         let lineages = Lineages::restore(&restored, retention);
-        Ok(RegistryState { clock, bus, shared, lineages, drains: Drains::default(), log })
+        let (drains, drained) = Default::default();
+        Ok(RegistryState { clock, bus, shared, lineages, drains, drained, log })
     }
 
     async fn handle(
@@ -73,6 +78,10 @@ impl Actor for RegistryActor {
                 let _ = reply.send(state.lineages.recall(&command));
             }
             RegistryMessage::Drained(version) => state.drains.go_on(version, &myself),
+        }
+        // After the answer: whoever gave a command does not wait for this.
+        while let Some(graph) = state.drained.pop_first() {
+            state.collect(graph, &myself).await;
         }
         Ok(())
     }
@@ -113,12 +122,38 @@ impl RegistryState {
         let answer = self.lineages.take_effect(command, *decided, &mut audit, swap);
         audit.since(told).for_each(|record| bus.tell_record(record));
         drop(audit);
+        if answer.as_ref().is_ok_and(|done| done.created) {
+            command.change.graphs().into_iter().for_each(|graph| self.warn(graph));
+        }
         let drained = self.drains.begin(unrouted, myself);
         self.tell_drained(drained);
         answer
     }
 
-    fn tell_drained(&self, versions: Vec<Arc<Version>>) {
+    /// Retires what retention gives up since a version has drained; it is a command like others, on
+    /// record if it does anything.
+    async fn collect(&mut self, graph: GraphName, myself: &ActorRef<RegistryMessage>) {
+        if self.lineages.gives_up(&graph, self.clock.now()) {
+            let (by, reason) = (Some("retention".into()), Some("a version has drained".into()));
+            let terms = Terms { by, reason, ..Terms::default() };
+            let collect = Command { change: Change::Collect { graph }, terms };
+            // What cannot be put on record is given up another time.
+            let _ = self.execute(&collect, None, myself).await;
+        }
+    }
+
+    /// Tells who watches that a graph has more versions than it should have.
+    fn warn(&self, graph: GraphName) {
+        let Some((versions, soft_limit)) = self.lineages.surplus(&graph) else { return };
+        if self.bus.is_watched() {
+            let warning = EventKind::ManyVersions { versions, soft_limit };
+            self.bus.send(self.clock.now(), graph, None, warning);
+        }
+    }
+
+    fn tell_drained(&mut self, versions: Vec<Arc<Version>>) {
+        let graphs = versions.iter().map(|version| version.manifest().graph.clone());
+        self.drained.extend(graphs);
         if self.bus.is_watched() {
             for version in versions {
                 let (graph, number) = (version.manifest().graph.clone(), version.number());

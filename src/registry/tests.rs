@@ -44,7 +44,7 @@ fn roll_back(version: u64) -> Change {
 
 fn retire(version: u64) -> Change {
     let version = VersionNumber(version);
-    Change::OnVersion { graph: graph(), version, change: VersionChange::Retire }
+    Change::OnVersion { graph: graph(), version, change: VersionChange::Retire(Arc::default()) }
 }
 
 /// Whether the suite asks for its full counts.

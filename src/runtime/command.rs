@@ -5,12 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Inner;
-use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 use crate::run::Run;
 use crate::version::{
     self, Change, Done, InFlight, LabelChange, Snapshot, Terms, Version, VersionChange,
     VersionError,
 };
+
+/// How many runs a refusal names.
+const NAMED: usize = 20;
 
 /// A command on versions; awaiting it carries it out, in one step that nobody sees half of.
 ///
@@ -88,7 +91,12 @@ impl<T> Command<T> {
     }
 
     async fn carry_out(self) -> Result<T, VersionError> {
-        let Self { inner, change, terms, give } = self;
+        let Self { inner, mut change, terms, give } = self;
+        if let Change::OnVersion { graph, version, change: VersionChange::Retire(blockers) } =
+            &mut change
+        {
+            *blockers = inner.first_blockers(graph, *version).into();
+        }
         let stops = Stops::of(&change);
         let is_removal = matches!(&change, Change::OnLabel { change: LabelChange::Remove, .. });
         let done = inner.registry.execute(version::Command { change, terms }).await?;
@@ -196,6 +204,29 @@ impl Inner {
         let runs = self.runs.iter().filter(|run| run.version() == version);
         let runs = runs.filter(|run| run.graph() == graph && !run.is_ended());
         runs.map(|run| run.clone()).collect()
+    }
+
+    /// A page of them, by their ids.
+    pub(super) fn blockers_of(
+        &self,
+        graph: &GraphName,
+        version: VersionNumber,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Vec<Run> {
+        let mut runs = self.live_runs_of(graph, version);
+        runs.retain(|run| after.is_none_or(|after| run.id() > after));
+        runs.sort_unstable_by_key(Run::id);
+        runs.truncate(limit);
+        runs
+    }
+
+    /// The runs that a refusal names; nobody looks for them if nothing is pinned to the version.
+    pub(super) fn first_blockers(&self, graph: &GraphName, version: VersionNumber) -> Vec<RunId> {
+        let snapshot = self.registry.snapshot();
+        let is_pinned = snapshot.version(graph, version).is_some_and(|it| it.view().live > 0);
+        let runs = is_pinned.then(|| self.blockers_of(graph, version, None, NAMED));
+        runs.unwrap_or_default().iter().map(Run::id).collect()
     }
 
     /// Stops the runs of a version, but for those that came by a label that still leads to it.

@@ -108,7 +108,11 @@ impl Drain {
         }
         match found.view().live {
             0 => Ok(()),
-            live => Err(VersionError::InUse { graph, version, live, referenced_by: Vec::new() }),
+            live => {
+                let blockers = self.versions.inner().first_blockers(&graph, version);
+                let referenced_by = Vec::new();
+                Err(VersionError::InUse { graph, version, live, blockers, referenced_by })
+            }
         }
     }
 

@@ -206,11 +206,7 @@ impl Versions {
         after: Option<RunId>,
         limit: usize,
     ) -> Vec<Run> {
-        let mut runs = self.runs(version);
-        runs.retain(|run| after.is_none_or(|after| run.id() > after));
-        runs.sort_unstable_by_key(Run::id);
-        runs.truncate(limit);
-        runs
+        self.inner.blockers_of(&self.graph, version.into(), after, limit)
     }
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
@@ -321,7 +317,7 @@ impl Versions {
     /// Refused while a label leads to it, it is held, a run is pinned to it, or a version of another
     /// graph runs it.
     pub fn retire(&self, version: impl Into<VersionNumber>) -> Command {
-        self.on_version(version.into(), VersionChange::Retire)
+        self.on_version(version.into(), VersionChange::Retire(Arc::default()))
     }
 
     /// Stops a version at once: nothing starts on it any more, its runs are cancelled.
@@ -379,7 +375,8 @@ impl Versions {
         Command::accepted(&self.inner, Change::Judge { graph, from, to, level })
     }
 
-    /// Retires what [`Retention`](crate::version::Retention) gives up; publishing does the same.
+    /// Retires what [`Retention`](crate::version::Retention) gives up; publishing does the same, and
+    /// so does the registry when a version has drained.
     pub fn collect(&self) -> Command {
         Command::accepted(&self.inner, Change::Collect { graph: self.graph.clone() })
     }

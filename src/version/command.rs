@@ -15,7 +15,7 @@ use super::secrets::GraphSecrets;
 use super::stored::StoredRollout;
 use crate::clock::Timestamp;
 use crate::graph::{Compatibility, Plan};
-use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 
 /// A command, who gave it, and what it is only carried out under.
 #[derive(Clone, Debug)]
@@ -115,7 +115,8 @@ pub(crate) struct RolloutChange {
 /// What is done with a version.
 #[derive(Clone, Debug)]
 pub(crate) enum VersionChange {
-    Retire,
+    /// The runs that were in the way when it was asked for, the first ones: a refusal names them.
+    Retire(Arc<[RunId]>),
     Revoke,
     /// Its time to drain is up: what happens to the runs in the way, once that is on record.
     Drain(InFlight),
@@ -276,7 +277,7 @@ impl fmt::Display for RolloutChange {
 impl fmt::Display for VersionChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Retire => f.write_str("retire"),
+            Self::Retire(_) => f.write_str("retire"),
             Self::Revoke => f.write_str("revoke"),
             Self::Drain(in_flight) => {
                 write!(f, "drain, {} the runs in the way, of", in_flight.word())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::compatibility::CompatibilityReport;
 use super::marks::Note;
 use super::rollback::Considered;
-use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 
 /// Why a command on versions was refused; nothing has changed but the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -174,6 +174,10 @@ pub enum VersionError {
         version: VersionNumber,
         /// How many runs are pinned to it.
         live: u64,
+        /// The first 20 of them by their ids; `Versions::blockers` has them by the page.
+        ///
+        /// One that is being started or ended at that moment may be missing.
+        blockers: Vec<RunId>,
         /// The versions whose nodes run it.
         referenced_by: Vec<(GraphName, VersionNumber)>,
     },

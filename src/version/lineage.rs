@@ -225,6 +225,18 @@ impl Lineages {
         answer
     }
 
+    /// Whether retention would give up a version of a graph.
+    pub(crate) fn gives_up(&self, graph: &GraphName, now: Timestamp) -> bool {
+        !self.retention.gives_up(&self.snapshot, graph, now).is_empty()
+    }
+
+    /// How many versions a graph has and should have at most, if it has more.
+    pub(crate) fn surplus(&self, graph: &GraphName) -> Option<(usize, usize)> {
+        let versions = self.snapshot.route(graph)?.versions.size();
+        let soft_limit = self.retention.soft_limit;
+        (versions > soft_limit).then_some((versions, soft_limit))
+    }
+
     /// Gives up a command that cannot be put on record: nothing has changed.
     pub(crate) fn give_up(&self, decided: &Decided) {
         let changes = decided.settled.iter().flat_map(|settled| settled.changes.iter());

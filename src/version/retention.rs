@@ -11,7 +11,7 @@ use crate::id::{GraphName, VersionNumber};
 /// Which versions a graph keeps beyond those that are routed to, in use, held or depended on, or that
 /// a rollout which bakes would go back to.
 ///
-/// Retention gives up the others when a graph is published, and on request.
+/// Retention gives up the others when a graph is published, when a version has drained, and on request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
@@ -22,7 +22,8 @@ pub struct Retention {
     /// How long a version is kept after it lost its last route, or was published if it never had
     /// one; 24 hours unless set.
     pub min_age: Duration,
-    /// Above so many versions `min_age` does not count; 200 unless set.
+    /// Above so many versions `min_age` does not count, and each publish gives a
+    /// [`ManyVersions`](crate::EventKind::ManyVersions); 200 unless set.
     pub soft_limit: usize,
     /// So many versions a graph may have; 256 unless set.
     pub hard_limit: usize,

@@ -31,6 +31,9 @@ pub enum VersionStatus {
     Draining {
         /// How many.
         live: u64,
+        /// When it lost its last route: the oldest of them are older, as they came by it. A start
+        /// reads no clock, so how much older is not known.
+        since: Timestamp,
     },
     /// It was superseded, and no run is pinned to it.
     Drained {
@@ -110,6 +113,6 @@ fn status(entry: &Entry, route: &Route, live: u64) -> VersionStatus {
         (Some(canary), _) => canary,
         (None, None) => VersionStatus::Staged,
         (None, Some(since)) if live == 0 => VersionStatus::Drained { since },
-        (None, Some(_)) => VersionStatus::Draining { live },
+        (None, Some(since)) => VersionStatus::Draining { live, since },
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::graph::Compatibility;
-use crate::id::{GraphName, VersionNumber};
+use crate::id::{GraphName, RunId, VersionNumber};
 use crate::version::command::{Done, VersionChange};
 use crate::version::compatibility::CompatibilityReport;
 use crate::version::error::VersionError;
@@ -24,7 +24,7 @@ pub(super) fn decide(
     };
     let note = turn.note.clone();
     match change {
-        VersionChange::Retire => retire(turn, graph, version, &marks)?,
+        VersionChange::Retire(blockers) => retire(turn, graph, version, &marks, blockers)?,
         VersionChange::Revoke if marks.revoked.is_some() => return illegal("revoked"),
         VersionChange::Revoke => revoke(turn, graph, version),
         VersionChange::Drain(_) => {
@@ -68,6 +68,7 @@ fn retire(
     graph: &GraphName,
     version: VersionNumber,
     marks: &Marks,
+    blockers: &[RunId],
 ) -> Result<(), VersionError> {
     let route = turn.route(graph)?;
     let labels = route.leading_to(version);
@@ -79,14 +80,16 @@ fn retire(
     if let Some(note) = marks.held.clone() {
         return Err(VersionError::Held { graph: name, version, note });
     }
+    let blockers = blockers.to_vec();
     if !referenced_by.is_empty() {
         let live = turn.entry(graph, version)?.version.view().live;
-        return Err(VersionError::InUse { graph: name, version, live, referenced_by });
+        return Err(VersionError::InUse { graph: name, version, live, blockers, referenced_by });
     }
     turn.retire(graph, version).map_err(|live| VersionError::InUse {
         graph: name,
         version,
         live,
+        blockers,
         referenced_by,
     })
 }

@@ -168,7 +168,7 @@ fn change(op: &Op) -> Change {
             Change::OnVersion { graph: graph(), version: number(v), change }
         }
         Op::Retire(v) => {
-            let change = VersionChange::Retire;
+            let change = VersionChange::Retire(Arc::default());
             Change::OnVersion { graph: graph(), version: number(v), change }
         }
         Op::Start { .. } | Op::End(_) | Op::Tick(_) => unreachable!("these are no commands"),

@@ -147,7 +147,7 @@ async fn a_run_stays_on_its_version_across_a_restart_and_a_publish() {
     let Decision { version, .. } = run.decision().clone();
     assert_eq!((run.version(), version), (VersionNumber(1), VersionNumber(1)));
     let status = second.versions("g").get(1).unwrap().status;
-    assert_eq!(status, VersionStatus::Draining { live: 1 });
+    assert!(matches!(status, VersionStatus::Draining { live: 1, .. }), "{status:?}");
     assert_eq!(output(run).await, 1);
     assert_eq!(output(second.start("g", Value::Null).await.unwrap()).await, 2);
 }

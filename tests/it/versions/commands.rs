@@ -19,9 +19,11 @@ async fn a_version_goes_from_staged_to_retired() {
     let run = held(&runtime, 1).await;
     versions.promote(2).await.unwrap();
     assert_eq!(status(&runtime, 2), VersionStatus::Active { labels: vec!["default".into()] });
-    assert_eq!(status(&runtime, 1), VersionStatus::Draining { live: 1 });
+    let since = runtime.versions("g").get(1).unwrap().marks.unrouted_at.unwrap();
+    assert_eq!(status(&runtime, 1), VersionStatus::Draining { live: 1, since });
     let gone = refused(&runtime, versions.retire(1)).await;
-    assert!(matches!(gone, VersionError::InUse { live: 1, .. }), "{gone}");
+    let VersionError::InUse { live: 1, blockers, .. } = &gone else { panic!("{gone}") };
+    assert_eq!(*blockers, [run.id()], "the runs in the way are named");
     run.cancel();
     run.await;
     assert!(matches!(status(&runtime, 1), VersionStatus::Drained { .. }));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hotgraph::{PublishError, Retention, Runtime, Value, VersionError, VirtualClock};
+use hotgraph::{EventKind, PublishError, Retention, Runtime, Value, VersionError, VirtualClock};
 
 use super::{builder, graph, numbered, promoted};
 
@@ -102,4 +102,40 @@ async fn above_the_soft_limit_age_does_not_count_and_the_hard_one_refuses() {
     // What is there already is no new version, and other graphs have room.
     assert!(!runtime.publish(numbered(4)).await.unwrap().created);
     runtime.publish(graph("other", 1).build()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_version_that_has_drained_is_given_up_without_a_publish() {
+    let retention = Retention::default().keep_last(1).keep_proven(0).min_age(Duration::ZERO);
+    let (runtime, _clock) = keeping(retention).await;
+    promoted(&runtime, 1).await;
+    let run = super::held(&runtime, 1).await;
+    runtime.publish_and_promote(numbered(2)).await.unwrap();
+    assert_eq!(numbers(&runtime), [1, 2], "a run is pinned to it");
+    let mut records = runtime.audit_events();
+    run.cancel();
+    run.await;
+    let record = records.next().await.unwrap().unwrap();
+    assert_eq!(
+        (record.command.as_str(), record.note.by.as_deref()),
+        ("collect default/g", Some("retention"))
+    );
+    assert_eq!(numbers(&runtime), [2]);
+    assert_eq!(runtime.fold_audit(), runtime.routing());
+}
+
+#[tokio::test]
+async fn above_the_soft_limit_each_publish_warns() {
+    let (runtime, _clock) = keeping(Retention::default().soft_limit(2)).await;
+    let mut events = runtime.version_events();
+    promoted(&runtime, 4).await;
+    let mut warned = Vec::new();
+    while warned.len() < 2 {
+        if let EventKind::ManyVersions { versions, soft_limit: 2 } =
+            events.next().await.unwrap().unwrap().kind
+        {
+            warned.push(versions);
+        }
+    }
+    assert_eq!(warned, [3, 4]);
 }
