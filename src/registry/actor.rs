@@ -66,6 +66,7 @@ impl Actor for RegistryActor {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         let drained = state.drains.drained();
+        state.collect_after(&drained, &[]);
         state.tell_drained(drained);
         match message {
             RegistryMessage::Execute(command, refusal, reply) => {
@@ -125,7 +126,8 @@ impl RegistryState {
         if answer.as_ref().is_ok_and(|done| done.created) {
             command.change.graphs().into_iter().for_each(|graph| self.warn(graph));
         }
-        let drained = self.drains.begin(unrouted, myself);
+        let drained = self.drains.begin(unrouted.clone(), myself);
+        self.collect_after(&drained, &unrouted);
         self.tell_drained(drained);
         answer
     }
@@ -151,9 +153,16 @@ impl RegistryState {
         }
     }
 
-    fn tell_drained(&mut self, versions: Vec<Arc<Version>>) {
-        let graphs = versions.iter().map(|version| version.manifest().graph.clone());
-        self.drained.extend(graphs);
+    /// Lets retention look at the graphs of versions whose last run has ended. One that a command has
+    /// just left without any run is no reason: it may be gone back to at once.
+    fn collect_after(&mut self, drained: &[Arc<Version>], just_left: &[Arc<Version>]) {
+        let is_left =
+            |version: &Arc<Version>| just_left.iter().any(|one| Arc::ptr_eq(one, version));
+        let drained = drained.iter().filter(|version| !is_left(version));
+        self.drained.extend(drained.map(|version| version.manifest().graph.clone()));
+    }
+
+    fn tell_drained(&self, versions: Vec<Arc<Version>>) {
         if self.bus.is_watched() {
             for version in versions {
                 let (graph, number) = (version.manifest().graph.clone(), version.number());

@@ -225,9 +225,11 @@ impl Lineages {
         answer
     }
 
-    /// Whether retention would give up a version of a graph.
+    /// Whether retention would give up a version of a graph for its age.
     pub(crate) fn gives_up(&self, graph: &GraphName, now: Timestamp) -> bool {
-        !self.retention.gives_up(&self.snapshot, graph, now).is_empty()
+        // That there are many is for the next publish to mend.
+        let by_age = self.retention.clone().soft_limit(usize::MAX);
+        !by_age.gives_up(&self.snapshot, graph, now).is_empty()
     }
 
     /// How many versions a graph has and should have at most, if it has more.

@@ -11,7 +11,8 @@ use crate::id::{GraphName, VersionNumber};
 /// Which versions a graph keeps beyond those that are routed to, in use, held or depended on, or that
 /// a rollout which bakes would go back to.
 ///
-/// Retention gives up the others when a graph is published, when a version has drained, and on request.
+/// Retention gives up the others when a graph is published, when the last run of a version that was
+/// left has ended, and on request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
