@@ -11,8 +11,8 @@ use crate::clock::{Rng, SystemClock};
 use crate::graph::Plan;
 use crate::id::{GraphName, LabelName, VersionNumber};
 use crate::version::{
-    Change, Command, Done, GraphSecrets, InFlight, LabelChange, NewVersion, Pin, Retention,
-    RollbackTarget, Selector, Terms, VersionChange, VersionError, Weight,
+    Change, Command, Done, GraphSecrets, InFlight, LabelChange, NewVersion, Otherwise, Pin,
+    Retention, RollbackTarget, Selector, Terms, VersionChange, VersionError, Weight,
 };
 
 const GRAPH: &str = "g";
@@ -39,7 +39,11 @@ fn promote(version: u64) -> Change {
 
 fn roll_back(version: u64) -> Change {
     let target = RollbackTarget::Exact(VersionNumber(version));
-    on_label(LabelChange::Rollback { target, force: false, in_flight: InFlight::Finish })
+    on_label(LabelChange::Rollback {
+        target,
+        otherwise: Otherwise::Refuse,
+        in_flight: InFlight::Finish,
+    })
 }
 
 fn retire(version: u64) -> Change {

@@ -8,7 +8,7 @@ use super::Inner;
 use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 use crate::run::Run;
 use crate::version::{
-    self, Change, Done, InFlight, LabelChange, Snapshot, Terms, Version, VersionChange,
+    self, Change, Done, InFlight, LabelChange, Otherwise, Snapshot, Terms, Version, VersionChange,
     VersionError,
 };
 
@@ -174,10 +174,10 @@ impl Command<RolledBack> {
 
     /// Takes the oldest version that can be started if the target leads to none.
     pub const fn force(mut self) -> Self {
-        if let Change::OnLabel { change: LabelChange::Rollback { force, .. }, .. } =
+        if let Change::OnLabel { change: LabelChange::Rollback { otherwise, .. }, .. } =
             &mut self.change
         {
-            *force = true;
+            *otherwise = Otherwise::Oldest;
         }
         self
     }

@@ -9,7 +9,7 @@ use super::versions::Versions;
 use crate::id::{GraphName, VersionNumber};
 use crate::registry::{Rollout, RolloutRequest};
 use crate::run::{Run, RunStatus};
-use crate::version::{Decision, RolloutError, RolloutPlan, RunEnd, Terms, VersionError};
+use crate::version::{Decision, Ending, RolloutError, RolloutPlan, RunEnd, Terms};
 
 /// A rollout that is about to begin; awaiting it begins it and gives its handle.
 ///
@@ -77,12 +77,9 @@ impl IntoFuture for BeginRollout {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { inner, request } = self;
-        let begin =
-            async move { inner.rollouts.begin(&inner.registry, &inner.clock, request).await };
         Box::pin(async move {
-            // On a task of its own: a canary must not be left behind that nobody watches.
-            let begun = tokio::spawn(begin).await;
-            begun.unwrap_or_else(|_| Err(VersionError::Stopped.into()))
+            let (rollouts, registry) = (inner.rollouts.clone(), inner.registry.clone());
+            rollouts.begin(registry, inner.clock.clone(), request).await
         })
     }
 }
@@ -107,9 +104,9 @@ impl Inner {
 
     /// Tells the rollouts how a run ended, if they judge by it.
     pub(super) fn tell_rollouts(&self, run: &Run) {
-        let failed = match run.first_end() {
-            Some(RunStatus::Success) => false,
-            Some(RunStatus::Failed | RunStatus::TimedOut) => true,
+        let ending = match run.first_end() {
+            Some(RunStatus::Success) => Ending::Success,
+            Some(RunStatus::Failed | RunStatus::TimedOut) => Ending::Failure,
             // A manual retry is the same run once more.
             None => return,
             // It says nothing about the version.
@@ -119,7 +116,7 @@ impl Inner {
         // A run that began before the rollout has no time, and is not counted.
         let Some(began) = run.began() else { return };
         let now = self.clock.now();
-        let end = RunEnd::new(now, now.since(began), failed);
+        let end = RunEnd::new(now, now.since(began), ending);
         self.rollouts.ended(run.graph(), run.version(), run.decision().revision, end);
     }
 }

@@ -13,8 +13,8 @@ use crate::registry::Rollout;
 use crate::run::{Run, RunPhase};
 use crate::version::{
     Approval, Change, CompatibilityReport, Decision, InFlight, LabelChange, LabelPolicy, LabelView,
-    Manifest, RollbackTarget, RolloutPlan, Selector, Snapshot, Terms, VersionChange, VersionError,
-    VersionInfo, Weight,
+    Manifest, Otherwise, RollbackTarget, RolloutPlan, Selector, Snapshot, Terms, VersionChange,
+    VersionError, VersionInfo, Weight,
 };
 
 /// The versions of one graph, seen from one of its labels.
@@ -270,7 +270,7 @@ impl Versions {
     /// active version stays. A canary with a share of none is cleared, as by a promotion.
     pub fn rollback(&self, target: RollbackTarget) -> Command<RolledBack> {
         let in_flight = InFlight::default();
-        let change = LabelChange::Rollback { target, force: false, in_flight };
+        let change = LabelChange::Rollback { target, otherwise: Otherwise::Refuse, in_flight };
         Command::rolled_back(&self.inner, self.label_change(change))
     }
 

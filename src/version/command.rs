@@ -88,8 +88,8 @@ pub(crate) enum LabelChange {
     Promote(VersionNumber),
     Rollback {
         target: RollbackTarget,
-        /// Takes the oldest version if the target leads to none.
-        force: bool,
+        /// What is done if the target leads to none.
+        otherwise: Otherwise,
         /// What happens to the runs of the version that is left, once it is left.
         in_flight: InFlight,
     },
@@ -100,6 +100,14 @@ pub(crate) enum LabelChange {
     SetPolicy(LabelPolicy),
     Remove,
     Rollout(Box<RolloutChange>),
+}
+
+/// What a rollback does if its target leads to no version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Otherwise {
+    Refuse,
+    /// It takes the oldest version that can be started.
+    Oldest,
 }
 
 /// What happens with a rollout: it goes on record, also if the label stays as it is.
@@ -243,8 +251,11 @@ impl fmt::Display for LabelChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Promote(version) => write!(f, "promote {version}"),
-            Self::Rollback { target, force, in_flight } => {
-                let force = if *force { ", by force" } else { "" };
+            Self::Rollback { target, otherwise, in_flight } => {
+                let force = match otherwise {
+                    Otherwise::Refuse => "",
+                    Otherwise::Oldest => ", by force",
+                };
                 write!(f, "rollback to {target:?}{force}")?;
                 match in_flight {
                     InFlight::Finish => Ok(()),

@@ -36,7 +36,9 @@ mod turn;
 
 pub(crate) use audit::AuditLog;
 pub use audit::{AuditQuery, AuditRecord, Refusal};
-pub(crate) use command::{Change, Command, Done, LabelChange, NewVersion, Terms, VersionChange};
+pub(crate) use command::{
+    Change, Command, Done, LabelChange, NewVersion, Otherwise, Terms, VersionChange,
+};
 pub use compatibility::CompatibilityReport;
 pub use decision::{Decision, StartRule};
 pub use error::{Blocker, Blocking, Changed, VersionError};
@@ -50,7 +52,9 @@ pub use marks::{Approval, Marks, Note};
 pub(crate) use pin::{Pin, Version};
 pub use retention::Retention;
 pub use rollback::{Considered, NotTaken, RollbackTarget};
-pub(crate) use rollout::{Admission, Move, NamedGate, RolloutAct, RolloutMachine, RolloutOrder};
+pub(crate) use rollout::{
+    Admission, Ending, Holding, Move, NamedGate, RolloutAct, RolloutMachine, RolloutOrder,
+};
 pub use rollout::{
     Comparison, Ends, Evidence, HealthGate, Judging, RolloutEnd, RolloutError, RolloutOf,
     RolloutPhase, RolloutPlan, RunEnd, RunGate, Sample, Step, Verdict,

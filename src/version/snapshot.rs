@@ -64,6 +64,14 @@ impl Default for Selector {
     }
 }
 
+/// What a start without a key does with its turn at a canary.
+#[derive(Clone, Copy)]
+enum Unkeyed {
+    Draws,
+    /// The turn is left to the next start.
+    Looks,
+}
+
 /// Why a start gets no version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ResolveError {
@@ -144,7 +152,7 @@ impl Snapshot {
         graph: &GraphName,
         selector: &Selector,
     ) -> Result<(Arc<Version>, Decision), ResolveError> {
-        self.look_up(graph, selector, true)
+        self.look_up(graph, selector, Unkeyed::Draws)
     }
 
     /// What `resolve` would say now; no start loses its turn at a canary.
@@ -153,18 +161,18 @@ impl Snapshot {
         graph: &GraphName,
         selector: &Selector,
     ) -> Result<(Arc<Version>, Decision), ResolveError> {
-        self.look_up(graph, selector, false)
+        self.look_up(graph, selector, Unkeyed::Looks)
     }
 
     fn look_up(
         &self,
         graph: &GraphName,
         selector: &Selector,
-        draws: bool,
+        unkeyed: Unkeyed,
     ) -> Result<(Arc<Version>, Decision), ResolveError> {
         let route = self.graphs.get(graph).ok_or(ResolveError::UnknownGraph)?;
         let (version, rule) = match selector {
-            Selector::Label { label, key } => route.follow(label, key.as_deref(), draws)?,
+            Selector::Label { label, key } => route.follow(label, key.as_deref(), unkeyed)?,
             Selector::Version(version) => (*version, StartRule::Explicit),
             Selector::Bound(version) => (*version, StartRule::Binding),
         };
@@ -241,7 +249,7 @@ impl Route {
         &self,
         label: &LabelName,
         key: Option<&str>,
-        draws: bool,
+        unkeyed: Unkeyed,
     ) -> Result<(VersionNumber, StartRule), ResolveError> {
         let route = self.label(label).ok_or_else(|| ResolveError::UnknownLabel(label.clone()))?;
         let active = route.active.ok_or(ResolveError::NoActiveVersion)?;
@@ -252,8 +260,10 @@ impl Route {
         let bucket = key.map(|key| canary.bucket(key));
         let is_canary = match bucket {
             Some(bucket) => canary.has(bucket),
-            None if draws => canary.draw(),
-            None => canary.peek(),
+            None => match unkeyed {
+                Unkeyed::Draws => canary.draw(),
+                Unkeyed::Looks => canary.peek(),
+            },
         };
         Ok(match is_canary {
             true => {

@@ -21,8 +21,8 @@ use crate::clock::Clock;
 use crate::id::VersionNumber;
 use crate::registry::Registry;
 use crate::version::{
-    Evidence, Move, RolloutAct, RolloutEnd, RolloutMachine, RolloutPlan, Standing, Terms, Verdict,
-    VersionError,
+    Evidence, Holding, Move, RolloutAct, RolloutEnd, RolloutMachine, RolloutPlan, Standing, Terms,
+    Verdict, VersionError,
 };
 
 /// The actor of a rollout.
@@ -181,7 +181,7 @@ impl RolloutState {
 
     /// What the rollout wants now, unless the label is no longer its own.
     fn tick(&mut self, verdict: Verdict) -> Option<Move> {
-        if !self.is_own() {
+        if self.holding() == Holding::Lost {
             let why = "the label was changed by somebody else";
             self.let_go(RolloutEnd::Superseded(why.into()));
             return None;
@@ -189,7 +189,7 @@ impl RolloutState {
         let snapshot = self.given.registry.snapshot();
         if self.refused.as_ref().is_some_and(|(_, revision)| *revision != snapshot.revision()) {
             self.refused = None;
-            self.given.machine.hold_back(false);
+            self.given.machine.try_again();
         }
         let verdict = match snapshot.is_revoked(&self.given.place.0, self.given.version) {
             true => Verdict::fail("the version is revoked"),
@@ -202,6 +202,6 @@ impl RolloutState {
     /// What it wanted by itself was refused: it is tried again when the routing has changed.
     fn hold_back(&mut self, refused: VersionError) {
         self.refused = Some((refused, self.given.registry.snapshot().revision()));
-        self.given.machine.hold_back(true);
+        self.given.machine.hold_back();
     }
 }

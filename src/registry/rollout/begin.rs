@@ -57,7 +57,22 @@ struct Begun {
 
 impl Rollouts {
     /// Begins a rollout: its first step is done when this returns.
+    ///
+    /// On a task of its own, which a shutdown waits for: a canary must not be left behind that nobody
+    /// watches, because whoever began the rollout has gone.
     pub(crate) async fn begin(
+        self: &Arc<Self>,
+        registry: Registry,
+        clock: Arc<dyn Clock>,
+        request: RolloutRequest,
+    ) -> Result<Rollout, RolloutError> {
+        let rollouts = self.clone();
+        let begin = async move { rollouts.begin_one(&registry, &clock, request).await };
+        let begun = self.begins.spawn(begin).await;
+        begun.unwrap_or_else(|_| Err(VersionError::Stopped.into()))
+    }
+
+    async fn begin_one(
         self: &Arc<Self>,
         registry: &Registry,
         clock: &Arc<dyn Clock>,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use tokio_util::task::TaskTracker;
 
 use super::handle::Rollout;
 use super::message::RolloutStatus;
@@ -38,6 +39,8 @@ pub(crate) struct Rollouts {
     pub(super) closed: AtomicBool,
     /// Those that were begun under a request id, oldest first.
     pub(super) begun: Mutex<VecDeque<(Arc<str>, Rollout)>>,
+    /// The tasks that begin one.
+    pub(super) begins: TaskTracker,
     /// Held while one begins, so that a label has one.
     pub(super) beginning: tokio::sync::Mutex<()>,
 }
@@ -59,7 +62,7 @@ pub(super) struct Watched {
 
 impl Rollouts {
     pub(crate) fn new(bus: Arc<RuntimeBus>) -> Self {
-        let (places, past, live, begun, beginning, closed) = Default::default();
+        let (places, past, live, begun, begins, beginning, closed) = Default::default();
         #[cfg(feature = "metrics")]
         let verdicts = Default::default();
         Self {
@@ -70,6 +73,7 @@ impl Rollouts {
             #[cfg(feature = "metrics")]
             verdicts,
             begun,
+            begins,
             beginning,
             closed,
         }
@@ -120,6 +124,9 @@ impl Rollouts {
     /// Ends every rollout where it stands: the runtime shuts down.
     pub(crate) async fn stop(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        // One that begins meanwhile stops itself, and is waited for.
+        self.begins.close();
+        self.begins.wait().await;
         let all: Vec<_> = self.places.iter().map(|known| known.rollout.clone()).collect();
         for rollout in all {
             rollout.stop().await;
@@ -127,11 +134,11 @@ impl Rollouts {
     }
 
     /// A rollout has ended; its label cools down if it went back by itself.
-    pub(super) fn close(&self, place: &Place, now: Timestamp, end: &RolloutEnd, by_itself: bool) {
+    pub(super) fn close(&self, place: &Place, now: Timestamp, end: &RolloutEnd, terms: &Terms) {
         let Some(mut known) = self.places.get_mut(place) else { return };
         if known.watched.take().is_some() {
             self.live.fetch_sub(1, Ordering::Relaxed);
-            let is_back = by_itself && matches!(end, RolloutEnd::RolledBack(_));
+            let is_back = terms.is_automatic && matches!(end, RolloutEnd::RolledBack(_));
             known.cool_at = is_back.then(|| now.after(COOL_DOWN));
             // Forgetting another label may need the same shard of the map.
             drop(known);

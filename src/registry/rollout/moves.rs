@@ -5,8 +5,8 @@ use super::directory::status;
 use super::message::RolloutStatus;
 use crate::graph::Compatibility;
 use crate::version::{
-    Change, Command, LabelChange, Move, RolloutAct, RolloutEnd, RolloutError, RolloutMachine,
-    RolloutOrder, Standing, Terms, VersionError,
+    Change, Command, Holding, LabelChange, Move, RolloutAct, RolloutEnd, RolloutError,
+    RolloutMachine, RolloutOrder, Standing, Terms, VersionError,
 };
 
 impl RolloutState {
@@ -23,7 +23,7 @@ impl RolloutState {
             return Ok(answer.map(drop)?);
         }
         let now = self.given.clock.now();
-        match next.order(order, self.is_own(), command.terms.reason.clone(), now) {
+        match next.order(order, self.holding(), command.terms.reason.clone(), now) {
             Ok(wanted) => Ok(self.carry_out(act, next, wanted, command.terms).await?),
             Err(refusal) => {
                 let answer = self.given.registry.refuse(command, refusal.into()).await;
@@ -106,9 +106,12 @@ impl RolloutState {
     }
 
     /// Whether the label stands as the rollout left it.
-    pub(super) fn is_own(&self) -> bool {
+    pub(super) fn holding(&self) -> Holding {
         let (graph, label) = &self.given.place;
-        self.given.registry.snapshot().standing(graph, label) == self.given.standing
+        match self.given.registry.snapshot().standing(graph, label) == self.given.standing {
+            true => Holding::Own,
+            false => Holding::Lost,
+        }
     }
 
     /// Whether the label leaves it to a person to take the promotion back.
@@ -142,7 +145,7 @@ impl RolloutState {
         if let Some(directory) = self.given.directory.upgrade() {
             let now = self.given.clock.now();
             if let Some(end) = end {
-                directory.close(&self.given.place, now, end, terms.is_automatic);
+                directory.close(&self.given.place, now, end, &terms);
                 directory.sweep(&self.given.registry.snapshot());
             }
             if has_moved {

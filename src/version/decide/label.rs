@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::graph::Compatibility;
 use crate::id::{GraphName, LabelName, VersionNumber};
-use crate::version::command::{Done, LabelChange};
+use crate::version::command::{Done, LabelChange, Otherwise};
 use crate::version::compatibility::CompatibilityReport;
 use crate::version::error::VersionError;
 use crate::version::label::{Canary, LabelPolicy, LabelRoute, Weight};
@@ -22,7 +22,9 @@ pub(super) fn decide(
 ) -> Result<Done, VersionError> {
     match change {
         LabelChange::Promote(version) => promote(turn, graph, label, *version),
-        LabelChange::Rollback { target, force, .. } => rollback(turn, graph, label, target, *force),
+        LabelChange::Rollback { target, otherwise, .. } => {
+            rollback(turn, graph, label, target, *otherwise)
+        }
         LabelChange::Revert(version) => revert(turn, graph, label, *version),
         LabelChange::SetCanary(version, weight) => {
             set_canary(turn, graph, label, *version, *weight)
@@ -78,7 +80,7 @@ fn rollback(
     graph: &GraphName,
     label: &LabelName,
     target: &RollbackTarget,
-    force: bool,
+    otherwise: Otherwise,
 ) -> Result<Done, VersionError> {
     let mut route = known(turn, graph, label)?;
     // With a share of none it was given to no start, so it is not what has gone wrong.
@@ -100,8 +102,11 @@ fn rollback(
         target => {
             let whole = turn.route(graph)?;
             let found = rollback::find(whole, &route, target, turn.note.at);
-            let forced = || rollback::oldest(whole, &route).filter(|_| force);
-            found.or_else(|considered| forced().ok_or_else(|| none(graph, label, considered)))?
+            let found = found.or_else(|considered| match otherwise {
+                Otherwise::Refuse => Err(considered),
+                Otherwise::Oldest => rollback::oldest(whole, &route).ok_or(considered),
+            });
+            found.map_err(|considered| none(graph, label, considered))?
         }
     };
     route.leave();

@@ -131,8 +131,9 @@ fn change(op: &Op) -> Change {
                 Target::Tagged => RollbackTarget::Tagged("stable".into()),
                 Target::Exact(v) => RollbackTarget::Exact(number(v)),
             };
+            let otherwise = if force { Otherwise::Oldest } else { Otherwise::Refuse };
             let in_flight = InFlight::Finish;
-            on_label(l, LabelChange::Rollback { target, force, in_flight })
+            on_label(l, LabelChange::Rollback { target, otherwise, in_flight })
         }
         Op::Route(l, v, Some(weight)) => {
             on_label(l, LabelChange::SetCanary(number(v), Weight::basis_points(weight)))

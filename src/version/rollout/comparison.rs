@@ -12,6 +12,13 @@
 /// Small stakes grow best on small differences, large ones on large differences.
 const STAKES: [f64; 6] = [0.1, 0.25, 0.4, 0.55, 0.75, 0.95];
 
+/// How a run ended that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Success,
+    Failure,
+}
+
 /// Runs that ended, and how many of them as a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ends {
@@ -21,11 +28,20 @@ pub struct Ends {
     pub failed: u64,
 }
 
+impl Ending {
+    const fn failures(self) -> u64 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+        }
+    }
+}
+
 impl Ends {
     /// Counts one more.
-    pub const fn count(&mut self, failed: bool) {
+    pub(crate) const fn count(&mut self, ending: Ending) {
         self.ended += 1;
-        self.failed += failed as u64;
+        self.failed += ending.failures();
     }
 
     /// The share that failed, 0 to 1; `None` as long as nothing has ended.
@@ -70,24 +86,24 @@ impl Default for Comparison {
 
 impl Comparison {
     /// A run of the candidate ended.
-    pub fn candidate(&mut self, failed: bool) {
+    pub(crate) fn candidate(&mut self, ending: Ending) {
         if let Some(baseline) = self.baseline {
-            return self.bet(f64::from(u8::from(failed)) - baseline);
+            return self.bet(if ending == Ending::Failure { 1.0 } else { 0.0 } - baseline);
         }
-        self.candidate.count(failed);
+        self.candidate.count(ending);
         self.close_block();
     }
 
     /// The active version, which ended so many runs, gets no more of them: from now on the candidate
     /// is compared with what it may have failed at most.
-    pub fn close_active(&mut self, active: Ends) {
+    pub(crate) fn close_active(&mut self, active: Ends) {
         // Without a run it may have failed always, and nothing is worse.
         self.baseline = Some(active.failure_rate_at_most());
     }
 
     /// A run of the active version ended.
-    pub fn active(&mut self, failed: bool) {
-        self.active.count(failed);
+    pub(crate) fn active(&mut self, ending: Ending) {
+        self.active.count(ending);
         self.close_block();
     }
 

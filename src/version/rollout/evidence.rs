@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::comparison::{Comparison, Ends};
+use super::comparison::{Comparison, Ending, Ends};
 use crate::clock::Timestamp;
 use crate::id::VersionNumber;
 
@@ -28,8 +28,12 @@ pub struct RunEnd {
 }
 
 impl RunEnd {
-    pub(crate) const fn new(at: Timestamp, took: Duration, failed: bool) -> Self {
-        Self { at, took, failed, refused: false }
+    pub(crate) fn new(at: Timestamp, took: Duration, ending: Ending) -> Self {
+        Self { at, took, failed: ending == Ending::Failure, refused: false }
+    }
+
+    pub(super) const fn ending(&self) -> Ending {
+        if self.failed { Ending::Failure } else { Ending::Success }
     }
 
     pub(crate) const fn refused(at: Timestamp) -> Self {
@@ -47,7 +51,7 @@ pub struct Sample {
 
 impl Sample {
     fn count(&mut self, end: RunEnd) {
-        self.ends.count(end.failed);
+        self.ends.count(end.ending());
         self.failed_in_a_row = if end.failed { self.failed_in_a_row + 1 } else { 0 };
         if self.recent.len() == RECENT {
             self.recent.pop_front();
@@ -104,10 +108,10 @@ impl Evidence {
     pub(crate) fn ended(&mut self, version: VersionNumber, end: RunEnd) {
         if version == self.versions.candidate {
             self.candidate.count(end);
-            self.comparison.candidate(end.failed);
+            self.comparison.candidate(end.ending());
         } else if version == self.versions.active {
             self.active.count(end);
-            self.comparison.active(end.failed);
+            self.comparison.active(end.ending());
         }
     }
 

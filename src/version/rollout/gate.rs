@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::comparison::{Ending, Ends};
 use super::evidence::{Evidence, RunEnd};
 
 /// What a gate says of a candidate.
@@ -167,11 +168,12 @@ impl RunGate {
     pub fn verdict(&self, evidence: &Evidence) -> Verdict {
         match self.rule {
             Rule::FailureRate { max } => {
-                self.share(evidence, max, "failed", |end| Some(end.failed))
+                self.share(evidence, max, "failed", |end| Some(end.ending()))
             }
             Rule::Latency { ceiling, share } => {
+                let ending = |is_late| if is_late { Ending::Failure } else { Ending::Success };
                 // A start that was refused took no time, and says nothing of how long runs take.
-                let is_late = |end: &RunEnd| (!end.refused).then(|| end.took > ceiling);
+                let is_late = |end: &RunEnd| (!end.refused).then(|| ending(end.took > ceiling));
                 self.share(evidence, share, "took too long", is_late)
             }
             Rule::InARow { max } => match evidence.candidate().failed_in_a_row() {
@@ -187,11 +189,11 @@ impl RunGate {
         evidence: &Evidence,
         max: f64,
         what: &str,
-        is_bad: impl Fn(&RunEnd) -> Option<bool>,
+        judged: impl Fn(&RunEnd) -> Option<Ending>,
     ) -> Verdict {
-        let mut ends = super::comparison::Ends::default();
+        let mut ends = Ends::default();
         let recent = evidence.candidate().within(self.window, evidence.now());
-        recent.filter_map(is_bad).for_each(|is_bad| ends.count(is_bad));
+        recent.filter_map(judged).for_each(|ending| ends.count(ending));
         let enough = self.enough(ends.ended);
         match ends.failure_rate() {
             Some(rate) if enough == Verdict::Pass && rate > max => {

@@ -29,6 +29,13 @@ pub(crate) enum Move {
     RollBack(Arc<str>),
 }
 
+/// Whether the label leads to the version as the rollout left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holding {
+    Own,
+    Lost,
+}
+
 /// One rollout.
 #[derive(Clone, Debug)]
 pub(crate) struct RolloutMachine {
@@ -133,9 +140,14 @@ impl RolloutMachine {
         self.is_held_back = false;
     }
 
-    /// A move that the rollout wanted by itself was refused, or may be tried again.
-    pub(crate) const fn hold_back(&mut self, is_held_back: bool) {
-        self.is_held_back = is_held_back;
+    /// A move that the rollout wanted by itself was refused.
+    pub(crate) const fn hold_back(&mut self) {
+        self.is_held_back = true;
+    }
+
+    /// What was refused may be accepted by now.
+    pub(crate) const fn try_again(&mut self) {
+        self.is_held_back = false;
     }
 
     /// Ends without a move: the rollout lets go of the label as it is.
@@ -146,17 +158,15 @@ impl RolloutMachine {
     }
 
     /// Takes an order; what it comes to for the label, if anything.
-    ///
-    /// `is_own` says whether the label leads to the version as the rollout left it.
     pub(crate) fn order(
         &mut self,
         order: RolloutOrder,
-        is_own: bool,
+        holding: Holding,
         why: Option<Arc<str>>,
         now: Timestamp,
     ) -> Result<Option<Move>, RolloutError> {
         match order {
-            RolloutOrder::Promote => self.promote(is_own).map(Some),
+            RolloutOrder::Promote => self.promote(holding).map(Some),
             RolloutOrder::Abort => {
                 self.abort(why.unwrap_or_else(|| "it was aborted".into())).map(Some)
             }
@@ -167,14 +177,14 @@ impl RolloutMachine {
         }
     }
 
-    /// Promotes by hand; `has_candidate` says whether the version can still be started.
-    pub(crate) fn promote(&self, has_candidate: bool) -> Result<Move, RolloutError> {
+    /// Promotes by hand.
+    pub(crate) fn promote(&self, holding: Holding) -> Result<Move, RolloutError> {
         self.live()?;
         let of = self.of.clone();
         if self.phase != RolloutPhase::AwaitingPromotion {
             return Err(RolloutError::NotAwaitingPromotion { of, phase: self.phase.clone() });
         }
-        if !has_candidate {
+        if holding == Holding::Lost {
             return Err(RolloutError::NoCandidate { of });
         }
         match self.healthy_since {

@@ -17,11 +17,12 @@ mod plan;
 mod tests;
 
 pub(crate) use admission::Admission;
+pub(crate) use comparison::Ending;
 pub use comparison::{Comparison, Ends};
 pub use error::{RolloutError, RolloutOf};
 pub use evidence::{Evidence, RunEnd, Sample};
 pub use gate::{HealthGate, Judging, RunGate, Verdict};
-pub(crate) use machine::{Move, RolloutMachine};
+pub(crate) use machine::{Holding, Move, RolloutMachine};
 pub(crate) use order::{RolloutAct, RolloutOrder};
 pub use phase::{RolloutEnd, RolloutPhase};
 pub(crate) use plan::NamedGate;

@@ -16,6 +16,10 @@ fn of() -> RolloutOf {
     RolloutOf { graph: "g".into(), label: "beta".into(), version: CANDIDATE }
 }
 
+fn ending(is_failure: bool) -> Ending {
+    if is_failure { Ending::Failure } else { Ending::Success }
+}
+
 /// A rollout under a clock that the test moves, whose moves are all carried out.
 struct Driven {
     rollout: RolloutMachine,
@@ -125,17 +129,17 @@ fn a_fail_takes_the_version_back_also_while_it_is_paused() {
 #[test]
 fn a_promotion_by_hand_is_refused_for_the_first_of_three_reasons() {
     let mut driven = Driven::new(RolloutPlan::blue_green());
-    let promote = |driven: &Driven, has_candidate| driven.rollout.promote(has_candidate);
+    let promote = |driven: &Driven, holding| driven.rollout.promote(holding);
     let early = RolloutError::NotAwaitingPromotion { of: of(), phase: RolloutPhase::Step(0) };
-    assert_eq!(promote(&driven, false), Err(early));
+    assert_eq!(promote(&driven, Holding::Lost), Err(early));
     driven.second(Verdict::Pass);
     assert_eq!(*driven.phase(), RolloutPhase::AwaitingPromotion);
     driven.second(unclear());
-    assert_eq!(promote(&driven, false), Err(RolloutError::NoCandidate { of: of() }));
+    assert_eq!(promote(&driven, Holding::Lost), Err(RolloutError::NoCandidate { of: of() }));
     let unhealthy = RolloutError::NoHealthyCandidate { of: of(), verdict: unclear() };
-    assert_eq!(promote(&driven, true), Err(unhealthy));
+    assert_eq!(promote(&driven, Holding::Own), Err(unhealthy));
     driven.second(Verdict::Pass);
-    assert_eq!(promote(&driven, true), Ok(Move::Promote));
+    assert_eq!(promote(&driven, Holding::Own), Ok(Move::Promote));
 }
 
 #[test]
@@ -165,11 +169,15 @@ fn a_refused_move_waits_until_it_may_be_tried_again() {
     driven.now = driven.now.after(SECOND);
     let wanted = driven.rollout.tick(driven.now, Verdict::Pass, 0);
     assert_eq!(wanted, Some(Move::Promote));
-    driven.rollout.hold_back(true);
+    driven.rollout.hold_back();
     driven.seconds(100, &Verdict::Pass);
     assert_eq!(*driven.phase(), RolloutPhase::AwaitingPromotion);
-    assert_eq!(driven.rollout.promote(true), Ok(Move::Promote), "a person may try at any time");
-    driven.rollout.hold_back(false);
+    assert_eq!(
+        driven.rollout.promote(Holding::Own),
+        Ok(Move::Promote),
+        "a person may try at any time"
+    );
+    driven.rollout.try_again();
     driven.second(Verdict::Pass);
     assert_eq!(*driven.phase(), RolloutPhase::Baking);
 }
@@ -283,7 +291,7 @@ fn looks(rng: &mut Rng, rates: (f64, f64), share: f64, [before, after]: [u64; 2]
             true => (CANDIDATE, rates.0),
             false => (ACTIVE, rates.1),
         };
-        evidence.ended(version, RunEnd::new(Timestamp(0), Duration::ZERO, chance() < rate));
+        evidence.ended(version, RunEnd::new(Timestamp(0), Duration::ZERO, ending(chance() < rate)));
         if let Verdict::Fail(why) = gate.verdict(&evidence) {
             return Verdict::Fail(why);
         }
@@ -321,7 +329,7 @@ fn evidence(ends: &[(u64, bool)]) -> Evidence {
     let mut evidence = Evidence::of(CANDIDATE, ACTIVE, Timestamp(0));
     for &(second, failed) in ends {
         let at = Timestamp(0).after(SECOND * u32::try_from(second).unwrap());
-        evidence.ended(CANDIDATE, RunEnd::new(at, SECOND, failed));
+        evidence.ended(CANDIDATE, RunEnd::new(at, SECOND, ending(failed)));
         evidence.at(at);
     }
     evidence
@@ -361,7 +369,7 @@ fn a_latency_has_a_ceiling_for_a_share_of_the_runs() {
 #[test]
 fn a_refused_start_is_a_failure_and_no_run_that_was_fast() {
     let mut evidence = evidence(&[(0, false); 20]);
-    let late = RunEnd::new(Timestamp(0), 9 * SECOND, false);
+    let late = RunEnd::new(Timestamp(0), 9 * SECOND, Ending::Success);
     (0..6).for_each(|_| evidence.ended(CANDIDATE, late));
     let latency = RunGate::latency(SECOND, 0.2);
     assert!(matches!(latency.verdict(&evidence), Verdict::Fail(_)), "6 of 26");

@@ -7,13 +7,13 @@ use super::RolloutOrder::{self, Abort, Confirm, Pause, Promote, Resume, Skip};
 use crate::clock::Timestamp;
 use crate::id::VersionNumber;
 use crate::version::rollout::{
-    Move, RolloutError, RolloutMachine, RolloutOf, RolloutPlan, Step, Verdict,
+    Holding, Move, RolloutError, RolloutMachine, RolloutOf, RolloutPlan, Step, Verdict,
 };
 use crate::version::{RolloutPhase, Weight};
 
 /// Whether an order is refused, for the reason that is its own.
 fn is_refused(rollout: &RolloutMachine, order: RolloutOrder, now: Timestamp) -> bool {
-    match (order, rollout.clone().order(order, true, None, now)) {
+    match (order, rollout.clone().order(order, Holding::Own, None, now)) {
         (_, Ok(_)) => false,
         (Promote, Err(RolloutError::NotAwaitingPromotion { phase, .. }))
         | (Skip, Err(RolloutError::NothingToSkip { phase, .. }))
@@ -51,7 +51,7 @@ fn every_order_has_an_answer_in_every_phase() {
             assert_eq!(is_refused(&rollout, order, now), expected, "{order}: {}", rollout.phase());
         }
         if let Some(order) = taken.first()
-            && let Some(wanted) = rollout.order(*order, true, None, now).unwrap()
+            && let Some(wanted) = rollout.order(*order, Holding::Own, None, now).unwrap()
         {
             rollout.done(wanted, now, 0);
         }
