@@ -1,8 +1,9 @@
 //! Random commands against a plain model: both say the same, and the invariants hold after each.
 
 mod model;
+mod ops;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,171 +11,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::graph::{Compatibility, Plan};
-use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::id::VersionNumber;
 use model::{MOST, Model, PROOF};
-
-/// A step of a random history.
-#[derive(Clone, Debug)]
-pub enum Op {
-    /// Publish content; content 0 is opaque.
-    Publish {
-        content: u8,
-        promote: bool,
-    },
-    /// Promote a version or, if there is a weight, make it a canary.
-    Route(usize, u64, Option<u16>),
-    /// Promote two versions, one on each label.
-    Release(u64, u64),
-    Rollback(usize, Target, bool),
-    ClearCanary(usize),
-    Policy(usize, (bool, Option<usize>)),
-    Remove(usize),
-    Judge(u64, u64, usize),
-    /// A mark is set, or taken away where that can be asked for.
-    Mark(u64, &'static str, bool),
-    Retire(u64),
-    /// A run starts on a label or, if it is given, on a version, and goes on.
-    Start {
-        label: usize,
-        version: Option<u64>,
-        key: bool,
-    },
-    /// The oldest run ends, well or not.
-    End(bool),
-    /// So many seconds pass.
-    Tick(u64),
-}
-
-/// A target of a rollback.
-#[derive(Clone, Copy, Debug)]
-pub enum Target {
-    LastProven,
-    Previous,
-    Tagged,
-    Exact(u64),
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let (label, version) = (0..2_usize, 0..10_u64);
-    let target = prop_oneof![
-        Just(Target::LastProven),
-        Just(Target::Previous),
-        Just(Target::Tagged),
-        version.clone().prop_map(Target::Exact),
-    ];
-    let mark = proptest::sample::select(vec![
-        ("held", true),
-        ("held", false),
-        ("stable", true),
-        ("stable", false),
-        ("approved", true),
-        ("rejected", true),
-        ("reverted", false),
-        ("revoked", true),
-    ]);
-    let labelled = (label.clone(), version.clone());
-    prop_oneof![
-        4 => (0..5_u8, any::<bool>()).prop_map(|(content, promote)| Op::Publish { content, promote }),
-        4 => labelled.clone().prop_map(|(label, v)| Op::Route(label, v, None)),
-        1 => (version.clone(), version.clone()).prop_map(|(a, b)| Op::Release(a, b)),
-        3 => (label.clone(), target, any::<bool>()).prop_map(|(l, t, f)| Op::Rollback(l, t, f)),
-        2 => (labelled, 0..=10_000_u16).prop_map(|((l, v), w)| Op::Route(l, v, Some(w))),
-        1 => label.clone().prop_map(Op::ClearCanary),
-        1 => (label.clone(), any::<bool>(), proptest::option::of(0..4_usize))
-            .prop_map(|(l, r, a)| Op::Policy(l, (r, a))),
-        1 => label.clone().prop_map(Op::Remove),
-        1 => (version.clone(), version.clone(), 0..4_usize).prop_map(|(a, b, l)| Op::Judge(a, b, l)),
-        3 => (version.clone(), mark).prop_map(|(v, (mark, set))| Op::Mark(v, mark, set)),
-        2 => version.clone().prop_map(Op::Retire),
-        4 => (label, proptest::option::of(version), any::<bool>())
-            .prop_map(|(label, version, key)| Op::Start { label, version, key }),
-        2 => any::<bool>().prop_map(Op::End),
-        2 => (0..90_u64).prop_map(Op::Tick),
-    ]
-}
-
-const LEVELS: [Compatibility; 4] = [
-    Compatibility::Compatible,
-    Compatibility::MinorChange,
-    Compatibility::Unknown,
-    Compatibility::Breaking,
-];
-
-fn graph() -> GraphName {
-    "g".into()
-}
-
-fn label(label: usize) -> LabelName {
-    if label == 0 { LabelName::default() } else { "beta".into() }
-}
-
-fn change(op: &Op) -> Change {
-    let number = VersionNumber;
-    let on_label = |l: usize, change| Change::OnLabel { graph: graph(), label: label(l), change };
-    match *op {
-        Op::Publish { content, promote } => {
-            let plan = Arc::new(Plan::empty("g", (content > 0).then_some([content; 32])));
-            let (note, tags, if_head, if_hash) = (None, Vec::new(), None, None);
-            let (bindings, secrets) = (Arc::from([]), GraphSecrets::default());
-            let new = NewVersion { plan, bindings, secrets, note, tags, if_head, if_hash, promote };
-            Change::Publish(Box::new(new))
-        }
-        Op::Route(l, v, None) => on_label(l, LabelChange::Promote(number(v))),
-        Op::Release(a, b) => {
-            Change::Release(vec![(graph(), label(0), number(a)), (graph(), label(1), number(b))])
-        }
-        Op::Rollback(l, target, force) => {
-            let target = match target {
-                Target::LastProven => RollbackTarget::LastProven,
-                Target::Previous => RollbackTarget::Previous,
-                Target::Tagged => RollbackTarget::Tagged("stable".into()),
-                Target::Exact(v) => RollbackTarget::Exact(number(v)),
-            };
-            let otherwise = if force { Otherwise::Oldest } else { Otherwise::Refuse };
-            let in_flight = InFlight::Finish;
-            on_label(l, LabelChange::Rollback { target, otherwise, in_flight })
-        }
-        Op::Route(l, v, Some(weight)) => {
-            on_label(l, LabelChange::SetCanary(number(v), Weight::basis_points(weight)))
-        }
-        Op::ClearCanary(l) => on_label(l, LabelChange::ClearCanary),
-        Op::Policy(l, (reject_breaking, asks)) => {
-            let require_approval = asks.map(|level| LEVELS[level]);
-            on_label(
-                l,
-                LabelChange::SetPolicy(LabelPolicy {
-                    reject_breaking,
-                    require_approval,
-                    ..LabelPolicy::default()
-                }),
-            )
-        }
-        Op::Remove(l) => on_label(l, LabelChange::Remove),
-        Op::Judge(from, to, level) => {
-            let (from, to, level) = (number(from), number(to), LEVELS[level]);
-            Change::Judge { graph: graph(), from, to, level }
-        }
-        Op::Mark(v, mark, set) => {
-            let change = match (mark, set) {
-                ("held", true) => VersionChange::Hold,
-                ("held", _) => VersionChange::ReleaseHold,
-                ("stable", true) => VersionChange::Tag("stable".into()),
-                ("stable", _) => VersionChange::Untag("stable".into()),
-                ("approved", _) => VersionChange::Approve,
-                ("rejected", _) => VersionChange::Reject,
-                ("reverted", _) => VersionChange::ClearReverted,
-                _ => VersionChange::Revoke,
-            };
-            Change::OnVersion { graph: graph(), version: number(v), change }
-        }
-        Op::Retire(v) => {
-            let change = VersionChange::Retire(Arc::default());
-            Change::OnVersion { graph: graph(), version: number(v), change }
-        }
-        Op::Start { .. } | Op::End(_) | Op::Tick(_) => unreachable!("these are no commands"),
-    }
-}
+use ops::{Op, Step, change, graph, label, step};
 
 /// What the commands have made, and the runs that go on.
 struct World {
@@ -197,7 +36,16 @@ impl World {
     }
 
     fn execute(&mut self, change: Change, now: u64) -> Result<Done, VersionError> {
-        let command = Command { change, terms: Terms::default() };
+        self.execute_under(change, Terms::default(), now)
+    }
+
+    fn execute_under(
+        &mut self,
+        change: Change,
+        terms: Terms,
+        now: u64,
+    ) -> Result<Done, VersionError> {
+        let command = Command { change, terms };
         let seen = &mut self.seen;
         let swap = |turned: &Turned<'_>| {
             assert!(!turned.transitions().is_empty(), "a change that nobody is told of");
@@ -323,6 +171,20 @@ fn check_version(
     );
 }
 
+/// What was asked for under a request id, and what it was told.
+type Told = (String, Result<Option<u64>, String>);
+
+/// What the model says of a command; it is changed if that is accepted.
+fn apply(world: &mut World, model: &mut Model, op: &Op) -> Result<Option<u64>, String> {
+    let mut next = model.clone();
+    let version = next.apply(op)?;
+    next.queue();
+    // A verdict is a change although it may say what was so.
+    world.revision += u64::from(next != *model || matches!(op, Op::Judge(..)));
+    *model = next;
+    Ok(version)
+}
+
 /// The name of an error's variant.
 fn name(error: &VersionError) -> String {
     let text = format!("{error:?}");
@@ -364,26 +226,35 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn commands_do_what_a_plain_model_says(ops in proptest::collection::vec(op(), 50)) {
+    fn commands_do_what_a_plain_model_says(steps in proptest::collection::vec(step(), 50)) {
         let (mut world, mut model) = (World::new(), Model::default());
-        for op in ops {
+        let (mut told, mut latest) = (BTreeMap::new(), None);
+        for step in steps {
+            let again = latest.clone().filter(|_| step.is_repeat);
+            let Step { op, request_id, is_stale, .. } = again.unwrap_or_else(|| step.clone());
             match op {
                 Op::Start { label, version, key } => world.start(&mut model, label, version, key),
                 Op::End(is_success) => world.end(&mut model, is_success),
                 Op::Tick(seconds) => model.tick(seconds * 1_000_000),
                 op => {
-                    let mut next = model.clone();
-                    let expected = next.apply(&op);
-                    let found = world.execute(change(&op), model.now);
-                    if expected.is_ok() {
-                        next.queue();
-                        // A verdict is a change although it may say what was so.
-                        let is_change = next != model || matches!(op, Op::Judge(..));
-                        world.revision += u64::from(is_change);
-                        model = next;
+                    let known: Option<Told> = request_id.and_then(|id| told.get(&id).cloned());
+                    let terms = Terms {
+                        request_id: request_id.map(|id| id.to_string().into()),
+                        if_revision: is_stale.then_some(world.revision + 1),
+                        ..Terms::default()
+                    };
+                    let found = world.execute_under(change(&op), terms, model.now);
+                    let expected = match &known {
+                        Some((asked, answer)) if *asked == format!("{op:?}") => answer.clone(),
+                        Some(_) => Err("RequestIdTaken".to_owned()),
+                        None if is_stale => Err("Conflict".to_owned()),
+                        None => apply(&mut world, &mut model, &op),
+                    };
+                    if let (Some(id), None) = (request_id, &known) {
+                        told.insert(id, (format!("{op:?}"), expected.clone()));
+                        latest = Some(Step { op: op.clone(), ..step });
                     }
                     let found = found.map(|done| done.version.map(|version| version.0));
-                    let expected = expected.map_err(str::to_owned);
                     prop_assert_eq!(found.map_err(|error| name(&error)), expected, "{:?}", op);
                 }
             }

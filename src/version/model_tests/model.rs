@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Op, Target};
+use super::ops::{Op, Target};
 
 /// The most versions that the graph may have.
 pub const MOST: usize = 6;
