@@ -13,7 +13,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::id::VersionNumber;
 use model::{MOST, Model, PROOF};
-use ops::{Op, Step, change, graph, label, step};
+use ops::{Op, Step, Target, change, graph, label, step};
 
 /// What the commands have made, and the runs that go on.
 struct World {
@@ -259,6 +259,42 @@ proptest! {
                 }
             }
             world.check(&model);
+        }
+    }
+
+    #[test]
+    fn after_a_rollback_the_active_version_was_promoted_before_and_is_not_reverted(
+        steps in proptest::collection::vec(step(), 50),
+    ) {
+        let (mut world, mut model) = (World::new(), Model::default());
+        let active = |world: &World, l| world.seen.standing(&graph(), &label(l)).active;
+        let mut promoted: BTreeMap<usize, BTreeSet<VersionNumber>> = BTreeMap::new();
+        for Step { op, .. } in steps {
+            let before = [0, 1].map(|l| active(&world, l));
+            match &op {
+                Op::Start { label, version, key } => world.start(&mut model, *label, *version, *key),
+                Op::End(is_success) => world.end(&mut model, *is_success),
+                Op::Tick(seconds) => model.tick(seconds * 1_000_000),
+                op => {
+                    let done = world.execute(change(op), model.now);
+                    prop_assert_eq!(done.is_ok(), apply(&mut world, &mut model, op).is_ok());
+                }
+            }
+            let now = [0, 1].map(|l| active(&world, l));
+            // One that takes back a canary leaves the active version as it is.
+            if let Op::Rollback(l, target, _) = op && now[l] != before[l] {
+                let active = now[l].expect("a rollback leads to a version");
+                let marks = &world.seen.entry(&graph(), active).unwrap().marks;
+                prop_assert!(marks.reverted.is_none(), "I16: {active} is reverted");
+                let was_active = promoted.get(&l).is_some_and(|known| known.contains(&active));
+                prop_assert!(was_active || matches!(target, Target::Exact(_)), "I16: {active}");
+            }
+            for (l, active) in now.into_iter().enumerate() {
+                match active {
+                    Some(active) => drop(promoted.entry(l).or_default().insert(active)),
+                    None => drop(promoted.remove(&l)),
+                }
+            }
         }
     }
 }

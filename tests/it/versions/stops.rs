@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hotgraph::{
-    InFlight, PublishError, RetryError, RollbackTarget, Run, RunStatus, Runtime, StartError, Value,
-    VersionError, VersionNumber, Weight,
+    Document, Handler, InFlight, NodeSpec, PublishError, RetryError, RollbackTarget, Run,
+    RunStatus, Runtime, StartError, Value, VersionError, VersionNumber, Weight,
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{active, builder, held, numbered, promoted, refused, runtime};
 
@@ -222,4 +224,64 @@ async fn a_drain_is_awaited_and_says_which_runs_are_in_the_way() {
     assert!(matches!(gone, VersionError::VersionGone { .. }), "{gone}");
     let unknown = versions.drained(9).await.unwrap_err();
     assert!(matches!(unknown, VersionError::UnknownVersion { .. }), "{unknown}");
+}
+
+/// A user's type whose schema cannot be had.
+#[derive(Debug, Deserialize, Serialize)]
+struct Panicking {
+    n: u64,
+}
+
+impl JsonSchema for Panicking {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Panicking".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        panic!("this type has no schema")
+    }
+}
+
+/// A user's value that cannot be written down.
+struct Unwritable;
+
+impl From<Unwritable> for Value {
+    fn from(_: Unwritable) -> Self {
+        panic!("this value cannot be written")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_that_panics_makes_no_start_fail_or_wait() {
+    let runtime = runtime().await;
+    promoted(&runtime, 1).await;
+    let publisher = |which: usize| {
+        let runtime = runtime.clone();
+        tokio::spawn(async move {
+            let node = match which % 2 {
+                0 => {
+                    let handler = Handler::one("bad", |input: Panicking| async move { Ok(input) });
+                    runtime.register(handler).unwrap();
+                    NodeSpec::new("bad").input("n", 1)
+                }
+                _ => NodeSpec::new("pass").input("n", Unwritable),
+            };
+            runtime.publish_and_promote(Document::builder("g").node(node).build()).await
+        })
+    };
+    for which in 0..20 {
+        let publisher = publisher(which);
+        for _ in 0..20 {
+            let started = tokio::time::timeout(
+                Duration::from_secs(60),
+                runtime.start("g", Value::Null).run(),
+            );
+            let ended = started.await.expect("no start waits").unwrap();
+            assert_eq!(ended.status, RunStatus::Success);
+        }
+        assert!(publisher.await.unwrap_err().is_panic());
+    }
+    assert_eq!(active(&runtime), 1, "nothing was published");
+    runtime.publish_and_promote(numbered(2)).await.unwrap();
+    assert_eq!(active(&runtime), 2, "others publish as before");
 }
