@@ -8,7 +8,7 @@ use hotgraph::{Durability, Journal, MemoryJournal, SystemClock};
 use super::cut::{Cut, CutJournal};
 use super::graphs;
 use super::scenarios::{self, Act, Calls, Scenario};
-use super::seen::{Ended, ended, ended_roughly, on_record};
+use super::seen::{Ended, ended_roughly, on_record};
 
 struct Process {
     journal: Arc<CutJournal>,
@@ -33,9 +33,7 @@ impl Process {
             assert_eq!(runtime.stranded(), []);
             let run = scenario.start(&runtime).await.unwrap();
             let outcome = scenario.carry_out(run, &runtime).await;
-            // Of the branches that a cancel ends, those that are told of first prevent the merger.
-            let is_cancelled = matches!(scenario.act, Act::CancelAfter(_));
-            let ended = if is_cancelled { ended_roughly(&outcome) } else { ended(&outcome) };
+            let ended = ended_roughly(&outcome);
             // Others that it started may end a little later.
             while runtime.live_runs() > 0 {
                 tokio::time::sleep(Duration::from_secs(1)).await;

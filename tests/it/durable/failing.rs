@@ -11,7 +11,7 @@ use hotgraph::{
 use super::faulty::{FAILURES, Failure, Faulty};
 use super::graphs;
 use super::scenarios::{self, Act, Calls, Scenario};
-use super::seen::{Ended, ended};
+use super::seen::{Ended, ended_roughly};
 
 /// Longer than a journal stays away in these tests, or a run takes.
 const LONG: Duration = Duration::from_secs(86_400);
@@ -94,7 +94,7 @@ impl Process {
         let run = self.start(scenario).await;
         let outcome = tokio::time::timeout(LONG, scenario.carry_out(run.clone(), &self.runtime));
         let outcome = outcome.await.expect("it hangs");
-        (run.id(), outcome.status, ended(&outcome))
+        (run.id(), outcome.status, ended_roughly(&outcome))
     }
 }
 
