@@ -23,8 +23,8 @@ pub struct Retention {
     /// How long a version is kept after it lost its last route, or was published if it never had
     /// one; 24 hours unless set.
     pub min_age: Duration,
-    /// Above so many versions `min_age` does not count, and each publish gives a
-    /// [`ManyVersions`](crate::EventKind::ManyVersions); 200 unless set.
+    /// Above so many versions `min_age` does not count, and each publish gives a warning as an event;
+    /// 200 unless set.
     pub soft_limit: usize,
     /// So many versions a graph may have; 256 unless set.
     pub hard_limit: usize,
