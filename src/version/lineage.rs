@@ -156,21 +156,6 @@ impl Lineages {
         lineages
     }
 
-    /// Carries out a command; `swap` makes the new snapshot visible to starts, and tells who watches.
-    #[cfg(test)]
-    pub(crate) fn apply(
-        &mut self,
-        command: &Command,
-        now: Timestamp,
-        audit: &mut AuditLog,
-        swap: impl FnOnce(&Turned<'_>),
-    ) -> Answer {
-        match self.decide(command, None, now, audit) {
-            Decision::Repeat(answer) => answer,
-            Decision::New(decided) => self.take_effect(command, *decided, audit, swap),
-        }
-    }
-
     /// What a command was told that was given before under its request id.
     pub(crate) fn recall(&self, command: &Command) -> Option<Answer> {
         let known = self.answered.get(command.terms.request_id.as_ref()?)?;
@@ -204,7 +189,8 @@ impl Lineages {
         Decision::New(Box::new(decided))
     }
 
-    /// Lets a command take effect that is on record.
+    /// Lets a command take effect that is on record; `swap` makes the new snapshot visible to starts, and
+    /// tells who watches.
     pub(crate) fn take_effect(
         &mut self,
         command: &Command,

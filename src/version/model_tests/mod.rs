@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::id::VersionNumber;
+use crate::id::{LabelName, VersionNumber};
 use model::{MOST, Model, PROOF};
 use ops::{Op, Step, Target, change, graph, label, step};
 
@@ -23,6 +23,10 @@ struct World {
     seen: Arc<Snapshot>,
     runs: Vec<Pin>,
     manifests: Vec<Arc<Manifest>>,
+    /// What a process would find that opened the journal now.
+    kept: Restored,
+    /// The bucket of one key, by label and canary.
+    buckets: BTreeMap<(LabelName, VersionNumber), u16>,
     /// How many commands were accepted that changed the model.
     revision: u64,
 }
@@ -32,7 +36,8 @@ impl World {
         let retention = Retention::default().keep_last(usize::MAX).hard_limit(MOST);
         let (lineages, audit) = (Lineages::new(retention), AuditLog::default());
         let (seen, runs, manifests) = (Arc::default(), Vec::new(), Vec::new());
-        Self { lineages, audit, seen, runs, manifests, revision: 0 }
+        let (kept, buckets) = (Restored::default(), BTreeMap::new());
+        Self { lineages, audit, seen, runs, manifests, kept, buckets, revision: 0 }
     }
 
     fn execute(&mut self, change: Change, now: u64) -> Result<Done, VersionError> {
@@ -51,7 +56,14 @@ impl World {
             assert!(!turned.transitions().is_empty(), "a change that nobody is told of");
             *seen = turned.after.clone();
         };
-        let answer = self.lineages.apply(&command, Timestamp(now), &mut self.audit, swap);
+        let answer = match self.lineages.decide(&command, None, Timestamp(now), &self.audit) {
+            Decided::Repeat(answer) => answer,
+            Decided::New(decided) => {
+                let written = serde_json::to_vec(&decided.stored(&command)).unwrap();
+                self.kept.add(serde_json::from_slice(&written).unwrap()).unwrap();
+                self.lineages.take_effect(&command, *decided, &mut self.audit, swap)
+            }
+        };
         answer.map_err(Refusal::into_version_error)
     }
 
@@ -107,6 +119,11 @@ impl World {
         let snapshot = self.seen.clone();
         assert_eq!(snapshot.revision(), self.revision, "I10: the revision counts changes");
         assert_eq!(self.audit.fold(), Routing::of(&snapshot), "I23: the audit adds up");
+        assert_eq!(
+            Routing::of(&self.kept.snapshot),
+            Routing::of(&snapshot),
+            "I23: so does the journal"
+        );
         let Some(route) = snapshot.route(&graph()) else {
             return assert!(model.contents.is_empty());
         };
@@ -124,7 +141,21 @@ impl World {
                 found.canary.as_ref().map(|canary| (canary.version.0, canary.weight.get()));
             assert_eq!((found.active.map(|v| v.0), canary), (expected.active, expected.canary));
             assert_eq!(found.since.0, expected.since);
+            let kept = self.kept.snapshot.route(&graph()).and_then(|route| route.label(&name));
+            assert_eq!(kept.unwrap().promotions, found.promotions, "I16: what a rollback goes by");
+            self.check_canary(name, found);
         }
+    }
+
+    /// I13, I14: a canary has as many buckets as its weight says, and a key never changes its own.
+    fn check_canary(&mut self, label: LabelName, found: &super::label::LabelRoute) {
+        let Some(canary) = &found.canary else { return };
+        let weight = canary.weight.get();
+        assert!(weight == 0 || canary.has(weight - 1), "I13");
+        assert!(!canary.has(weight), "I13");
+        let bucket = canary.bucket("key");
+        let known = *self.buckets.entry((label, canary.version)).or_insert(bucket);
+        assert_eq!(known, bucket, "I14");
     }
 
     /// I1: a manifest never changes, and numbers are never used again.
