@@ -143,3 +143,14 @@ fn hot_swap_says_what_is_wrong_with_a_missing_directory() {
     assert!(!output.status.success());
     assert!(complaint.contains("cannot analyse `/no/such/directory`"), "{complaint}");
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn resume_goes_on_after_a_kill() {
+    let output = run("resume", &[concat!(env!("CARGO_MANIFEST_DIR"), "/src")]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("the first process ended: signal: 9"), "{said}");
+    assert!(said.contains("v1 ended as SUCCESS"), "{said}");
+    assert!(said.contains("new runs start on v2"), "{said}");
+}
