@@ -13,7 +13,7 @@ use crate::id::RunId;
 /// What a journal answers with.
 pub type JournalFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
 
-/// The how-manieth owner of a store somebody is; writes of an earlier one are refused.
+/// Which owner of a store somebody is, counted from 1; writes of an earlier one are refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 

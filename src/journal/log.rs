@@ -89,6 +89,11 @@ impl StreamLog {
         });
     }
 
+    /// How many records were appended and not yet taken by the writer.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.lock().bodies.len()
+    }
+
     /// Waits until everything that was appended is durable.
     ///
     /// # Cancel safety

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::keeper::Keeper;
+use super::recovery::{PAGE, corrupt};
 use super::{Inner, Runtime};
 use crate::graph::Graph;
 use crate::id::{GraphName, VersionNumber};
@@ -14,9 +15,6 @@ use crate::version::{
     Change, Command, GraphSecrets, LabelChange, Manifest, Restored, RolloutAct, RolloutEnd,
     RolloutOf, StoredRollout, StoredTurn, Terms, Version, VersionError,
 };
-
-/// How many records are read at once.
-const PAGE: usize = 1_000;
 
 /// A version of the journal that this process cannot start or go on with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,26 +127,15 @@ impl Keeper {
     ) -> Result<Kept, JournalError> {
         let (mut restored, mut last) = (Restored::default(), 0);
         loop {
-            let page = self.journal.read(Stream::Versions, last, PAGE).await?;
+            let page = self.read_page(Stream::Versions, last, PAGE).await?;
             if page.is_empty() {
                 break;
             }
             for record in page {
-                let corrupt = |why: &str| JournalError::Corrupt {
-                    stream: Stream::Versions,
-                    seq: Some(last + 1),
-                    why: why.to_owned(),
-                };
-                if record.seq != last + 1 {
-                    return Err(corrupt("it is missing"));
-                }
-                if !record.is_intact(Stream::Versions) {
-                    return Err(corrupt("it is not as it was written"));
-                }
+                last = record.seq;
+                let corrupt = |why| corrupt(Stream::Versions, Some(last), why);
                 let turn = serde_json::from_slice::<StoredTurn>(&record.body);
-                let turn = turn.map_err(|error| corrupt(&error.to_string()))?;
-                restored.add(turn).map_err(|why| corrupt(&why))?;
-                last += 1;
+                restored.add(turn.map_err(|error| corrupt(error.to_string()))?).map_err(corrupt)?;
             }
         }
         restored.set_secrets(&GraphSecrets::new(secrets.clone()));

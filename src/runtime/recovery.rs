@@ -11,13 +11,16 @@ use crate::id::{GraphName, RunId, VersionNumber};
 use crate::journal::{JournalError, Record, RunQuery, RunRow, Stream};
 use crate::node::Store;
 use crate::run::{
-    AttemptKey, Barriers, Began, Entry, HistoryStep, Machine, Misfit, Parent, Rebuilt, Rest, Run,
-    replay,
+    AttemptKey, Barriers, Began, Entry, Ground, HistoryStep, Machine, Misfit, Parent, Rebuilt,
+    Rest, Run, replay,
 };
 use crate::version::{Pin, Selector};
 
 /// How many records are read at once.
-const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 1_000;
+
+/// What is wrong with a stream that has a gap, or ends too soon.
+const MISSING: &str = "it is missing";
 
 /// Why a run of the journal does not go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +58,14 @@ fn why(is_known: bool) -> &'static str {
 struct Kept {
     began: Began,
     entries: Vec<Entry>,
+}
+
+/// A run whose steps were taken again.
+struct Replayed {
+    began: Began,
+    pin: Pin,
+    ground: Ground,
+    rebuilt: Rebuilt,
 }
 
 /// A run that was rebuilt.
@@ -115,20 +126,14 @@ impl Inner {
         row: RunRow,
         place: Option<Place>,
     ) -> Result<Found, StrandedReason> {
-        let Kept { began, entries } = keeper.read_run(&row).await?;
-        let pin = self.pin_again(&began)?;
+        let Replayed { began, pin, ground, rebuilt } = self.replay(keeper, &row, u64::MAX).await?;
+        let Rebuilt { machine, barriers, rest, last_state, .. } = rebuilt;
         let (run, version) = (row.run, pin.version().clone());
-        let plan = pin.plan().clone();
-        let store = Store::new(began.store.iter().cloned().collect());
-        let machine = Machine::new(plan.clone(), run, version.number(), began.warnings.clone());
-        let ground = self.ground(&pin, run, store.clone(), true);
-        let rebuilt = replay(&ground, machine, &began, entries);
-        let Rebuilt { machine, barriers, rest, last_state } =
-            rebuilt.map_err(|misfit| damaged(&row, &misfit))?;
+        let timeout = ground.plan.timeout;
         ground.states.take_up_to(last_state);
         let key = row.key.as_deref().map(|key| (row.graph.clone(), key.to_owned()));
         let is_stopped = machine.stop_reason().is_some();
-        let journal = keeper.go_on(row, began.level, &store);
+        let journal = keeper.go_on(row, began.level, &ground.store);
         if is_stopped {
             journal.has_stopped();
         }
@@ -142,7 +147,7 @@ impl Inner {
             control: Arc::default(),
             journal: Some(journal),
             starts_at: began.starts_at,
-            ends_at: plan.timeout.map(|timeout| began.at.after(timeout)),
+            ends_at: timeout.map(|timeout| began.at.after(timeout)),
             began: None,
             lease: self.lease(run, key.clone(), place),
             version,
@@ -162,6 +167,18 @@ impl Inner {
         row: &RunRow,
         step: u64,
     ) -> Result<RunAt, StrandedReason> {
+        let Replayed { rebuilt: Rebuilt { mut machine, at, .. }, .. } =
+            self.replay(keeper, row, step).await?;
+        Ok(RunAt { at, view: machine.view(), states: machine.states() })
+    }
+
+    /// Takes the steps of a run again that its first `count` records tell of; no handler is called.
+    async fn replay(
+        &self,
+        keeper: &Keeper,
+        row: &RunRow,
+        count: u64,
+    ) -> Result<Replayed, StrandedReason> {
         let Kept { began, entries } = keeper.read_run(row).await?;
         let pin = self.pin_again(&began)?;
         let (plan, version) = (pin.plan().clone(), pin.version().number());
@@ -169,16 +186,10 @@ impl Inner {
         let store = Store::new(began.store.iter().cloned().collect());
         let ground = self.ground(&pin, row.run, store, true);
         // The first record is the beginning.
-        let count = usize::try_from(step.saturating_sub(1)).unwrap_or(usize::MAX);
-        let entries: Vec<_> = entries.into_iter().take(count).collect();
-        let at = entries.iter().rev().find_map(|entry| match entry {
-            Entry::At(at) => Some(*at),
-            _ => None,
-        });
-        let at = at.unwrap_or(began.at);
-        let rebuilt = replay(&ground, machine, &began, entries);
-        let mut machine = rebuilt.map_err(|misfit| damaged(row, &misfit))?.machine;
-        Ok(RunAt { at, view: machine.view(), states: machine.states() })
+        let count = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
+        let rebuilt = replay(&ground, machine, &began, entries.into_iter().take(count));
+        let rebuilt = rebuilt.map_err(|misfit| damaged(row, &misfit))?;
+        Ok(Replayed { began, pin, ground, rebuilt })
     }
 
     /// Pins the version that a run started on: that one, and no other.
@@ -210,18 +221,15 @@ impl Keeper {
         &self,
         row: &RunRow,
     ) -> Result<Vec<HistoryStep>, JournalError> {
-        let stream = Stream::Run(row.run);
-        let records = self.read_all(stream, row.records).await?;
-        HistoryStep::of(&records).map_err(|(seq, why)| corrupt(stream, Some(seq), why))
+        let records = self.read_records(row).await?;
+        let damaged = |(seq, why)| corrupt(Stream::Run(row.run), Some(seq), why);
+        HistoryStep::of(&records).map_err(damaged)
     }
 
     /// Everything the journal has of a run, checked.
     async fn read_run(&self, row: &RunRow) -> Result<Kept, JournalError> {
         let stream = Stream::Run(row.run);
-        if !row.is_intact() {
-            return Err(corrupt(stream, None, "the row is not as it was written"));
-        }
-        let records = self.read_all(stream, row.records).await?;
+        let records = self.read_records(row).await?;
         let mut entries = Vec::with_capacity(records.len());
         for record in &records {
             let entry = Entry::decode(&record.body);
@@ -238,35 +246,47 @@ impl Keeper {
         }
     }
 
-    /// The first `count` records of a stream, checked.
-    pub(super) async fn read_all(
-        &self,
-        stream: Stream,
-        count: u64,
-    ) -> Result<Vec<Record>, JournalError> {
+    /// The records of a run, checked: as many as its row says.
+    async fn read_records(&self, row: &RunRow) -> Result<Vec<Record>, JournalError> {
+        let stream = Stream::Run(row.run);
+        if !row.is_intact() {
+            return Err(corrupt(stream, None, "the row is not as it was written"));
+        }
         let mut records: Vec<Record> = Vec::new();
-        while (records.len() as u64) < count {
-            let after = records.len() as u64;
-            let page = self.journal.read(stream, after, PAGE).await?;
+        while (records.len() as u64) < row.records {
+            let known = records.len() as u64;
+            // What lies beyond is not of this run.
+            let left = usize::try_from(row.records - known).unwrap_or(PAGE);
+            let page = self.read_page(stream, known, left.min(PAGE)).await?;
             if page.is_empty() {
-                return Err(corrupt(stream, Some(after + 1), "it is missing"));
+                return Err(corrupt(stream, Some(known + 1), MISSING));
             }
-            for record in page.into_iter().take(usize::try_from(count - after).unwrap_or(PAGE)) {
-                let expected = records.len() as u64 + 1;
-                if record.seq != expected {
-                    return Err(corrupt(stream, Some(expected), "it is missing"));
-                }
-                if !record.is_intact(stream) {
-                    return Err(corrupt(stream, Some(expected), "it is not as it was written"));
-                }
-                records.push(record);
-            }
+            records.extend(page);
         }
         Ok(records)
     }
+
+    /// Records of a stream after the one of that number, checked: at most `limit`, none at its end.
+    pub(super) async fn read_page(
+        &self,
+        stream: Stream,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Record>, JournalError> {
+        let page = self.journal.read(stream, after, limit).await?;
+        for (record, expected) in page.iter().zip(after + 1..) {
+            if record.seq != expected {
+                return Err(corrupt(stream, Some(expected), MISSING));
+            }
+            if !record.is_intact(stream) {
+                return Err(corrupt(stream, Some(expected), "it is not as it was written"));
+            }
+        }
+        Ok(page)
+    }
 }
 
-fn corrupt(stream: Stream, seq: Option<u64>, why: impl Into<String>) -> JournalError {
+pub(super) fn corrupt(stream: Stream, seq: Option<u64>, why: impl Into<String>) -> JournalError {
     JournalError::Corrupt { stream, seq, why: why.into() }
 }
 

@@ -46,7 +46,7 @@ impl Storage {
     ///
     /// If the journal cannot be read.
     pub async fn runs(&self, query: &RunQuery) -> Result<Vec<RunRow>, JournalError> {
-        self.keeper()?.journal.runs(query).await
+        self.keeper().journal.runs(query).await
     }
 
     /// A run of the journal, ended or not; its version has to be there, not retired.
@@ -60,7 +60,7 @@ impl Storage {
         }
         let row = self.row(run).await?;
         match row.ended_at {
-            Some(_) => self.inner.read_ended(self.keeper()?, row).await,
+            Some(_) => self.inner.read_ended(self.keeper(), row).await,
             None => Err(self.inner.why_stranded(run)),
         }
     }
@@ -72,7 +72,7 @@ impl Storage {
     /// If the run is unknown, or a record cannot be read.
     pub async fn history(&self, run: RunId) -> Result<Vec<HistoryStep>, StrandedReason> {
         let row = self.row(run).await?;
-        Ok(self.keeper()?.read_history(&row).await?)
+        Ok(self.keeper().read_history(&row).await?)
     }
 
     /// A run as it stood after its first records: `step` of them, all if it has fewer.
@@ -84,7 +84,7 @@ impl Storage {
     /// If the run is unknown, a record cannot be read, or the process lacks its version.
     pub async fn load_at(&self, run: RunId, step: u64) -> Result<RunAt, StrandedReason> {
         let row = self.row(run).await?;
-        self.inner.view_at(self.keeper()?, &row, step).await
+        self.inner.view_at(self.keeper(), &row, step).await
     }
 
     /// Deletes runs that have ended, and says how many; others stay.
@@ -95,7 +95,7 @@ impl Storage {
     pub async fn delete(&self, runs: impl IntoIterator<Item = RunId>) -> Result<u64, JournalError> {
         let mut ended = Vec::new();
         for run in runs {
-            ended.extend(self.keeper()?.row(run).await?.filter(|row| row.ended_at.is_some()));
+            ended.extend(self.keeper().row(run).await?.filter(|row| row.ended_at.is_some()));
         }
         self.delete_rows(ended).await
     }
@@ -133,7 +133,7 @@ impl Storage {
     ///
     /// If the journal does not take it.
     pub async fn vacuum(&self) -> Result<(), JournalError> {
-        let keeper = self.keeper()?;
+        let keeper = self.keeper();
         keeper.journal.vacuum(keeper.epoch).await
     }
 
@@ -143,11 +143,11 @@ impl Storage {
     ///
     /// If it cannot be read.
     pub async fn size(&self) -> Result<JournalSize, JournalError> {
-        self.keeper()?.journal.size().await
+        self.keeper().journal.size().await
     }
 
     async fn delete_rows(&self, rows: Vec<RunRow>) -> Result<u64, JournalError> {
-        let keeper = self.keeper()?;
+        let keeper = self.keeper();
         let mut gone = 0;
         for rows in rows.chunks(TOGETHER) {
             let runs: Arc<[_]> = rows.iter().map(|row| row.run).collect();
@@ -158,12 +158,12 @@ impl Storage {
     }
 
     async fn row(&self, run: RunId) -> Result<RunRow, StrandedReason> {
-        let row = self.keeper()?.row(run).await?;
+        let row = self.keeper().row(run).await?;
         row.ok_or(StrandedReason::UnknownRun)
     }
 
-    fn keeper(&self) -> Result<&super::Keeper, JournalError> {
-        self.inner.keeper.as_ref().ok_or(JournalError::Closed)
+    fn keeper(&self) -> &super::Keeper {
+        self.inner.keeper.as_ref().expect("only a runtime with a journal gives one of these")
     }
 }
 

@@ -14,6 +14,9 @@ use crate::node::Store;
 use crate::run::machine::Stop;
 use crate::run::status::RunStatus;
 
+/// How many entries may wait for a flush: what a run that is not flushed at every state keeps in memory.
+const MOST_PENDING: usize = 4_096;
+
 /// The end of a run's journal.
 pub(crate) struct RunJournal {
     pub level: Durability,
@@ -88,6 +91,11 @@ impl RunJournal {
             let at = Entry::At(self.clock.now()).encode();
             self.log.append(std::iter::once(at).chain(entries.iter().map(Entry::encode)));
         }
+    }
+
+    /// Whether so much waits to be written that whoever appends more has to wait, too.
+    pub(crate) fn is_full(&self) -> bool {
+        self.log.pending() >= MOST_PENDING
     }
 
     /// Waits until everything that was appended is on record.

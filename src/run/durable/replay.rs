@@ -36,6 +36,8 @@ pub(crate) struct Rebuilt {
     pub machine: Machine,
     pub barriers: Barriers,
     pub rest: Rest,
+    /// When the last entry was written.
+    pub at: Timestamp,
     /// The highest number of a state.
     pub last_state: u64,
 }
@@ -339,7 +341,7 @@ impl Replay<'_> {
             retaken: self.retaken.into_values().collect(),
         };
         let (machine, barriers) = (self.machine, self.barriers);
-        Rebuilt { machine, barriers, rest, last_state: self.last_state }
+        Rebuilt { machine, barriers, rest, at: self.at, last_state: self.last_state }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::clock::Stopwatch;
 use crate::event::EventKind;
 use crate::run::cell::RunCell;
 use crate::run::machine::Effect;
-use crate::run::unites::{Barriers, Verdict};
+use crate::run::unites::Barriers;
 
 /// How long a walk may take before a crew is worth its actors, which cost about ten microseconds.
 const ENOUGH: Duration = Duration::from_micros(100);
@@ -158,15 +158,7 @@ impl Alone {
             }
             let effects = self.cell.machine.lock().apply(batch.run);
             for verdict in self.barriers.apply(batch.groups) {
-                match verdict {
-                    Verdict::Fire(firing) => {
-                        let fired = self.lane.step_with(|walker| walker.merged(*firing));
-                        self.lane.tasks.extend(fired.map(Task::Execution));
-                    }
-                    Verdict::Skip(skipping) => {
-                        self.lane.step_with(|walker| walker.merger_skipped(*skipping));
-                    }
-                }
+                self.lane.judged(verdict);
             }
             for effect in effects {
                 match effect {

@@ -57,6 +57,17 @@ impl Commits {
         Poll::Ready(())
     }
 
+    /// Begins what has not begun.
+    fn poll_all(&mut self, cx: &mut Context<'_>) {
+        for commit in &mut self.under_way {
+            if let Written::Pending(pending) = &mut commit.written
+                && let Poll::Ready(answer) = pending.as_mut().poll(cx)
+            {
+                commit.written = Written::Known(answer);
+            }
+        }
+    }
+
     fn take_known(&mut self) -> Option<(Commit, Result<(), JournalError>)> {
         let Written::Known(_) = self.under_way.front()?.written else { return None };
         let mut commit = self.under_way.pop_front()?;
@@ -71,7 +82,8 @@ impl LaneArguments {
     pub(super) async fn commit(&mut self, batch: Batch, journal: &Arc<RunJournal>) {
         journal.append(&batch.entries);
         let held = std::mem::take(&mut self.lane.held);
-        let waits = journal.is_every_state() && !batch.entries.is_empty() || !held.is_empty();
+        let is_due = journal.is_every_state() || journal.is_full();
+        let waits = is_due && !batch.entries.is_empty() || !held.is_empty();
         if !waits && self.commits.under_way.is_empty() {
             return self.tell(batch).await;
         }
@@ -137,18 +149,5 @@ impl LaneArguments {
         self.commits.released |= !held.is_empty();
         self.lane.opened |= held.iter().any(|task| matches!(task, Task::Drawing(_)));
         self.lane.tasks.extend(held);
-    }
-}
-
-impl Commits {
-    /// Begins what has not begun.
-    fn poll_all(&mut self, cx: &mut Context<'_>) {
-        for commit in &mut self.under_way {
-            if let Written::Pending(pending) = &mut commit.written
-                && let Poll::Ready(answer) = pending.as_mut().poll(cx)
-            {
-                commit.written = Written::Known(answer);
-            }
-        }
     }
 }

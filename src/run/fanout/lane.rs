@@ -27,6 +27,7 @@ use crate::run::batch::Batch;
 use crate::run::durable::RunJournal;
 use crate::run::execution::{Execution, Executions};
 use crate::run::status::StateStatus;
+use crate::run::unites::Verdict;
 use crate::run::walk::{Fan, Ground, Walker};
 use crate::value::Value;
 
@@ -342,6 +343,19 @@ impl Lane {
                 walker.forfeited(own, buffered);
             }
         });
+    }
+
+    /// Begins a merger whose group has settled, or skips one that can no longer fire.
+    pub(super) fn judged(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Fire(firing) => {
+                let fired = self.step_with(|walker| walker.merged(*firing));
+                self.tasks.extend(fired.map(Task::Execution));
+            }
+            Verdict::Skip(skipping) => {
+                self.step_with(|walker| walker.merger_skipped(*skipping));
+            }
+        }
     }
 
     /// Takes one pure step into the batch, and announces it.

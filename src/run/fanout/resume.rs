@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::run::cell::RunCell;
 use crate::run::durable::{OpenFan, Rest};
 use crate::run::execution::Execution;
-use crate::run::unites::{Barriers, Verdict};
+use crate::run::unites::Barriers;
 
 impl Alone {
     /// Takes up what a run had left to do; its machine is in its cell.
@@ -27,7 +27,7 @@ impl Alone {
             lane.take_up(execution, due);
         }
         fans.into_iter().for_each(|open| lane.take_up_fanout(open));
-        verdicts.into_iter().for_each(|verdict| lane.take_up_merger(verdict));
+        verdicts.into_iter().for_each(|verdict| lane.judged(verdict));
         for (execution, id) in retaken {
             let next = lane.step_with(|walker| walker.retried(&execution, id));
             lane.tasks.extend(next.map(Task::Execution));
@@ -66,18 +66,6 @@ impl Lane {
         if !is_closed {
             let fanout = Fanout::of_kept(execution, outputs, next as u64, fault);
             self.tasks.push(Task::Drawing(Box::new(Drawing::of(Arc::new(fanout)))));
-        }
-    }
-
-    fn take_up_merger(&mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Fire(firing) => {
-                let fired = self.step_with(|walker| walker.merged(*firing));
-                self.tasks.extend(fired.map(Task::Execution));
-            }
-            Verdict::Skip(skipping) => {
-                self.step_with(|walker| walker.merger_skipped(*skipping));
-            }
         }
     }
 }

@@ -18,9 +18,12 @@ use crate::value::Value;
 impl Walker<'_> {
     /// A merger whose group has settled: its execution, or nothing if its input cannot be made.
     pub(crate) fn merged(&mut self, firing: Firing) -> Option<Box<Execution>> {
-        let merger = firing.execution();
+        // Its identity takes a path to be made, which a run without a journal has no use for.
+        let merger = self.writes().then(|| firing.execution());
         let execution = self.merge(firing);
-        self.write(|ids| Entry::Fired { merger, ids });
+        if let Some(merger) = merger {
+            self.write(|ids| Entry::Fired { merger, ids });
+        }
         execution
     }
 
@@ -68,7 +71,7 @@ impl Walker<'_> {
 
     /// A merger that can no longer fire: its item ends; the groups around it know already.
     pub(crate) fn merger_skipped(&mut self, skipping: Skipping) {
-        let merger = skipping.execution();
+        let merger = self.writes().then(|| skipping.execution());
         let state = self.next_state_unlimited(Some(skipping.opener.state));
         let Skipping { merger: node, group, opener, reason } = skipping;
         let path = opener.path.then(Step::Merger(node));
@@ -77,7 +80,9 @@ impl Walker<'_> {
         self.moved(&skipped, None, StateStatus::Skipped);
         self.record(skipped, StateStatus::Skipped, None, None);
         self.batch.run.tally.add(ENDED);
-        self.write(|ids| Entry::Skipped { merger, ids });
+        if let Some(merger) = merger {
+            self.write(|ids| Entry::Skipped { merger, ids });
+        }
     }
 
     /// A new execution of a state that ended: the manual retry of that id.
