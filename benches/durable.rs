@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --features sqlite --bench durable`
 
+#[path = "../tests/it/durable/before.rs"]
+mod before;
 #[path = "graphs.rs"]
 mod graphs;
 
@@ -11,11 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use before::{Before, Hook};
 use graphs::Number;
 use hotgraph::{
-    Document, Durability, Emit, Epoch, Handler, Journal, JournalFuture, JournalSize, MemoryJournal,
-    NodeSpec, Record, RunId, RunQuery, RunRow, RunStatus, Runtime, RuntimeBuilder, SqliteJournal,
-    Stream, Value, Write,
+    Document, Durability, Emit, Epoch, Handler, Journal, JournalFuture, MemoryJournal, NodeSpec,
+    Record, RunId, RunQuery, RunRow, RunStatus, Runtime, RuntimeBuilder, SqliteJournal, Stream,
+    Value, Write,
 };
 use rusqlite::Connection;
 
@@ -31,45 +34,21 @@ const ROUNDS: usize = 7;
 /// How many rows the floor inserts in one transaction.
 const TOGETHER: usize = 512;
 
-/// A journal that counts its commits.
+/// Counts the commits of a journal.
 #[derive(Debug)]
-struct Counted<J> {
+struct Counting<J> {
     inner: J,
     commits: AtomicU64,
 }
 
-impl<J: Journal> Journal for Counted<J> {
-    fn claim<'a>(&'a self, owner: &'a str) -> JournalFuture<'a, Epoch> {
-        self.inner.claim(owner)
-    }
-
-    fn release(&self, epoch: Epoch) -> JournalFuture<'_, ()> {
-        self.inner.release(epoch)
+impl<J: Journal> Hook for Counting<J> {
+    fn inner(&self) -> &dyn Journal {
+        &self.inner
     }
 
     fn commit(&self, epoch: Epoch, writes: Arc<[Write]>) -> JournalFuture<'_, ()> {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.inner.commit(epoch, writes)
-    }
-
-    fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
-        self.inner.read(stream, after, limit)
-    }
-
-    fn runs<'a>(&'a self, query: &'a RunQuery) -> JournalFuture<'a, Vec<RunRow>> {
-        self.inner.runs(query)
-    }
-
-    fn delete(&self, epoch: Epoch, runs: Arc<[RunId]>) -> JournalFuture<'_, u64> {
-        self.inner.delete(epoch, runs)
-    }
-
-    fn vacuum(&self, epoch: Epoch) -> JournalFuture<'_, ()> {
-        self.inner.vacuum(epoch)
-    }
-
-    fn size(&self) -> JournalFuture<'_, JournalSize> {
-        self.inner.size()
     }
 }
 
@@ -191,7 +170,7 @@ fn per(took: Duration, count: u64) -> f64 {
 async fn print() {
     let folder = folder();
     let sqlite = SqliteJournal::open(folder.join("journal.db")).await.expect("it opens");
-    let counted = Arc::new(Counted { inner: sqlite, commits: AtomicU64::new(0) });
+    let counted = Arc::new(Before(Counting { inner: sqlite, commits: AtomicU64::new(0) }));
     let plain = took(&runtime(None).await, Durability::None).await;
     let on_disk = runtime(Some(counted.clone())).await;
     let beside = took(&on_disk, Durability::None).await;

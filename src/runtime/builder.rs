@@ -151,20 +151,33 @@ impl RuntimeBuilder {
     /// # Panics
     ///
     /// Outside of a tokio runtime with its timer enabled.
-    pub async fn build(self) -> Result<Runtime, BuildError> {
+    pub async fn build(mut self) -> Result<Runtime, BuildError> {
         let catalog = Catalog::default();
-        for handler in self.handlers {
+        for handler in std::mem::take(&mut self.handlers) {
             catalog.register(handler)?;
         }
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let Some(journal) = self.journal.take() else {
+            return self.build_on(catalog, clock, None).await;
+        };
+        let keeper = Keeper::claim(journal.clone(), clock.clone(), self.on_save_failure).await?;
+        let epoch = keeper.epoch;
+        let built = self.build_on(catalog, clock, Some(keeper)).await;
+        if built.is_err() {
+            // So that it can be built once more; what failed first is what is told.
+            let _ = journal.release(epoch).await;
+        }
+        built
+    }
+
+    async fn build_on(
+        self,
+        catalog: Catalog,
+        clock: Arc<dyn Clock>,
+        keeper: Option<Keeper>,
+    ) -> Result<Runtime, BuildError> {
         let bus = Arc::new(RuntimeBus::default());
         let retention = self.settings.versions.clone();
-        let keeper = match self.journal {
-            None => None,
-            Some(journal) => {
-                Some(Keeper::claim(journal, clock.clone(), self.on_save_failure).await?)
-            }
-        };
         let kept = match &keeper {
             None => Kept::default(),
             Some(keeper) => keeper.read_versions(&self.secrets).await?,

@@ -1,12 +1,13 @@
 //! A journal of which one bit is not as it was written.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use hotgraph::{
-    Epoch, GraphName, Journal, JournalFuture, JournalSize, MemoryJournal, Record, RunId, RunQuery,
-    RunRow, Stream, Timestamp, VersionNumber, Write,
+    GraphName, Journal, JournalFuture, MemoryJournal, Record, RunId, RunQuery, RunRow, Stream,
+    Timestamp, VersionNumber,
 };
+
+use super::before::{Before, Hook};
 
 /// Which bit.
 #[derive(Clone, Copy, Debug)]
@@ -117,14 +118,17 @@ fn text(text: &str, bit: usize) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+/// A journal with flipped bits.
+pub type Altered = Before<Altering>;
+
 /// Reads what is there, but for one bit of some streams.
 #[derive(Debug)]
-pub struct Altered {
+pub struct Altering {
     pub inner: MemoryJournal,
     pub flips: HashMap<Stream, Flip>,
 }
 
-impl Altered {
+impl Altering {
     fn record(&self, stream: Stream, record: Record) -> Record {
         let flip = self.flips.get(&stream);
         flip.map_or(record.clone(), |flip| flip.record(stream, record))
@@ -136,17 +140,9 @@ impl Altered {
     }
 }
 
-impl Journal for Altered {
-    fn claim<'a>(&'a self, owner: &'a str) -> JournalFuture<'a, Epoch> {
-        self.inner.claim(owner)
-    }
-
-    fn release(&self, epoch: Epoch) -> JournalFuture<'_, ()> {
-        self.inner.release(epoch)
-    }
-
-    fn commit(&self, epoch: Epoch, writes: Arc<[Write]>) -> JournalFuture<'_, ()> {
-        self.inner.commit(epoch, writes)
+impl Hook for Altering {
+    fn inner(&self) -> &dyn Journal {
+        &self.inner
     }
 
     fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
@@ -162,17 +158,5 @@ impl Journal for Altered {
             let rows = rows.into_iter().map(|row| self.row(row));
             Ok(rows.filter(|row| query.wants(row)).collect())
         })
-    }
-
-    fn delete(&self, epoch: Epoch, runs: Arc<[RunId]>) -> JournalFuture<'_, u64> {
-        self.inner.delete(epoch, runs)
-    }
-
-    fn vacuum(&self, epoch: Epoch) -> JournalFuture<'_, ()> {
-        self.inner.vacuum(epoch)
-    }
-
-    fn size(&self) -> JournalFuture<'_, JournalSize> {
-        self.inner.size()
     }
 }

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hotgraph::{
-    Epoch, Journal, JournalFuture, JournalSize, MemoryJournal, Record, RunId, RunQuery, RunRow,
-    Stream, Write,
-};
+use hotgraph::{Epoch, Journal, JournalFuture, MemoryJournal, Write};
 use tokio::sync::Notify;
+
+use super::before::{Before, Hook};
 
 /// When a process dies.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +19,12 @@ pub enum Cut {
     After(usize),
 }
 
+/// The journal of a process that dies.
+pub type CutJournal = Before<Dying>;
+
 /// Lets a journal answer until the process dies; from then on it never answers.
 #[derive(Debug)]
-pub struct CutJournal {
+pub struct Dying {
     pub inner: Arc<MemoryJournal>,
     cut: Cut,
     commits: AtomicUsize,
@@ -31,7 +33,8 @@ pub struct CutJournal {
 
 impl CutJournal {
     pub fn new(inner: Arc<MemoryJournal>, cut: Cut) -> Arc<Self> {
-        Arc::new(Self { inner, cut, commits: AtomicUsize::new(0), died: Notify::new() })
+        let (commits, died) = (AtomicUsize::new(0), Notify::new());
+        Arc::new(Before(Dying { inner, cut, commits, died }))
     }
 
     /// Ends when the process has died.
@@ -44,13 +47,9 @@ impl CutJournal {
     }
 }
 
-impl Journal for CutJournal {
-    fn claim<'a>(&'a self, owner: &'a str) -> JournalFuture<'a, Epoch> {
-        self.inner.claim(owner)
-    }
-
-    fn release(&self, epoch: Epoch) -> JournalFuture<'_, ()> {
-        self.inner.release(epoch)
+impl Hook for Dying {
+    fn inner(&self) -> &dyn Journal {
+        &*self.inner
     }
 
     fn commit(&self, epoch: Epoch, writes: Arc<[Write]>) -> JournalFuture<'_, ()> {
@@ -71,25 +70,5 @@ impl Journal for CutJournal {
             self.died.notify_one();
             std::future::pending().await
         })
-    }
-
-    fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
-        self.inner.read(stream, after, limit)
-    }
-
-    fn runs<'a>(&'a self, query: &'a RunQuery) -> JournalFuture<'a, Vec<RunRow>> {
-        self.inner.runs(query)
-    }
-
-    fn delete(&self, epoch: Epoch, runs: Arc<[RunId]>) -> JournalFuture<'_, u64> {
-        self.inner.delete(epoch, runs)
-    }
-
-    fn vacuum(&self, epoch: Epoch) -> JournalFuture<'_, ()> {
-        self.inner.vacuum(epoch)
-    }
-
-    fn size(&self) -> JournalFuture<'_, JournalSize> {
-        self.inner.size()
     }
 }

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hotgraph::{
-    Epoch, Journal, JournalError, JournalFuture, JournalSize, MemoryJournal, Record, RunId,
-    RunQuery, RunRow, Stream, Write,
-};
+use hotgraph::{Epoch, Journal, JournalError, JournalFuture, MemoryJournal, Write};
 use parking_lot::Mutex;
+
+use super::before::{Before, Hook};
 
 /// How a journal fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +31,12 @@ impl Failure {
     }
 }
 
+/// A journal that fails for a while.
+pub type Faulty = Before<Failing>;
+
 /// Fails from one commit on, for so many of them.
 #[derive(Debug)]
-pub struct Faulty {
+pub struct Failing {
     pub inner: Arc<MemoryJournal>,
     failure: Failure,
     from: usize,
@@ -45,7 +47,8 @@ pub struct Faulty {
 impl Faulty {
     pub fn new(inner: Arc<MemoryJournal>, failure: Failure, from: usize, for_: usize) -> Arc<Self> {
         let until = Mutex::new(from.saturating_add(for_));
-        Arc::new(Self { inner, failure, from, until, commits: AtomicUsize::new(0) })
+        let commits = AtomicUsize::new(0);
+        Arc::new(Before(Failing { inner, failure, from, until, commits }))
     }
 
     /// One that never fails.
@@ -64,13 +67,9 @@ impl Faulty {
     }
 }
 
-impl Journal for Faulty {
-    fn claim<'a>(&'a self, owner: &'a str) -> JournalFuture<'a, Epoch> {
-        self.inner.claim(owner)
-    }
-
-    fn release(&self, epoch: Epoch) -> JournalFuture<'_, ()> {
-        self.inner.release(epoch)
+impl Hook for Failing {
+    fn inner(&self) -> &dyn Journal {
+        &*self.inner
     }
 
     fn commit(&self, epoch: Epoch, writes: Arc<[Write]>) -> JournalFuture<'_, ()> {
@@ -86,25 +85,5 @@ impl Journal for Faulty {
             }
             Err(self.failure.error())
         })
-    }
-
-    fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
-        self.inner.read(stream, after, limit)
-    }
-
-    fn runs<'a>(&'a self, query: &'a RunQuery) -> JournalFuture<'a, Vec<RunRow>> {
-        self.inner.runs(query)
-    }
-
-    fn delete(&self, epoch: Epoch, runs: Arc<[RunId]>) -> JournalFuture<'_, u64> {
-        self.inner.delete(epoch, runs)
-    }
-
-    fn vacuum(&self, epoch: Epoch) -> JournalFuture<'_, ()> {
-        self.inner.vacuum(epoch)
-    }
-
-    fn size(&self) -> JournalFuture<'_, JournalSize> {
-        self.inner.size()
     }
 }

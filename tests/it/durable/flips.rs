@@ -11,7 +11,8 @@ use hotgraph::{
     Runtime, StartError, StrandedReason, Stream, Value, Write,
 };
 
-use super::altered::{Altered, Flip};
+use super::altered::{Altered, Altering, Flip};
+use super::before::Before;
 use super::cut::{Cut, CutJournal};
 use super::graphs;
 use super::scenarios::{self, Calls};
@@ -76,7 +77,7 @@ impl Kept {
             altered.insert(Stream::Run(run), flip.of_run(run));
         }
         inner.commit(epoch, writes.into()).await.unwrap();
-        Arc::new(Altered { inner, flips: altered })
+        Arc::new(Before(Altering { inner, flips: altered }))
     }
 }
 
@@ -136,7 +137,7 @@ async fn a_journal_whose_versions_have_a_flipped_bit_is_refused() {
     let mut reasons = BTreeSet::new();
     for flip in &flips {
         let mut journal = kept.altered(&[]).await;
-        Arc::get_mut(&mut journal).unwrap().flips.insert(Stream::Versions, *flip);
+        Arc::get_mut(&mut journal).unwrap().0.flips.insert(Stream::Versions, *flip);
         let error = build(journal).await.unwrap_err();
         let BuildError::Journal(JournalError::Corrupt { stream: Stream::Versions, why, .. }) =
             error
@@ -155,7 +156,7 @@ async fn the_end_of_a_run_is_not_read_when_a_bit_of_it_is_flipped() {
     let all = sample(kept.flips());
     for flip in &all {
         let mut journal = kept.altered(&[]).await;
-        Arc::get_mut(&mut journal).unwrap().flips.insert(Stream::Run(kept.row.run), *flip);
+        Arc::get_mut(&mut journal).unwrap().0.flips.insert(Stream::Run(kept.row.run), *flip);
         let runtime = build(journal).await.unwrap();
         let again = runtime.start("small", Value::object([("n", 2)])).idempotency_key("one").await;
         match again {

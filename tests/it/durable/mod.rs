@@ -1,6 +1,8 @@
 //! Runs with a journal: what a crash leaves behind, and how they go on.
 
 mod altered;
+mod before;
+mod boundaries;
 mod crash_points;
 mod cut;
 mod failing;
