@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use super::counts::Counts;
 use super::durable::Entry;
-use super::execution::{Execution, Tokens};
+use super::execution::Execution;
 use super::fingerprint::Fingerprint;
 use super::groups::Groups;
 use super::path::Path;
 use super::state_ids::StateIds;
 use super::status::StateStatus;
+use super::tokens::{Token, Tokens};
 use crate::event::EventKind;
 use crate::id::{NodeIndex, StateId};
 use crate::value::Value;
@@ -145,8 +146,17 @@ pub(crate) enum RecordChange {
 pub(crate) struct Record {
     pub execution: Execution,
     pub status: StateStatus,
-    pub output: Option<Value>,
-    pub error: Option<Arc<str>>,
+    pub end: StateEnd,
+}
+
+/// What a state ended with.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum StateEnd {
+    /// Nothing, or it has not ended.
+    #[default]
+    Nothing,
+    Output(Value),
+    Error(Arc<str>),
 }
 
 /// A state that ended as a failure.
@@ -206,7 +216,7 @@ impl Batch {
 
     /// Counts something in the run and in every group of `tokens`.
     #[inline]
-    pub(crate) fn count(&mut self, tokens: &[super::execution::Token], tally: Tally) {
+    pub(crate) fn count(&mut self, tokens: &[Token], tally: Tally) {
         self.run.tally.add(tally);
         for token in tokens {
             self.group(token.group).tally.add(tally);

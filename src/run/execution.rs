@@ -1,77 +1,47 @@
 //! One execution of a node: what its attempts share, cheap to clone.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::fingerprint::Fingerprint;
-use super::path::Path;
+use super::path::{Path, Step};
 use super::scope::Scope;
+use super::tokens::Tokens;
 use crate::clock::Timestamp;
 use crate::id::{NodeIndex, StateId};
 use crate::node::{FoldState, NodeError, United};
 use crate::value::Value;
 
-/// A group that an execution is counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Token {
-    pub group: Fingerprint,
-    pub merger: NodeIndex,
-}
-
-/// The groups that an execution is counted in, outermost first.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tokens(Option<Arc<[Token]>>);
-
-impl Tokens {
-    /// The same groups behind a count of their own.
-    fn localized(&self) -> Self {
-        self.iter().copied().collect()
-    }
-}
-
-impl Deref for Tokens {
-    type Target = [Token];
-
-    fn deref(&self) -> &[Token] {
-        self.0.as_deref().unwrap_or_default()
-    }
-}
-
-impl FromIterator<Token> for Tokens {
-    fn from_iter<I: IntoIterator<Item = Token>>(tokens: I) -> Self {
-        tokens.into_iter().collect::<Vec<_>>().into()
-    }
-}
-
-impl From<Vec<Token>> for Tokens {
-    fn from(tokens: Vec<Token>) -> Self {
-        Self((!tokens.is_empty()).then(|| tokens.into()))
-    }
-}
-
 /// One execution of a node.
+///
+/// It is kept small: there is one for every state, and most of them are kept until the run has ended.
 #[derive(Clone)]
 pub(crate) struct Execution {
     /// Identifies the execution inside its run; the same for all its attempts and outputs.
     pub id: u64,
-    /// The execution that this one repeats after a manual retry; itself if it repeats none.
-    pub origin: u64,
     pub node: NodeIndex,
+    pub attempt: u32,
     pub state: StateId,
     pub parent: Option<StateId>,
-    pub attempt: u32,
     pub input: Value,
+    /// What it can read, and the groups that it is counted in.
     pub scope: Scope,
     pub path: Path,
-    pub tokens: Tokens,
-    /// When the time of all attempts together is over; set by the first attempt.
-    pub deadline: Option<Timestamp>,
-    /// What a merger has beyond its input.
-    pub merge: Option<Arc<Merge>>,
     /// Whether a record says that the state is live.
     pub listed: bool,
+    /// What few executions have.
+    extra: Option<Box<Extra>>,
+}
+
+/// What few executions have.
+#[derive(Clone, Default)]
+struct Extra {
+    /// The execution that this one repeats after a manual retry.
+    origin: Option<u64>,
+    /// When the time of all attempts together is over; set by the first attempt.
+    deadline: Option<Timestamp>,
+    /// What a merger has beyond its input.
+    merge: Option<Arc<Merge>>,
 }
 
 /// Executions on their way from one step to the next.
@@ -88,39 +58,92 @@ pub(crate) struct Merge {
 pub(crate) type Folded = Result<Box<dyn FoldState>, NodeError>;
 
 impl Execution {
+    /// The first attempt of a node.
+    pub(crate) fn first(
+        node: NodeIndex,
+        state: StateId,
+        parent: Option<StateId>,
+        input: Value,
+        scope: Scope,
+        path: Path,
+    ) -> Self {
+        let id = path.execution(node);
+        let (attempt, listed, extra) = (0, false, None);
+        Self { id, node, attempt, state, parent, input, scope, path, listed, extra }
+    }
+
     /// The same execution with another state, for its next attempt.
     pub(crate) fn again(&self, state: StateId) -> Self {
         Self { state, attempt: self.attempt + 1, listed: false, ..self.clone() }
     }
 
+    /// The state of one output of a fanout; most need no input any more.
+    pub(crate) fn branch(&self, state: StateId, index: u64) -> Self {
+        let (path, scope) = (self.path.then(Step::Output(index)), self.scope.clone());
+        let Self { id, node, attempt, parent, listed, .. } = *self;
+        let (input, extra) = (Value::Null, self.extra.clone());
+        Self { id, node, attempt, state, parent, input, scope, path, listed, extra }
+    }
+
+    /// The same execution with another state.
+    pub(crate) fn beside(&self, state: StateId) -> Self {
+        Self { state, ..self.clone() }
+    }
+
+    /// The same with an input that others share.
+    pub(crate) fn with_input(self, input: &Value) -> Self {
+        Self { input: input.clone(), ..self }
+    }
+
     /// A node that does not run, at the place below this execution where it would have run.
     pub(crate) fn skipped(&self, state: StateId, node: NodeIndex, path: Path) -> Self {
-        let id = path.execution(node);
-        Self {
-            id,
-            origin: id,
-            node,
-            state,
-            parent: Some(self.state),
-            attempt: 0,
-            input: Value::Null,
-            scope: self.scope.clone(),
-            path,
-            tokens: self.tokens.clone(),
-            deadline: None,
-            merge: None,
-            listed: false,
-        }
+        Self::first(node, state, Some(self.state), Value::Null, self.scope.clone(), path)
     }
 
     /// A copy whose descendants touch no reference count that another lane touches.
     pub(crate) fn localized(&self) -> Self {
-        Self {
-            scope: self.scope.localized(),
-            path: self.path.localized(),
-            tokens: self.tokens.localized(),
-            ..self.clone()
+        Self { scope: self.scope.localized(), path: self.path.localized(), ..self.clone() }
+    }
+
+    /// The groups that it is counted in, outermost first.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        self.scope.tokens()
+    }
+
+    /// Has it counted in these groups and no others.
+    pub(crate) fn set_tokens(&mut self, tokens: Tokens) {
+        self.scope = std::mem::take(&mut self.scope).with_tokens(tokens);
+    }
+
+    /// The execution that this one repeats after a manual retry; itself if it repeats none.
+    pub(crate) fn origin(&self) -> u64 {
+        self.extra.as_ref().and_then(|extra| extra.origin).unwrap_or(self.id)
+    }
+
+    /// When the time of all attempts together is over, if that is known and limited.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.extra.as_ref().and_then(|extra| extra.deadline)
+    }
+
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Timestamp>) {
+        if deadline != self.deadline() {
+            self.extra.get_or_insert_default().deadline = deadline;
         }
+    }
+
+    /// What a merger has beyond its input.
+    pub(crate) fn merge(&self) -> Option<&Merge> {
+        self.extra.as_ref().and_then(|extra| extra.merge.as_deref())
+    }
+
+    pub(crate) fn set_merge(&mut self, merge: Merge) {
+        self.extra.get_or_insert_default().merge = Some(Arc::new(merge));
+    }
+
+    /// Makes this the repetition of another execution, with what that one has beyond its input.
+    pub(crate) fn repeat(&mut self, other: &Self) {
+        let merge = other.extra.as_ref().and_then(|extra| extra.merge.clone());
+        self.extra = Some(Box::new(Extra { origin: Some(other.origin()), deadline: None, merge }));
     }
 }
 

@@ -70,7 +70,8 @@ pub(crate) struct Machine {
     pub(super) counts: Counts,
     pub(super) records: Records,
     pub(super) failures: BTreeMap<StateId, Failure>,
-    pub(super) outputs: Vec<(NodeIndex, Path, Value)>,
+    /// As they were reported.
+    pub(super) outputs: SmallVec<[Vec<(NodeIndex, Path, Value)>; 1]>,
     pub(super) skipped: BTreeMap<StateId, Skip>,
     pub(super) retry_ids: BTreeSet<String>,
     pub(super) stop: Option<Stop>,
@@ -93,7 +94,7 @@ impl Machine {
             counts: Counts::default(),
             records: Records::default(),
             failures: BTreeMap::new(),
-            outputs: Vec::new(),
+            outputs: SmallVec::new(),
             skipped: BTreeMap::new(),
             retry_ids: BTreeSet::new(),
             stop: None,
@@ -102,14 +103,16 @@ impl Machine {
     }
 
     /// Counts what a lane reports.
-    pub(crate) fn apply(&mut self, mut delta: RunDelta) -> Effects {
+    pub(crate) fn apply(&mut self, delta: RunDelta) -> Effects {
         if self.ended {
             return Effects::new();
         }
         self.tally.add(delta.tally);
         self.counts.merge(delta.counts);
         self.records.change(delta.records);
-        self.outputs.append(&mut delta.outputs);
+        if !delta.outputs.is_empty() {
+            self.outputs.push(delta.outputs);
+        }
         self.skipped.extend(delta.skipped.into_iter().map(|skip| (skip.state, skip)));
         let untolerated = delta.failures.iter().any(|failure| !failure.tolerated);
         self.failures.extend(delta.failures.into_iter().map(|f| (f.state, f)));
@@ -281,7 +284,8 @@ impl Machine {
 
     /// The most state records that are kept, and how many outputs, failures and skips.
     pub(crate) fn keeps(&self) -> (usize, usize) {
-        let reports = self.outputs.len() + self.failures.len() + self.skipped.len();
+        let outputs: usize = self.outputs.iter().map(Vec::len).sum();
+        let reports = outputs + self.failures.len() + self.skipped.len();
         (self.records.at_most(), reports)
     }
 

@@ -47,6 +47,7 @@ mod scope;
 mod state_ids;
 mod status;
 mod summary;
+mod tokens;
 mod unites;
 mod waiting;
 mod walk;

@@ -67,7 +67,7 @@ impl RunState {
         myself: &ActorRef<RunMessage>,
     ) -> Result<(), ActorProcessingErr> {
         self.cell.machine.lock().reopened(&found.reopened, &found.dropped);
-        execution.tokens = found.tokens.iter().copied().collect();
+        execution.set_tokens(found.tokens.iter().copied().collect());
         let next = self.step(myself, |walker| walker.retried(&execution, id)).await?;
         self.dispatch(next, myself).await?;
         let effects = self.cell.machine.lock().release_hold();

@@ -1,28 +1,31 @@
 //! The outputs an execution can read: those of its own ancestors, nearest first.
 //!
-//! A scope is a chain that siblings share. Outputs that nobody below can read are not linked in.
-//! Dropping a chain of any length does not recurse.
+//! A scope is a chain that siblings share, and so it brings the groups that they are counted in.
+//! Outputs that nobody below can read are not linked in. Dropping a chain of any length does not
+//! recurse.
 
 use std::sync::Arc;
 
+use super::tokens::Tokens;
 use crate::graph::{Lookup, Seen};
 use crate::id::NodeIndex;
 use crate::node::Store;
 use crate::value::Value;
 
-/// The outputs of an execution's ancestors.
+/// The outputs of an execution's ancestors, and the groups that it is counted in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope(Option<Arc<Frame>>);
 
 #[derive(Debug)]
 struct Frame {
     parent: Scope,
+    tokens: Tokens,
     kind: FrameKind,
 }
 
 #[derive(Debug)]
 enum FrameKind {
-    /// What lies above, behind a count of its own.
+    /// What lies above, behind a count of its own or with other groups.
     Local,
     Output {
         node: NodeIndex,
@@ -42,28 +45,47 @@ pub(crate) enum Collected {
 
 impl Scope {
     /// Adds an ancestor's output.
-    pub(crate) fn with_output(&self, node: NodeIndex, output: Value) -> Self {
-        self.with(FrameKind::Output { node, output })
+    pub(crate) fn with_output(self, node: NodeIndex, output: Value) -> Self {
+        let tokens = self.tokens().clone();
+        self.with(tokens, FrameKind::Output { node, output })
     }
 
-    /// Adds what a merger collected from its region.
-    pub(crate) fn with_united(&self, collected: Vec<(NodeIndex, Collected)>) -> Self {
+    /// Adds what a merger collected from its region, and has its groups in the place of others.
+    pub(crate) fn with_united(
+        self,
+        collected: Vec<(NodeIndex, Collected)>,
+        tokens: Tokens,
+    ) -> Self {
         if collected.is_empty() {
-            return self.clone();
+            return self.with_tokens(tokens);
         }
-        self.with(FrameKind::United(collected.into()))
+        self.with(tokens, FrameKind::United(collected.into()))
     }
 
-    /// The same outputs behind a count of their own, for one lane.
+    /// The same outputs with other groups.
+    pub(crate) fn with_tokens(self, tokens: Tokens) -> Self {
+        if *tokens == **self.tokens() {
+            return self;
+        }
+        self.with(tokens, FrameKind::Local)
+    }
+
+    /// The groups, outermost first.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        static NONE: Tokens = Tokens::NONE;
+        self.0.as_ref().map_or(&NONE, |frame| &frame.tokens)
+    }
+
+    /// The same behind counts of their own, for one lane.
     pub(crate) fn localized(&self) -> Self {
         match &self.0 {
-            Some(_) => self.with(FrameKind::Local),
+            Some(frame) => self.clone().with(frame.tokens.localized(), FrameKind::Local),
             None => Self(None),
         }
     }
 
-    fn with(&self, kind: FrameKind) -> Self {
-        Self(Some(Arc::new(Frame { parent: self.clone(), kind })))
+    fn with(self, tokens: Tokens, kind: FrameKind) -> Self {
+        Self(Some(Arc::new(Frame { parent: self, tokens, kind })))
     }
 
     fn find(&self, wanted: NodeIndex) -> Option<Seen<'_>> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::batch::{Failure, Record, Skip, SkipCause};
+use super::batch::{Failure, Record, Skip, SkipCause, StateEnd};
 use super::branch_status::branch_statuses;
 use super::machine::Machine;
 use super::order::sort_by_path;
@@ -54,15 +54,15 @@ impl Machine {
     }
 
     fn gather_outputs(&self) -> BTreeMap<String, Value> {
-        let mut outputs: Vec<_> = self.outputs.iter().collect();
+        let mut outputs: Vec<_> = self.outputs.iter().flatten().collect();
         outputs.sort_by_key(|(node, ..)| *node);
         let named = outputs.chunk_by_mut(|a, b| a.0 == b.0).filter_map(|outputs| {
             let place = self.plan.node(outputs[0].0);
             // Stably sorted, the last of one place is a manual retry's: it counts.
             sort_by_path(outputs, |(_, path, _)| path);
             let output = match place.repeats {
-                true => Value::Array(self.latest(outputs).cloned().collect()),
-                false => self.latest(outputs).next_back()?.clone(),
+                true => Value::Array(self.latest(outputs)),
+                false => outputs.last()?.2.clone(),
             };
             Some((place.identifier.to_string(), output))
         });
@@ -70,16 +70,12 @@ impl Machine {
     }
 
     /// The last output of each place.
-    fn latest<'a>(
-        &self,
-        outputs: &'a [&(NodeIndex, Path, Value)],
-    ) -> impl DoubleEndedIterator<Item = &'a Value> {
-        let was_retried = self.was_retried();
-        let is_same = move |a: &&(NodeIndex, Path, Value), b: &&(NodeIndex, Path, Value)| {
-            was_retried && a.1.fanout_order(&b.1).is_eq()
-        };
-        let places = outputs.chunk_by(is_same).filter_map(|place| place.last());
-        places.map(|(_, _, output)| output)
+    fn latest(&self, outputs: &[&(NodeIndex, Path, Value)]) -> Arc<[Value]> {
+        if !self.was_retried() {
+            return outputs.iter().map(|(_, _, output)| output.clone()).collect();
+        }
+        let places = outputs.chunk_by(|a, b| a.1.fanout_order(&b.1).is_eq());
+        places.filter_map(|place| place.last()).map(|(_, _, output)| output.clone()).collect()
     }
 
     fn report_failures(&self) -> Vec<FailureReport> {
@@ -123,16 +119,21 @@ impl Machine {
 
 fn state(plan: &Plan, record: &Record, branches: &BTreeMap<StateId, StateStatus>) -> StateView {
     let branch = branches.get(&record.execution.state);
+    let (output, error) = match record.end.clone() {
+        StateEnd::Nothing => (None, None),
+        StateEnd::Output(output) => (Some(output), None),
+        StateEnd::Error(error) => (None, Some(error)),
+    };
     StateView {
         id: record.execution.state,
-        execution: record.execution.origin,
+        execution: record.execution.origin(),
         node: plan.node(record.execution.node).identifier.clone(),
         status: record.status,
         branch_status: branch.copied().unwrap_or(record.status),
         attempt: record.execution.attempt,
         parent: record.execution.parent,
         inputs: record.execution.input.clone(),
-        output: record.output.clone(),
-        error: record.error.clone(),
+        output,
+        error,
     }
 }

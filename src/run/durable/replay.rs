@@ -127,7 +127,7 @@ impl Replay<'_> {
             }
             Entry::Faulted { of, fault, delay, deadline, ids } => {
                 let mut execution = self.queued(of)?;
-                execution.deadline = deadline;
+                execution.set_deadline(deadline);
                 // The delay was drawn when the attempt failed.
                 let mut rng = Rng::seeded(0);
                 let next = self.step(&ids, |walker| walker.faulted(execution, &fault, &mut rng));
@@ -141,7 +141,7 @@ impl Replay<'_> {
             }
             Entry::Requeued { of, delay, deadline } => {
                 let mut execution = self.queued(of)?;
-                execution.deadline = deadline;
+                execution.set_deadline(deadline);
                 let later = Duration::from_micros(delay);
                 self.step(&[], |walker| walker.requeued(&execution, later));
                 self.wait(execution, delay);
@@ -296,7 +296,7 @@ impl Replay<'_> {
         for mut execution in executions {
             let found = self.barriers.reopen(&execution);
             self.machine.reopened(&found.reopened, &found.dropped);
-            execution.tokens = found.tokens.into();
+            execution.set_tokens(found.tokens.into());
             self.retaken.insert(execution.state, (execution, hash));
         }
         Ok(())

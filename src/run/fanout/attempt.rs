@@ -57,14 +57,14 @@ pub(crate) fn attempt_facts(execution: &Execution) -> AttemptFacts {
         node: execution.node,
         state: execution.state,
         attempt: execution.attempt,
-        execution: execution.origin,
+        execution: execution.origin(),
         repeat: execution.id,
-        united: execution.merge.as_ref().map(|merge| merge.united.clone()),
+        united: execution.merge().map(|merge| merge.united.clone()),
     }
 }
 
 fn finish_fold(execution: &Execution) -> Ended {
-    let folded = execution.merge.as_ref().and_then(|merge| merge.fold.lock().take());
+    let folded = execution.merge().and_then(|merge| merge.fold.lock().take());
     let finished = match folded {
         Some(Ok(fold)) => guarded(|| fold.finish()).unwrap_or_else(Err),
         Some(Err(error)) => Err(error),

@@ -27,9 +27,9 @@ impl Lane {
         }
         let tools = &self.tools;
         if let (Some(total), None) =
-            (tools.ground.plan.node(execution.node).total_timeout, execution.deadline)
+            (tools.ground.plan.node(execution.node).total_timeout, execution.deadline())
         {
-            execution.deadline = Some(tools.facts.clock.now().after(total));
+            execution.set_deadline(Some(tools.facts.clock.now().after(total)));
         }
         match tools.pool.permits(execution.node) {
             None => self.attempt(execution, None),
@@ -99,7 +99,7 @@ impl Lane {
             return self.tasks.push(Task::Execution(execution));
         }
         let clock = &self.tools.facts.clock;
-        let left = execution.deadline.map_or(delay, |deadline| deadline.since(clock.now()));
+        let left = execution.deadline().map_or(delay, |deadline| deadline.since(clock.now()));
         let sleep = clock.sleep(delay.min(left));
         self.park(execution, StateStatus::Created, |key| {
             Box::pin(async move {
@@ -181,15 +181,15 @@ struct Attempt {
 }
 
 impl Attempt {
-    const fn of(execution: &Execution) -> Self {
-        Self { node: execution.node, deadline: execution.deadline }
+    fn of(execution: &Execution) -> Self {
+        Self { node: execution.node, deadline: execution.deadline() }
     }
 }
 
 impl Tools {
     /// Whether the time of all attempts together is over.
     fn is_expired(&self, execution: &Execution) -> bool {
-        execution.deadline.is_some_and(|deadline| self.facts.clock.now() >= deadline)
+        execution.deadline().is_some_and(|deadline| self.facts.clock.now() >= deadline)
     }
 
     /// Waits for an attempt within its own and its node's time.

@@ -14,10 +14,11 @@ use crate::graph::{Plan, Strategy};
 use crate::id::{NodeIndex, StateId};
 use crate::node::{BranchOutcome, United};
 use crate::run::batch::{Cause, GroupDelta, Opened, SkipCause, Tally};
-use crate::run::execution::{Execution, Token, Tokens};
+use crate::run::execution::Execution;
 use crate::run::fingerprint::Fingerprint;
 use crate::run::path::Step;
 use crate::run::status::StateStatus;
+use crate::run::tokens::{Token, Tokens};
 
 /// The groups whose mergers have not fired.
 #[derive(Debug)]
@@ -242,7 +243,7 @@ impl Barriers {
     /// it alone had prevented.
     pub(crate) fn reopen(&mut self, execution: &Execution) -> Reopening {
         let mut found = Reopening::default();
-        for token in execution.tokens.iter().rev() {
+        for token in execution.tokens().iter().rev() {
             let Some(group) = self.groups.get_mut(&token.group) else { continue };
             if self.plan.unites(token.merger).node == execution.node {
                 found.dropped.push(token.group);

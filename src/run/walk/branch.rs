@@ -5,44 +5,65 @@ use std::sync::Arc;
 use super::{BEGUN, Child, Walker};
 use crate::graph::{Lookup, Plan, PlanInput, ResolveError, Seen};
 use crate::id::{NodeIndex, StateId};
-use crate::run::batch::{Element, ElementValue, Opened, Skip, SkipCause};
-use crate::run::execution::{Execution, Executions, Token, Tokens};
+use crate::run::batch::{Element, ElementValue, Opened, Skip, SkipCause, StateEnd};
+use crate::run::execution::{Execution, Executions};
 use crate::run::path::{Path, Step};
 use crate::run::scope::{Scope, View};
 use crate::run::status::StateStatus;
+use crate::run::tokens::Token;
 use crate::value::{Fields, Key, Value};
 
 impl Walker<'_> {
     /// One output: the state succeeds and has children, unless they cannot be made.
+    ///
+    /// The only child takes over what the state has, unless a record of the state is kept.
     pub(super) fn output(
         &mut self,
-        own: &Execution,
+        own: &mut Execution,
         was: Option<StateStatus>,
         output: &Value,
+        is_kept: bool,
         made: &mut Executions,
     ) -> Result<(), Arc<str>> {
         let ground = self.ground;
-        let node = ground.plan.node(own.node);
-        let view = View { own: Some((own.node, output)), scope: &own.scope, store: &ground.store };
-        match &*node.edges {
-            [] => self.moved(own, was, StateStatus::Success),
+        match &*ground.plan.node(own.node).edges {
+            [] => {
+                self.moved(own, was, StateStatus::Success);
+                self.gather(own, output, is_kept);
+            }
             // The usual case, without a list of children and of what is skipped.
             [edge] if edge.when.is_none() && !edge.into_merger => {
-                let input = child_input(&ground.plan, edge.to, &view)?;
+                let input = child_input(&ground.plan, edge.to, &self.view(own, output))?;
                 self.moved(own, was, StateStatus::Success);
-                let child = Child { node: edge.to, input, path: own.path.clone() };
-                self.make(own, child, &self.scope_below(own, output), made);
+                self.gather(own, output, true);
+                self.only_child(own, edge.to, input, output, is_kept, made);
             }
-            _ => self.split(own, was, output, made)?,
-        }
-        if !own.tokens.is_empty() {
-            self.arrive(own, &view);
-            self.collect(own, output, &view);
-        }
-        if node.is_result {
-            self.batch.run.outputs.push((own.node, own.path.clone(), output.clone()));
+            _ => {
+                self.split(own, was, output, made)?;
+                self.gather(own, output, is_kept);
+            }
         }
         Ok(())
+    }
+
+    /// The state's only next node, whose input is there.
+    fn only_child(
+        &mut self,
+        own: &mut Execution,
+        node: NodeIndex,
+        input: Value,
+        output: &Value,
+        is_kept: bool,
+        made: &mut Executions,
+    ) {
+        let Some(state) = self.next_state(Some(own.state)) else { return self.childless(own) };
+        let (path, scope) = match is_kept {
+            true => (own.path.clone(), own.scope.clone()),
+            false => (std::mem::take(&mut own.path), std::mem::take(&mut own.scope)),
+        };
+        let scope = self.scope_below(own.node, scope, output);
+        let child = Child { node, input, path, scope };
+        made.push(self.create(state, child, Some(own.state)));
     }
 
     /// A state with several next nodes, or with conditions.
@@ -53,71 +74,61 @@ impl Walker<'_> {
         output: &Value,
         made: &mut Executions,
     ) -> Result<(), Arc<str>> {
-        let ground = self.ground;
-        let view = View { own: Some((own.node, output)), scope: &own.scope, store: &ground.store };
-        let (children, unmet) = children(&ground.plan, own, &view)?;
+        let (mut children, unmet) = children(&self.ground.plan, own, &self.view(own, output))?;
         self.moved(own, was, StateStatus::Success);
         for (node, path) in unmet {
             self.unmet(own, node, path);
         }
-        let scope = self.scope_below(own, output);
+        if !children.is_empty() {
+            let scope = self.scope_below(own.node, own.scope.clone(), output);
+            children.iter_mut().for_each(|child| child.scope = scope.clone());
+        }
         for child in children {
-            self.make(own, child, &scope, made);
+            match self.next_state(Some(own.state)) {
+                Some(state) => made.push(self.create(state, child, Some(own.state))),
+                None => self.childless(own),
+            }
         }
         Ok(())
     }
 
-    /// What the children of a state can read; its own output only if one of their heirs does.
-    fn scope_below(&self, own: &Execution, output: &Value) -> Scope {
-        match self.ground.plan.node(own.node).kept {
-            true => own.scope.with_output(own.node, output.clone()),
-            false => own.scope.clone(),
-        }
+    /// What the templates and conditions on a state's edges read.
+    fn view<'b>(&self, own: &'b Execution, output: &'b Value) -> View<'b>
+    where
+        Self: 'b,
+    {
+        View { own: Some((own.node, output)), scope: &own.scope, store: &self.ground.store }
     }
 
-    fn make(&mut self, own: &Execution, child: Child, scope: &Scope, made: &mut Executions) {
-        match self.create(child, scope, &own.tokens, Some(own.state)) {
-            Some(execution) => made.push(execution),
-            None => self.childless(own),
+    /// What the children of a state can read; its own output only if one of their heirs does.
+    fn scope_below(&self, node: NodeIndex, scope: Scope, output: &Value) -> Scope {
+        match self.ground.plan.node(node).kept {
+            true => scope.with_output(node, output.clone()),
+            false => scope,
         }
     }
 
     /// The run may have no more states: a failure beside the state that would have had a child.
     fn childless(&mut self, own: &Execution) {
         let state = self.next_state_unlimited(Some(own.state));
-        let failed = Box::new(Execution { state, ..own.clone() });
+        let failed = Box::new(own.beside(state));
         let error = format!("limit of {} states exceeded", self.ground.plan.limits.max_states);
         self.fail(failed, None, StateStatus::Errored, &error.into());
     }
 
     pub(super) fn create(
         &mut self,
+        state: StateId,
         child: Child,
-        scope: &Scope,
-        parents: &Tokens,
         parent: Option<StateId>,
-    ) -> Option<Box<Execution>> {
-        let state = self.next_state(parent)?;
-        let id = child.path.execution(child.node);
-        let mut execution = Box::new(Execution {
-            id,
-            origin: id,
-            node: child.node,
-            state,
-            parent,
-            attempt: 0,
-            input: child.input,
-            scope: scope.clone(),
-            path: child.path,
-            tokens: self.ground.inherit(parents, child.node),
-            deadline: None,
-            merge: None,
-            listed: false,
-        });
+    ) -> Box<Execution> {
+        let Child { node, input, path, scope } = child;
+        let scope = self.ground.scope(scope, node);
+        let mut execution = Box::new(Execution::first(node, state, parent, input, scope, path));
         self.open_groups(&mut execution);
         self.moved(&execution, None, StateStatus::Created);
-        self.batch.count(&execution.tokens, BEGUN);
-        Some(execution)
+        self.batch.count(execution.tokens(), BEGUN);
+        execution
     }
 
     /// Opens a group for every merger that unites the execution's node.
@@ -128,7 +139,7 @@ impl Walker<'_> {
         if mergers.is_empty() {
             return;
         }
-        let inherited = execution.tokens.clone();
+        let inherited = execution.tokens().clone();
         let mut tokens = inherited.to_vec();
         for &merger in mergers {
             let group = ground.fingerprint(merger, execution);
@@ -142,28 +153,43 @@ impl Walker<'_> {
             let waits = i64::try_from(after.len()).unwrap_or(i64::MAX);
             let delta = self.batch.group(group);
             delta.tally.items += waits;
-            let opener = Execution { tokens: Tokens::default(), ..execution.clone() };
+            let opener = execution.clone();
             delta.opened = Some(Box::new(Opened { merger, execution: opener, outer, after }));
             tokens.push(Token { group, merger });
         }
-        execution.tokens = tokens.into();
+        execution.set_tokens(tokens.into());
+    }
+
+    /// Gives the output to the groups that read it, and to the outcome.
+    fn gather(&mut self, own: &mut Execution, output: &Value, is_kept: bool) {
+        if !own.tokens().is_empty() {
+            self.arrive(own, output);
+            self.collect(own, output);
+        }
+        if self.ground.plan.node(own.node).is_result {
+            let path = match is_kept {
+                true => own.path.clone(),
+                false => std::mem::take(&mut own.path),
+            };
+            self.batch.run.outputs.push((own.node, path, output.clone()));
+        }
     }
 
     /// Tells the mergers that the state's edges lead into.
-    pub(super) fn arrive(&mut self, own: &Execution, view: &View<'_>) {
-        for edge in self.ground.plan.node(own.node).edges.iter().filter(|edge| edge.into_merger) {
-            let holds = edge.when.as_ref().is_none_or(|when| when.holds(view));
-            for token in own.tokens.iter().filter(|token| token.merger == edge.to) {
+    fn arrive(&mut self, own: &Execution, output: &Value) {
+        let edges = &self.ground.plan.node(own.node).edges;
+        for edge in edges.iter().filter(|edge| edge.into_merger) {
+            let holds = edge.when.as_ref().is_none_or(|when| when.holds(&self.view(own, output)));
+            for token in own.tokens().iter().filter(|token| token.merger == edge.to) {
                 let delta = self.batch.group(token.group);
                 *(if holds { &mut delta.arrived } else { &mut delta.unmet }) += 1;
             }
         }
     }
 
-    /// Gives the output to the groups that read it.
-    pub(super) fn collect(&mut self, own: &Execution, output: &Value, view: &View<'_>) {
+    fn collect(&mut self, own: &Execution, output: &Value) {
         let plan = &self.ground.plan;
-        for token in own.tokens.iter() {
+        for token in own.tokens().iter() {
             let unites = plan.unites(token.merger);
             if unites.reads.iter().any(|(node, _)| *node == own.node) {
                 let value = ElementValue::Output(output.clone());
@@ -171,7 +197,7 @@ impl Walker<'_> {
                 self.batch.group(token.group).elements.push(element);
             }
             if unites.driver == Some(own.node) {
-                let input = resolve_inputs(plan, token.merger, view);
+                let input = resolve_inputs(plan, token.merger, &self.view(own, output));
                 let value = ElementValue::Step(input.map_err(|error| error.to_string().into()));
                 let element = Element { node: own.node, path: own.path.clone(), value };
                 self.batch.group(token.group).elements.push(element);
@@ -181,7 +207,7 @@ impl Walker<'_> {
 
     /// The condition on an edge did not hold: its node is skipped.
     pub(super) fn unmet(&mut self, own: &Execution, node: NodeIndex, path: Path) {
-        for token in own.tokens.iter() {
+        for token in own.tokens().iter() {
             if self.ground.plan.unites(token.merger).leads.contains(node) {
                 self.batch.group(token.group).unmet += 1;
             }
@@ -191,7 +217,7 @@ impl Walker<'_> {
         let skipped = own.skipped(state, node, path.clone());
         self.batch.run.skipped.push(Skip { node, state, group: None, reason, path });
         self.moved(&skipped, None, StateStatus::Skipped);
-        self.record(Box::new(skipped), StateStatus::Skipped, None, None);
+        self.record(Box::new(skipped), StateStatus::Skipped, StateEnd::Nothing);
     }
 }
 
@@ -216,7 +242,8 @@ fn children(
             continue;
         }
         let input = child_input(plan, edge.to, view)?;
-        made.push(Child { node: edge.to, input, path });
+        // What they can read is the same for all of them.
+        made.push(Child { node: edge.to, input, path, scope: Scope::default() });
     }
     Ok((made, unmet))
 }

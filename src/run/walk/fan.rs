@@ -1,25 +1,22 @@
 //! An execution with many outputs: its groups stay open until it is drawn to the end.
 
 use super::{ENDED, Fault, Walker};
-use crate::run::batch::Tally;
+use crate::run::batch::{StateEnd, Tally};
 use crate::run::durable::Entry;
 use crate::run::execution::{Execution, Executions};
 use crate::run::path::Step;
 use crate::run::status::StateStatus;
 use crate::value::Value;
 
-/// A fanout's execution as one lane has it, and the branch of it that the lane made last.
+/// A fanout's execution as one lane has it.
 pub(crate) struct Fan {
     pub own: Execution,
-    branch: Execution,
 }
 
 impl Fan {
     /// A copy whose branches touch no reference count that another lane touches.
     pub(crate) fn of(execution: &Execution) -> Self {
-        let own = execution.localized();
-        let branch = own.clone();
-        Self { own, branch }
+        Self { own: execution.localized() }
     }
 }
 
@@ -31,13 +28,13 @@ impl Walker<'_> {
         let of = execution.into();
         self.write(|_| Entry::FannedOut { of, kept, fault: fault.cloned() });
         self.moved(execution, Some(StateStatus::Queued), StateStatus::Executed);
-        self.batch.count(&execution.tokens, Tally { items: -1, holds: 1 });
+        self.batch.count(execution.tokens(), Tally { items: -1, holds: 1 });
     }
 
     /// A fanout failed before it gave anything: its attempt failed.
     pub(crate) fn not_fanned_out(&mut self, execution: &Execution) {
         self.moved(execution, Some(StateStatus::Executed), StateStatus::Queued);
-        self.batch.count(&execution.tokens, Tally { items: 1, holds: -1 });
+        self.batch.count(execution.tokens(), Tally { items: 1, holds: -1 });
     }
 
     /// One output of a fanout, whose children go to `made`; says whether the run may have its state.
@@ -48,23 +45,23 @@ impl Walker<'_> {
         output: Value,
         made: &mut Executions,
     ) -> bool {
-        let Fan { own, branch } = fan;
+        let Fan { own } = fan;
         let (state, was) = match index {
             0 => (Some(own.state), Some(StateStatus::Executed)),
             _ => (self.next_state(Some(own.state)), None),
         };
         let Some(state) = state else { return false };
-        branch.state = state;
-        branch.path = own.path.then(Step::Output(index));
-        self.batch.count(&own.tokens, ENDED);
-        match self.output(branch, was, &output, made) {
+        self.batch.count(own.tokens(), ENDED);
+        let is_kept = self.ground.retention.keeps(state, StateStatus::Success);
+        let mut branch = own.branch(state, index);
+        match self.output(&mut branch, was, &output, is_kept, made) {
             Err(error) => {
-                let branch = Box::new(branch.clone());
+                let branch = Box::new(branch.with_input(&own.input));
                 self.fail(branch, was, StateStatus::NextCreatedError, &error);
             }
-            // Most are not kept, and need no copy.
-            Ok(()) if self.ground.retention.keeps(state, StateStatus::Success) => {
-                self.keep(branch.clone(), StateStatus::Success, Some(output), None);
+            Ok(()) if is_kept => {
+                let branch = branch.with_input(&own.input);
+                self.keep(branch, StateStatus::Success, StateEnd::Output(output));
             }
             Ok(()) => {}
         }
@@ -76,7 +73,8 @@ impl Walker<'_> {
     pub(crate) fn exhausted(&mut self, execution: &Execution, drawn: u64, fault: Option<&Fault>) {
         if drawn == 0 && fault.is_none() {
             self.moved(execution, Some(StateStatus::Executed), StateStatus::Success);
-            self.record(Box::new(execution.clone()), StateStatus::Success, None, None);
+            let own = Box::new(execution.clone());
+            self.record(own, StateStatus::Success, StateEnd::Nothing);
         }
         if let Some(fault) = fault {
             let (rest, was) = self.rest(execution, drawn);
@@ -107,14 +105,14 @@ impl Walker<'_> {
     pub(crate) fn forfeited(&mut self, execution: &Execution, outputs: usize) {
         let items = i64::try_from(outputs).unwrap_or(i64::MAX);
         self.count_branches(execution, -items);
-        self.batch.count(&execution.tokens, Tally { items: -items, holds: 0 });
+        self.batch.count(execution.tokens(), Tally { items: -items, holds: 0 });
     }
 
     /// A fanout was closed before it was drawn to the end, or the run was.
     pub(crate) fn closed(&mut self, execution: &Execution, drawn: u64) {
         let items = i64::try_from(drawn).unwrap_or(i64::MAX);
         self.count_branches(execution, items);
-        self.batch.count(&execution.tokens, Tally { items, holds: -1 });
+        self.batch.count(execution.tokens(), Tally { items, holds: -1 });
     }
 
     /// The state that stands for the outputs from `index` on, and its status so far.
@@ -129,7 +127,7 @@ impl Walker<'_> {
     }
 
     pub(super) fn count_branches(&mut self, execution: &Execution, branches: i64) {
-        for token in execution.tokens.iter() {
+        for token in execution.tokens().iter() {
             if self.ground.plan.unites(token.merger).node == execution.node {
                 self.batch.group(token.group).branches += branches;
             }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use crate::graph::Plan;
 use crate::id::{NodeIndex, RunId, VersionNumber};
 use crate::node::Store;
-use crate::run::execution::{Execution, Token, Tokens};
+use crate::run::execution::Execution;
 use crate::run::fingerprint::{Fingerprint, UnitingIdentity};
 use crate::run::retention::StateRetention;
+use crate::run::scope::Scope;
 use crate::run::state_ids::StateCounter;
+use crate::run::tokens::{Token, Tokens};
 
 /// What a run's steps read: the same for every lane.
 #[derive(Debug)]
@@ -26,11 +28,28 @@ pub(crate) struct Ground {
 impl Ground {
     /// The groups of `parents` whose region `node` lies in.
     pub(super) fn inherit(&self, parents: &Tokens, node: NodeIndex) -> Tokens {
-        let inside = |token: &&Token| self.plan.unites(token.merger).region.contains(node);
-        if parents.iter().all(|token| inside(&token)) {
-            return parents.clone();
+        match parents.iter().all(|token| self.is_inside(*token, node)) {
+            true => parents.clone(),
+            false => self.inside(parents, node),
         }
-        parents.iter().filter(inside).copied().collect()
+    }
+
+    /// What an execution of `node` can read of `parents`, and the groups that it is counted in.
+    pub(super) fn scope(&self, parents: Scope, node: NodeIndex) -> Scope {
+        let tokens = parents.tokens();
+        if tokens.iter().all(|token| self.is_inside(*token, node)) {
+            return parents;
+        }
+        let tokens = self.inside(tokens, node);
+        parents.with_tokens(tokens)
+    }
+
+    fn inside(&self, tokens: &[Token], node: NodeIndex) -> Tokens {
+        tokens.iter().filter(|token| self.is_inside(**token, node)).copied().collect()
+    }
+
+    fn is_inside(&self, token: Token, node: NodeIndex) -> bool {
+        self.plan.unites(token.merger).region.contains(node)
     }
 
     /// The identity of the group that an execution of a united node opens.

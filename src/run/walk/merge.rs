@@ -6,12 +6,13 @@ use parking_lot::Mutex;
 
 use super::{Child, ENDED, Walker, resolve_inputs};
 use crate::node::{Call, KEPT_ELEMENTS};
-use crate::run::batch::Skip;
+use crate::run::batch::{Skip, StateEnd};
 use crate::run::durable::Entry;
-use crate::run::execution::{Execution, Merge, Tokens};
+use crate::run::execution::{Execution, Merge};
 use crate::run::path::Step;
 use crate::run::scope::View;
 use crate::run::status::StateStatus;
+use crate::run::tokens::Tokens;
 use crate::run::unites::{Firing, Skipping};
 use crate::value::Value;
 
@@ -31,7 +32,8 @@ impl Walker<'_> {
         let ground = self.ground;
         let plan = &ground.plan;
         let unites = plan.unites(firing.merger);
-        let scope = firing.opener.scope.with_united(firing.collector.collected(&unites.reads));
+        let collected = firing.collector.collected(&unites.reads);
+        let scope = firing.opener.scope.clone().with_united(collected, firing.tokens.clone());
         let view = View { own: None, scope: &scope, store: &ground.store };
         let made = match plan.node(firing.merger).handler.call() {
             _ if firing.collector.unmade().is_some() => {
@@ -49,11 +51,13 @@ impl Walker<'_> {
             node: firing.merger,
             input: made.clone().unwrap_or_default(),
             path: firing.opener.path.then(Step::Merger(firing.merger)),
+            scope,
         };
         let parent = Some(firing.opener.state);
-        let mut execution = self.create(child, &scope, &firing.tokens, parent)?;
+        let state = self.next_state(parent)?;
+        let mut execution = self.create(state, child, parent);
         let fold = Mutex::new(firing.collector.folded());
-        execution.merge = Some(Arc::new(Merge { united: firing.united, fold }));
+        execution.set_merge(Merge { united: firing.united, fold });
         match made {
             Ok(_) => Some(execution),
             Err(error) => {
@@ -65,7 +69,7 @@ impl Walker<'_> {
 
     /// A merger whose input could not be made.
     fn unmade(&mut self, execution: Box<Execution>, error: &Arc<str>) {
-        self.batch.count(&execution.tokens, ENDED);
+        self.batch.count(execution.tokens(), ENDED);
         self.fail(execution, Some(StateStatus::Created), StateStatus::Errored, error);
     }
 
@@ -78,7 +82,7 @@ impl Walker<'_> {
         let skipped = Box::new(opener.skipped(state, node, path.clone()));
         self.batch.run.skipped.push(Skip { node, state, group: Some(group), reason, path });
         self.moved(&skipped, None, StateStatus::Skipped);
-        self.record(skipped, StateStatus::Skipped, None, None);
+        self.record(skipped, StateStatus::Skipped, StateEnd::Nothing);
         self.batch.run.tally.add(ENDED);
         if let Some(merger) = merger {
             self.write(|ids| Entry::Skipped { merger, ids });
@@ -95,7 +99,7 @@ impl Walker<'_> {
 
     fn begin_again(&mut self, execution: &Execution, id: u64) -> Option<Box<Execution>> {
         let plan = &self.ground.plan;
-        let outer: Tokens = (execution.tokens.iter())
+        let outer: Tokens = (execution.tokens().iter())
             .filter(|token| plan.unites(token.merger).node != execution.node)
             .copied()
             .collect();
@@ -103,10 +107,11 @@ impl Walker<'_> {
             node: execution.node,
             input: execution.input.clone(),
             path: execution.path.then(Step::Retry(id)),
+            scope: execution.scope.clone().with_tokens(outer),
         };
-        let mut next = self.create(child, &execution.scope, &outer, execution.parent)?;
-        next.origin = execution.origin;
-        next.merge = execution.merge.clone();
+        let state = self.next_state(execution.parent)?;
+        let mut next = self.create(state, child, execution.parent);
+        next.repeat(execution);
         Some(next)
     }
 }

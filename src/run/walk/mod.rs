@@ -21,9 +21,9 @@ pub(crate) use branch::resolve_inputs;
 pub(crate) use fan::Fan;
 pub(crate) use ground::Ground;
 
-use super::batch::{Batch, Tally};
+use super::batch::{Batch, StateEnd, Tally};
 use super::durable::{AttemptKey, Entry};
-use super::execution::{Execution, Executions, Tokens};
+use super::execution::{Execution, Executions};
 use super::path::{Path, Step};
 use super::scope::Scope;
 use super::status::StateStatus;
@@ -67,6 +67,8 @@ struct Child {
     node: NodeIndex,
     input: Value,
     path: Path,
+    /// What its parent can read, and the groups that it is counted in.
+    scope: Scope,
 }
 
 impl<'a> Walker<'a> {
@@ -87,8 +89,9 @@ impl<'a> Walker<'a> {
     /// Makes the first execution of a run.
     pub(crate) fn begin(&mut self, input: Value) -> Option<Box<Execution>> {
         let root = self.ground.plan.root;
-        let child = Child { node: root, input, path: Path::default() };
-        self.create(child, &Scope::default(), &Tokens::default(), None)
+        let child = Child { node: root, input, path: Path::default(), scope: Scope::default() };
+        let state = self.next_state(None)?;
+        Some(self.create(state, child, None))
     }
 
     /// The only output of an execution; its children go to `made`.
@@ -103,10 +106,11 @@ impl<'a> Walker<'a> {
         if self.ground.plan.node(execution.node).arity() == Arity::Many {
             execution.path = execution.path.then(Step::Output(0));
         }
-        self.batch.count(&execution.tokens, ENDED);
+        self.batch.count(execution.tokens(), ENDED);
         let queued = Some(StateStatus::Queued);
-        match self.output(&execution, queued, &output, made) {
-            Ok(()) => self.record(execution, StateStatus::Success, Some(output), None),
+        let is_kept = self.ground.retention.keeps(execution.state, StateStatus::Success);
+        match self.output(&mut execution, queued, &output, is_kept, made) {
+            Ok(()) => self.record(execution, StateStatus::Success, StateEnd::Output(output)),
             Err(error) => self.fail(execution, queued, StateStatus::NextCreatedError, &error),
         }
         if let Some((of, output)) = written {
@@ -121,7 +125,7 @@ impl<'a> Walker<'a> {
         fault: &Fault,
         rng: &mut Rng,
     ) -> Option<(Box<Execution>, Duration)> {
-        let (of, deadline) = (AttemptKey::from(&*execution), execution.deadline);
+        let (of, deadline) = (AttemptKey::from(&*execution), execution.deadline());
         let next = self.fault(execution, fault, rng);
         let delay = next.as_ref().map_or(0, |(_, delay)| micros(*delay));
         self.write(|ids| Entry::Faulted { of, fault: fault.clone(), delay, deadline, ids });
@@ -140,15 +144,15 @@ impl<'a> Walker<'a> {
             .then(|| self.next_state(Some(execution.state)))
             .flatten();
         let Some(state) = next else {
-            self.batch.count(&execution.tokens, ENDED);
+            self.batch.count(execution.tokens(), ENDED);
             self.fail(execution, Some(StateStatus::Queued), last, &fault.error);
             return None;
         };
         self.moved(&execution, Some(StateStatus::Queued), StateStatus::RetryCreated);
-        let error = Some(fault.error.clone());
+        let error = StateEnd::Error(fault.error.clone());
         let next = Box::new(execution.again(state));
         let retry = NonZeroU32::MIN.saturating_add(execution.attempt);
-        self.record(execution, StateStatus::RetryCreated, None, error);
+        self.record(execution, StateStatus::RetryCreated, error);
         self.moved(&next, None, StateStatus::Created);
         Some((next, policy.delay(retry, rng)))
     }
@@ -156,7 +160,7 @@ impl<'a> Walker<'a> {
     /// The same attempt runs again later.
     pub(crate) fn requeued(&mut self, execution: &Execution, delay: Duration) {
         self.moved(execution, Some(StateStatus::Queued), StateStatus::Created);
-        let (of, deadline) = (execution.into(), execution.deadline);
+        let (of, deadline) = (execution.into(), execution.deadline());
         self.write(|_| Entry::Requeued { of, delay: micros(delay), deadline });
     }
 
@@ -172,13 +176,13 @@ impl<'a> Walker<'a> {
         self.write(|_| Entry::Pruned { of, data: data.clone() });
         self.moved(&execution, Some(StateStatus::Queued), status);
         self.cause(&execution, status, &"pruned".into());
-        self.batch.count(&execution.tokens, ENDED);
-        self.record(execution, status, Some(data), None);
+        self.batch.count(execution.tokens(), ENDED);
+        self.record(execution, status, StateEnd::Output(data));
     }
 
     /// The run was cancelled before the execution ended, while it had status `was`.
     pub(crate) fn cancelled(&mut self, execution: Box<Execution>, was: StateStatus) {
-        self.batch.count(&execution.tokens, ENDED);
+        self.batch.count(execution.tokens(), ENDED);
         self.cancel(execution, Some(was));
     }
 
@@ -186,14 +190,14 @@ impl<'a> Walker<'a> {
         let status = StateStatus::Cancelled;
         self.moved(&execution, was, status);
         self.cause(&execution, status, &"cancelled".into());
-        self.record(execution, status, None, None);
+        self.record(execution, status, StateEnd::Nothing);
     }
 
     /// The time of all attempts was over before the next one could start.
     pub(crate) fn expired(&mut self, execution: Box<Execution>, was: StateStatus) {
         let (of, was_queued) = (AttemptKey::from(&*execution), was == StateStatus::Queued);
         self.write(|_| Entry::Expired { of, was_queued });
-        self.batch.count(&execution.tokens, ENDED);
+        self.batch.count(execution.tokens(), ENDED);
         let (attempts, was) = (execution.attempt, Some(was));
         let error = "the node ran out of time".into();
         self.fail_after(attempts, execution, was, StateStatus::TimedOut, &error);
@@ -203,7 +207,7 @@ impl<'a> Walker<'a> {
     pub(crate) fn list(&mut self, execution: &mut Execution, status: StateStatus) {
         if self.ground.retention.keeps_live() {
             execution.listed = true;
-            self.keep(execution.clone(), status, None, None);
+            self.keep(execution.clone(), status, StateEnd::Nothing);
         }
     }
 }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use super::Walker;
 use crate::event::EventKind;
-use crate::run::batch::{Cause, Failure, Record, RecordChange};
+use crate::run::batch::{Cause, Failure, Record, RecordChange, StateEnd};
 use crate::run::execution::Execution;
 use crate::run::status::StateStatus;
-use crate::value::Value;
 
 impl Walker<'_> {
     #[inline]
@@ -57,7 +56,7 @@ impl Walker<'_> {
         self.moved(&execution, was, status);
         self.cause(&execution, status, error);
         let plan = &self.ground.plan;
-        let tolerated = execution.tokens.iter().any(|token| plan.unites(token.merger).tolerate);
+        let tolerated = execution.tokens().iter().any(|token| plan.unites(token.merger).tolerate);
         self.batch.run.failures.push(Failure {
             state: execution.state,
             node: execution.node,
@@ -67,12 +66,12 @@ impl Walker<'_> {
             tolerated,
             path: execution.path.clone(),
         });
-        self.record(execution, status, None, Some(error.clone()));
+        self.record(execution, status, StateEnd::Error(error.clone()));
     }
 
     /// Tells every group of the execution that it went wrong.
     pub(super) fn cause(&mut self, execution: &Execution, status: StateStatus, error: &Arc<str>) {
-        for token in execution.tokens.iter() {
+        for token in execution.tokens().iter() {
             let leads = self.ground.plan.unites(token.merger).leads.contains(execution.node);
             let delta = self.batch.group(token.group);
             delta.lost += i64::from(leads);
@@ -88,14 +87,8 @@ impl Walker<'_> {
     }
 
     /// Keeps the record of a state.
-    pub(super) fn keep(
-        &mut self,
-        execution: Execution,
-        status: StateStatus,
-        output: Option<Value>,
-        error: Option<Arc<str>>,
-    ) {
-        let record = Record { execution, status, output, error };
+    pub(super) fn keep(&mut self, execution: Execution, status: StateStatus, end: StateEnd) {
+        let record = Record { execution, status, end };
         self.batch.run.records.push(RecordChange::Put(record));
     }
 
@@ -104,16 +97,10 @@ impl Walker<'_> {
         clippy::boxed_local,
         reason = "most records are not kept, and need no copy on the way"
     )]
-    pub(super) fn record(
-        &mut self,
-        execution: Box<Execution>,
-        status: StateStatus,
-        output: Option<Value>,
-        error: Option<Arc<str>>,
-    ) {
+    pub(super) fn record(&mut self, execution: Box<Execution>, status: StateStatus, end: StateEnd) {
         if self.ground.retention.keeps(execution.state, status) {
             // Out of its box, whose memory the next execution takes over while it is warm.
-            self.keep(*execution, status, output, error);
+            self.keep(*execution, status, end);
         } else if execution.listed {
             self.batch.run.records.push(RecordChange::Forget(execution.state));
         }

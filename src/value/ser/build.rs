@@ -41,7 +41,7 @@ impl Serializer for ToValue {
     type SerializeTupleStruct = Items;
     type SerializeTupleVariant = Items;
     type SerializeMap = Pairs;
-    type SerializeStruct = Pairs;
+    type SerializeStruct = Struct;
     type SerializeStructVariant = Pairs;
 
     fn serialize_bool(self, flag: bool) -> Result<Value> {
@@ -172,8 +172,8 @@ impl Serializer for ToValue {
         Ok(Pairs::new(None, len.unwrap_or(0)))
     }
 
-    fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Pairs> {
-        Ok(Pairs::new(None, len))
+    fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Struct> {
+        Ok(Struct(fields::Pairs::with_capacity(len)))
     }
 
     fn serialize_struct_variant(
@@ -238,7 +238,28 @@ impl Items {
     }
 }
 
-/// Collects an object, and the variant it belongs to.
+/// Collects the fields of a struct: most of what handlers return.
+pub(super) struct Struct(fields::Pairs);
+
+impl ser::SerializeStruct for Struct {
+    type Ok = Value;
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        self.0.push((Key::from_static(name), value.serialize(ToValue::Build)?));
+        Ok(())
+    }
+
+    fn end(self) -> Result<Value> {
+        Ok(Value::Object(self.0.into()))
+    }
+}
+
+/// Collects a map or the fields of a variant, and the variant it belongs to.
 pub(super) struct Pairs {
     variant: Option<&'static str>,
     pairs: fields::Pairs,
@@ -248,11 +269,6 @@ pub(super) struct Pairs {
 impl Pairs {
     fn new(variant: Option<&'static str>, len: usize) -> Self {
         Self { variant, pairs: fields::Pairs::with_capacity(len), key: None }
-    }
-
-    fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
-        self.pairs.push((Key::from_static(name), value.serialize(ToValue::Build)?));
-        Ok(())
     }
 
     fn finish(self) -> Value {
@@ -284,28 +300,23 @@ collect_items!(
     SerializeTupleVariant::serialize_field
 );
 
-macro_rules! collect_pairs {
-    ($($collector:ident),*) => {$(
-        impl ser::$collector for Pairs {
-            type Ok = Value;
-            type Error = Error;
+impl ser::SerializeStructVariant for Pairs {
+    type Ok = Value;
+    type Error = Error;
 
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                name: &'static str,
-                value: &T,
-            ) -> Result<()> {
-                self.push(name, value)
-            }
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        self.pairs.push((Key::from_static(name), value.serialize(ToValue::Build)?));
+        Ok(())
+    }
 
-            fn end(self) -> Result<Value> {
-                Ok(self.finish())
-            }
-        }
-    )*};
+    fn end(self) -> Result<Value> {
+        Ok(self.finish())
+    }
 }
-
-collect_pairs!(SerializeStruct, SerializeStructVariant);
 
 impl ser::SerializeMap for Pairs {
     type Ok = Value;

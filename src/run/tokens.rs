@@ -1,0 +1,48 @@
+//! The groups that an execution is counted in.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::fingerprint::Fingerprint;
+use crate::id::NodeIndex;
+
+/// A group that an execution is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub group: Fingerprint,
+    pub merger: NodeIndex,
+}
+
+/// The groups that an execution is counted in, outermost first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tokens(Option<Arc<[Token]>>);
+
+impl Tokens {
+    /// No groups.
+    pub(super) const NONE: Self = Self(None);
+
+    /// The same groups behind a count of their own.
+    pub(super) fn localized(&self) -> Self {
+        self.iter().copied().collect()
+    }
+}
+
+impl Deref for Tokens {
+    type Target = [Token];
+
+    fn deref(&self) -> &[Token] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl FromIterator<Token> for Tokens {
+    fn from_iter<I: IntoIterator<Item = Token>>(tokens: I) -> Self {
+        tokens.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl From<Vec<Token>> for Tokens {
+    fn from(tokens: Vec<Token>) -> Self {
+        Self((!tokens.is_empty()).then(|| tokens.into()))
+    }
+}
