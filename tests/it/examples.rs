@@ -93,6 +93,22 @@ fn canary_is_taken_back_by_itself_and_loses_no_run() {
     assert!(said.contains("lost: 0, new starts get v1"), "{said}");
 }
 
+#[test]
+fn storage_lists_reads_and_deletes() {
+    let expected = "at first: 4 runs, 0 of them unfinished\n\
+                    order of 0: FAILED on v1\n  \
+                    Began: then 0 states\n  \
+                    Returned: then 1 states\n  \
+                    Faulted: then 2 states\n  \
+                    Ended: then 2 states\n\
+                    deleted: 1\n\
+                    deleted but for the latest: 2\n\
+                    then: 1 runs, 0 of them unfinished\n\
+                    deleted by age: 1\n\
+                    in the end: 0 runs, 0 of them unfinished";
+    check("storage", expected);
+}
+
 /// A folder of its own below the build output, removed when the test ends.
 struct Folder(PathBuf);
 
