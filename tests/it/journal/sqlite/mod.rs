@@ -7,6 +7,8 @@ mod full;
 mod kill;
 mod open;
 mod owners;
+#[cfg(target_os = "linux")]
+mod power;
 mod work;
 
 /// Whether tests try everything, which takes hours, instead of a sample.
