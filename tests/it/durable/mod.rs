@@ -14,6 +14,8 @@ mod graphs;
 #[cfg(feature = "sqlite")]
 mod kills;
 mod random;
+#[cfg(feature = "postgres")]
+mod restarts;
 mod scenarios;
 mod seen;
 mod storage;

@@ -9,7 +9,7 @@ pub mod folder;
 mod kinds;
 mod ownership;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub mod postgres;
 mod reading;
 mod rows;
 #[cfg(feature = "sqlite")]

@@ -148,7 +148,7 @@ async fn a_server_that_starts_again_and_again_loses_nothing() {
     let restarting = tokio::task::spawn_blocking(move || {
         (0..restarts).for_each(|_| {
             std::thread::sleep(Duration::from_millis(300));
-            server.restart();
+            server.restart("immediate");
         });
         server
     });

@@ -119,9 +119,12 @@ impl Server {
         certificate
     }
 
-    /// Ends every process of the server at once and starts it again; it recovers from its log.
-    pub fn restart(&self) {
-        self.own.as_ref().unwrap().restart();
+    /// Stops the server and starts it again.
+    ///
+    /// `fast` has it end what is under way; `immediate` ends its processes at once, and it recovers
+    /// from its log.
+    pub fn restart(&self, mode: &str) {
+        self.own.as_ref().unwrap().restart(mode);
     }
 }
 
@@ -180,7 +183,7 @@ impl Own {
         is_ready.then_some(own)
     }
 
-    fn restart(&self) {
+    fn restart(&self, mode: &str) {
         let restarted = as_user(&[
             self.binaries.join("pg_ctl").into(),
             "-D".into(),
@@ -189,7 +192,7 @@ impl Own {
             "-l".into(),
             self.folder.join("log").into(),
             "-m".into(),
-            "immediate".into(),
+            mode.into(),
             "restart".into(),
         ])
         .stdout(Stdio::null())
