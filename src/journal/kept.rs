@@ -6,11 +6,12 @@ use super::record::Stream;
 use crate::clock::Timestamp;
 use crate::id::RunId;
 
-/// The key of a stream: nothing for the versions, else the bytes of the run.
+/// The key of a stream: nothing for the versions, a byte for their count, else those of the run.
 pub(super) fn key(stream: Stream) -> SmallVec<[u8; 16]> {
     match stream {
         Stream::Versions => SmallVec::new(),
         Stream::Run(run) => SmallVec::from_buf(run.0.to_be_bytes()),
+        Stream::Count => SmallVec::from_slice(&[0]),
     }
 }
 

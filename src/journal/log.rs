@@ -126,6 +126,9 @@ impl StreamLog {
             into.push(Write::Row(row.clone()));
             position.row = Some(row);
         }
+        if is_new {
+            into.extend(count(self.stream, position.last));
+        }
         before
     }
 
@@ -135,9 +138,9 @@ impl StreamLog {
         let mut bodies = Vec::new();
         for write in writes {
             match write {
-                Write::Record(_, record) => bodies.push(record.body),
+                Write::Record(stream, record) if stream == self.stream => bodies.push(record.body),
                 Write::Row(row) if pending.row.is_none() => pending.row = Some(row),
-                Write::Row(_) | Write::Truncate(..) => {}
+                Write::Record(..) | Write::Row(_) | Write::Truncate(..) => {}
             }
         }
         bodies.append(&mut pending.bodies);
@@ -154,6 +157,15 @@ impl StreamLog {
     pub(crate) fn close(&self) {
         *self.pending.lock() = Pending { is_closed: true, ..Pending::default() };
     }
+}
+
+/// Writes how many records a stream has, if no row says so: one that is gone would not be missed.
+pub(super) fn count(stream: Stream, last: u64) -> impl Iterator<Item = Write> {
+    let count = || {
+        let record = Write::Record(Stream::Count, Record::count(last));
+        [Write::Truncate(Stream::Count, 0), record]
+    };
+    (stream == Stream::Versions).then(count).into_iter().flatten()
 }
 
 impl fmt::Debug for StreamLog {

@@ -56,7 +56,9 @@ impl Kept {
     }
 
     fn truncate(&mut self, stream: Stream, last: u64) {
-        self.records.retain(|(other, seq), _| *other != stream || *seq <= last);
+        let after = (Bound::Excluded((stream, last)), Bound::Included((stream, u64::MAX)));
+        let gone: Vec<_> = self.records.range(after).map(|(key, _)| *key).collect();
+        gone.iter().for_each(|key| drop(self.records.remove(key)));
         if let (Stream::Run(run), 0) = (stream, last) {
             self.rows.remove(&run);
         }

@@ -17,6 +17,8 @@ pub enum Stream {
     Versions,
     /// One run.
     Run(RunId),
+    /// How many records the versions have: one record, replaced with each of theirs.
+    Count,
 }
 
 impl fmt::Display for Stream {
@@ -24,6 +26,7 @@ impl fmt::Display for Stream {
         match self {
             Self::Versions => f.write_str("the versions"),
             Self::Run(run) => write!(f, "run {run}"),
+            Self::Count => f.write_str("the count of the versions"),
         }
     }
 }
@@ -47,6 +50,16 @@ impl Record {
         Self { seq, body, check }
     }
 
+    /// What the count of the versions says.
+    pub(super) fn count(records: u64) -> Self {
+        Self::new(Stream::Count, 1, records.to_le_bytes().to_vec())
+    }
+
+    /// How many records the versions have, if this is their count.
+    pub(crate) fn counted(&self) -> Option<u64> {
+        self.body.as_slice().try_into().map(u64::from_le_bytes).ok()
+    }
+
     /// Whether it is as it was written, to that stream.
     #[must_use]
     pub fn is_intact(&self, stream: Stream) -> bool {
@@ -58,6 +71,8 @@ fn check(stream: Stream, seq: u64, body: &[u8]) -> u64 {
     let mut hash = hasher(match stream {
         Stream::Versions => 0,
         Stream::Run(_) => 1,
+        // 2 are rows.
+        Stream::Count => 3,
     });
     if let Stream::Run(run) = stream {
         hash.update(&run.0.to_le_bytes());

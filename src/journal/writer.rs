@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::contract::{Epoch, Journal, Write};
 use super::error::JournalError;
-use super::log::{Position, StreamLog};
+use super::log::{Position, StreamLog, count};
 use super::record::Stream;
 use crate::clock::Clock;
 
@@ -137,12 +137,14 @@ impl Work {
         loop {
             let Batch { taken, writes } = batch;
             // Whole, without a copy: it is the same if it is given again.
-            let writes: Arc<[Write]> = self.take_back().into_iter().chain(writes).collect();
+            let back = self.take_back();
+            let taken_back = back.len();
+            let writes: Arc<[Write]> = back.into_iter().chain(writes).collect();
             let Err(error) = self.commit(&writes).await else {
                 self.doubtful.clear();
                 return taken.into_iter().for_each(|taken| answer(taken.flush, Ok(())));
             };
-            batch = self.refuse(taken, &writes[self.doubtful.len()..], &error);
+            batch = self.refuse(taken, &writes[taken_back..], &error);
             if batch.taken.is_empty() {
                 return;
             }
@@ -154,7 +156,10 @@ impl Work {
     /// What a commit begins with, so that nothing stays that was refused.
     fn take_back(&self) -> Vec<Write> {
         let back = self.doubtful.iter();
-        back.map(|(stream, last)| Write::Truncate(*stream, *last)).collect()
+        let back = back.flat_map(|(stream, last)| {
+            std::iter::once(Write::Truncate(*stream, *last)).chain(count(*stream, *last))
+        });
+        back.collect()
     }
 
     async fn commit(&self, writes: &Arc<[Write]>) -> Result<(), JournalError> {

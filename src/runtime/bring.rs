@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::keeper::Keeper;
-use super::recovery::{PAGE, corrupt};
+use super::recovery::{MISSING, PAGE, corrupt};
 use super::{Inner, Runtime};
 use crate::graph::Graph;
 use crate::id::{GraphName, VersionNumber};
@@ -138,7 +138,19 @@ impl Keeper {
                 restored.add(turn.map_err(|error| corrupt(error.to_string()))?).map_err(corrupt)?;
             }
         }
+        self.check_count(last).await?;
         restored.set_secrets(&GraphSecrets::new(secrets.clone()));
         Ok(Kept { restored, log: Some(self.versions(last)) })
+    }
+
+    /// Misses the last records of the versions; a store of before has no count of them.
+    async fn check_count(&self, last: u64) -> Result<(), JournalError> {
+        let Some(count) = self.read_page(Stream::Count, 0, 1).await?.pop() else { return Ok(()) };
+        match count.counted() {
+            // A process that does not count may have written more.
+            Some(counted) if counted <= last => Ok(()),
+            Some(_) => Err(corrupt(Stream::Versions, Some(last + 1), MISSING)),
+            None => Err(corrupt(Stream::Count, Some(count.seq), "it is not a number")),
+        }
     }
 }

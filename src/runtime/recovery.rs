@@ -20,7 +20,7 @@ use crate::version::{Pin, Selector};
 pub(super) const PAGE: usize = 1_000;
 
 /// What is wrong with a stream that has a gap, or ends too soon.
-const MISSING: &str = "it is missing";
+pub(super) const MISSING: &str = "it is missing";
 
 /// Why a run of the journal does not go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

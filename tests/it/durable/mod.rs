@@ -3,6 +3,7 @@
 mod altered;
 mod before;
 mod boundaries;
+mod counted;
 mod crash_points;
 mod cut;
 mod failing;

@@ -10,8 +10,9 @@ use super::subject::{Claiming, Subject, record, row, run};
 const ROUNDS: u64 = 150;
 
 fn stream(rng: &mut Rng) -> Stream {
-    match rng.u128(0..4) {
+    match rng.u128(0..5) {
         0 => Stream::Versions,
+        4 => Stream::Count,
         id => run(id),
     }
 }
@@ -44,7 +45,7 @@ pub async fn it_agrees_with_a_journal_in_memory(subject: Subject) {
             let deleted = subject.journal.delete(epoch, runs.clone()).await;
             assert_eq!(deleted, simple.journal.delete(simple_epoch, runs).await, "commit {seed}");
         }
-        for stream in [Stream::Versions, run(1), run(2), run(3)] {
+        for stream in [Stream::Versions, Stream::Count, run(1), run(2), run(3)] {
             assert_eq!(subject.records(stream).await, simple.records(stream).await, "{seed}");
         }
         let rows = subject.rows(RunQuery::default()).await;

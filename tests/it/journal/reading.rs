@@ -45,7 +45,8 @@ pub async fn streams_do_not_mix(subject: Subject) {
     let epoch = subject.claim().await;
     // Neighbours in every order that their bytes could be kept in.
     let ids = [0, 1, 2, 255, 256, 1 << 63, 1 << 64, 1 << 127, u128::MAX - 1, u128::MAX];
-    let streams: Vec<_> = ids.into_iter().map(run).chain([Stream::Versions]).collect();
+    let streams: Vec<_> =
+        ids.into_iter().map(run).chain([Stream::Versions, Stream::Count]).collect();
     for (place, stream) in streams.iter().enumerate() {
         subject.commit(epoch, records(*stream, 1..=place as u64 + 1)).await;
     }
