@@ -6,7 +6,11 @@ mod conformance;
 mod extremes;
 #[cfg(any(feature = "postgres-tls", feature = "sqlite"))]
 pub mod folder;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod frozen;
 mod kinds;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod owners;
 mod ownership;
 #[cfg(feature = "postgres")]
 pub mod postgres;

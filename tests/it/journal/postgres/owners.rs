@@ -1,15 +1,13 @@
 //! A store has one owner, whoever it is and however it ends.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
-use hotgraph::{Epoch, Journal, JournalError, PostgresJournal};
+use hotgraph::{Journal, JournalError, PostgresJournal};
 use tokio_postgres::Client;
 
 use super::server::{Server, Store};
-use crate::journal::work::{commit, verify};
+use crate::journal::owners;
+use crate::journal::work::commit;
 
 async fn connect(store: &Store) -> PostgresJournal {
     PostgresJournal::connect(store.config()).await.unwrap()
@@ -19,85 +17,28 @@ async fn connect(store: &Store) -> PostgresJournal {
 async fn a_second_owner_waits_until_the_first_one_goes() {
     let Some(server) = Server::start().await else { return };
     let store = server.store();
-    let (first, second) = (connect(&store).await, connect(&store).await);
-    let old = first.claim("the first").await.unwrap();
-    let refused = second.claim("the second").await;
-    assert_eq!(refused, Err(JournalError::Owned { owner: "the first".to_owned() }));
-    commit(&first, old, 1).await.unwrap();
-    first.release(old).await.unwrap();
-
-    let new = second.claim("the second").await.unwrap();
-    let fenced = Err(JournalError::Fenced { epoch: old, found: new });
-    assert_eq!(commit(&first, old, 2).await, fenced);
-    commit(&second, new, 2).await.unwrap();
-    let refused = first.claim("the first").await;
-    assert_eq!(refused, Err(JournalError::Owned { owner: "the second".to_owned() }));
-    assert_eq!(verify(&first).await, 2);
-
-    drop(second);
-    assert_eq!(first.claim("the first").await, Ok(Epoch(new.0 + 1)));
-}
-
-/// Polls a future once, and drops it.
-fn give_up<F: Future>(future: F) -> Poll<F::Output> {
-    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+    owners::a_second_owner_waits_until_the_first_one_goes(async || connect(&store).await).await;
 }
 
 #[tokio::test]
 async fn a_claim_that_was_given_up_holds_nothing() {
     let Some(server) = Server::start().await else { return };
     let store = server.store();
-    let journal = connect(&store).await;
-    for round in 0..200 {
-        assert!(give_up(journal.claim("nobody")).is_pending());
-        if round % 2 == 0 {
-            // It is being carried out when the other one is asked for.
-            tokio::task::yield_now().await;
-        }
-        let epoch = journal.claim("a test").await.unwrap();
-        journal.release(epoch).await.unwrap();
-    }
+    owners::a_claim_that_was_given_up_holds_nothing(async || connect(&store).await).await;
 }
 
 #[tokio::test]
 async fn a_commit_that_was_given_up_is_written_or_not() {
     let Some(server) = Server::start().await else { return };
     let store = server.store();
-    for number in 1..=30 {
-        let journal = connect(&store).await;
-        let epoch = journal.claim("a test").await.unwrap();
-        assert!(give_up(commit(&journal, epoch, number)).is_pending());
-        for _ in 0..number {
-            tokio::task::yield_now().await;
-        }
-        if number % 2 == 0 {
-            // Dropped with the request under way; the next one finds whatever it left.
-            drop(journal);
-            let journal = connect(&store).await;
-            let epoch = journal.claim("a test").await.unwrap();
-            commit(&journal, epoch, number).await.unwrap();
-            assert_eq!(verify(&journal).await, number);
-        } else {
-            commit(&journal, epoch, number).await.unwrap();
-            assert_eq!(verify(&journal).await, number);
-        }
-    }
+    owners::a_commit_that_was_given_up_is_written_or_not(async || connect(&store).await).await;
 }
 
 #[tokio::test]
 async fn more_requests_than_fit_the_channel_are_all_answered() {
     let Some(server) = Server::start().await else { return };
     let store = server.store();
-    let journal = Arc::new(connect(&store).await);
-    let epoch = journal.claim("a test").await.unwrap();
-    commit(&*journal, epoch, 1).await.unwrap();
-    let ask = |_| {
-        let journal = journal.clone();
-        tokio::spawn(async move { journal.size().await.unwrap().runs })
-    };
-    for answer in (0..500).map(ask).collect::<Vec<_>>() {
-        assert_eq!(answer.await.unwrap(), 1);
-    }
+    owners::more_requests_than_fit_the_channel_are_all_answered(connect(&store).await).await;
 }
 
 /// Waits until so many requests of journals wait for each other, or something else is the case.
