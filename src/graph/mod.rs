@@ -13,6 +13,7 @@ mod document;
 mod expression;
 #[expect(clippy::module_inception, reason = "the type is the module's main word")]
 mod graph;
+mod hash;
 mod outline;
 mod plan;
 mod problem;
@@ -37,6 +38,7 @@ pub use expression::{
 };
 pub(crate) use expression::{Lookup, Seen};
 pub use graph::Graph;
+pub(crate) use hash::hash;
 pub(crate) use outline::Outline;
 pub use plan::{Limits, Plan};
 pub(crate) use plan::{Multiplicity, PlanInput, Strategy};

@@ -15,7 +15,7 @@ use crate::id::GraphName;
 use crate::journal::StreamLog;
 use crate::version::{
     Answer, AuditQuery, AuditRecord, Command, Decision, Done, GraphSecrets, Pin, Refusal, Restored,
-    Retention, Routing, Selector, Snapshot, VersionError,
+    Retention, Routing, Selector, Snapshot, VersionError, start,
 };
 
 /// The versions of every graph of a runtime.
@@ -85,29 +85,12 @@ impl Registry {
     }
 
     /// Pins the version a start gets, and says why it is that one.
-    ///
-    /// The second load is where the start takes effect: a route that changed in between is looked
-    /// up again, so that no start gets the old version once a promotion has returned.
     pub(crate) fn start(
         &self,
         graph: &GraphName,
         selector: &Selector,
     ) -> Result<(Pin, Decision), StartRefusal> {
-        loop {
-            let before = self.shared.routing.load_full();
-            let (version, decision) = before.resolve(graph, selector)?;
-            let Some(pin) = Pin::of(&version) else {
-                // It is being retired or revoked: the routing that says so is about to be seen.
-                std::hint::spin_loop();
-                continue;
-            };
-            let now = self.shared.routing.load_full();
-            if Arc::ptr_eq(&before, &now)
-                || now.confirms(&before, graph, selector, decision.version)
-            {
-                return Ok((pin, decision));
-            }
-        }
+        start(|| self.shared.routing.load_full(), graph, selector)
     }
 
     /// What the runs of a graph can read: at least as new as the version that a start got before.

@@ -12,8 +12,7 @@ use crate::journal::{JournalError, RunQuery, Stream};
 use crate::registry::Kept;
 use crate::run::RunStatus;
 use crate::version::{
-    Change, Command, GraphSecrets, LabelChange, Manifest, Restored, RolloutAct, RolloutEnd,
-    RolloutOf, StoredRollout, StoredTurn, Terms, Version, VersionError,
+    GraphSecrets, Manifest, Restored, StoredRollout, StoredTurn, Version, VersionError,
 };
 
 /// A version of the journal that this process cannot start or go on with.
@@ -95,25 +94,22 @@ impl Inner {
         Ok(())
     }
 
-    /// A restart ends the rollouts that were under way: what they rolled out is taken back.
+    /// A restart ends the rollouts that were under way: what nobody has confirmed is taken back.
     pub(super) async fn end_rollouts(
         &self,
         rollouts: Vec<StoredRollout>,
     ) -> Result<(), VersionError> {
-        for StoredRollout { graph, label, version, .. } in rollouts {
-            let snapshot = self.registry.snapshot();
-            let standing = snapshot.standing(&graph, &label);
-            let canary = standing.canary.map(|(canary, _)| canary);
-            let is_routed = standing.active == Some(version) || canary == Some(version);
-            let moves = is_routed.then_some(LabelChange::Revert(version));
-            let of = RolloutOf { graph, label, version };
-            let terms = Terms {
-                reason: Some("the process ended before the rollout had".into()),
-                is_automatic: true,
-                ..Terms::default()
+        for rollout in rollouts {
+            let back = rollout.take_back(&self.registry.snapshot());
+            let refused = match self.registry.execute(back).await {
+                // A process must come up all the same.
+                Err(refused @ VersionError::NoRollbackTarget { .. }) => refused,
+                done => {
+                    done?;
+                    continue;
+                }
             };
-            let change = Change::rollout(&of, RolloutAct::End(RolloutEnd::ShutDown), moves);
-            self.registry.execute(Command { change, terms }).await?;
+            self.registry.execute(rollout.strand(refused.to_string())).await?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{PublishError, Runtime};
 use crate::graph::{
     CheckLimits, Checked, CheckedNode, Graph, Plan, Problem, ProblemKind, Problems, Refused,
-    Wanted, check, compile,
+    Wanted, check, compile, hash,
 };
 use crate::id::{DEFAULT_NAMESPACE, GraphName, VersionNumber};
 use crate::node::Handler;
@@ -204,7 +204,8 @@ impl Runtime {
             warnings: warnings.clone(),
         };
         let (handlers, bindings) = self.handlers(&checked, bound).map_err(invalid)?;
-        let hash = hash(&checked, &handlers, graph);
+        // A bound handler has no place in the catalog, so a graph with one never equals another.
+        let hash = (!graph.has_bound()).then(|| hash(&checked.document, &handlers));
         let plan = compile(checked, handlers, hash).map_err(invalid)?;
         Ok(Compiled { plan, bindings, warnings })
     }
@@ -245,20 +246,4 @@ impl Runtime {
             Problem::new(ProblemKind::SubgraphInvalid, name, reason)
         })
     }
-}
-
-/// The hash of a definition: its canonical document and the fingerprints of its handlers.
-///
-/// Values of secrets are not part of it: they are operational. A bound handler has no place in the
-/// catalog, so a graph with one never equals another.
-fn hash(checked: &Checked, handlers: &[Arc<Handler>], graph: &Graph) -> Option<[u8; 32]> {
-    if graph.has_bound() {
-        return None;
-    }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(checked.document.to_json().as_bytes());
-    for handler in handlers {
-        hasher.update(&handler.fingerprint().0);
-    }
-    Some(hasher.finalize().into())
 }

@@ -10,7 +10,7 @@ use super::label::{LabelPolicy, Standing, Weight};
 use super::manifest::Bindings;
 use super::marks::Note;
 use super::rollback::RollbackTarget;
-use super::rollout::{RolloutAct, RolloutOf};
+use super::rollout::{RolloutAct, RolloutOf, RolloutOrder};
 use super::secrets::GraphSecrets;
 use super::stored::StoredRollout;
 use crate::clock::Timestamp;
@@ -168,18 +168,19 @@ impl Change {
         Self::OnLabel { graph, label, change }
     }
 
-    /// The rollout that it begins or ends.
+    /// The rollout that it begins, confirms or ends.
     pub(crate) fn rollout_edge(&self) -> Option<StoredRollout> {
         let Self::OnLabel { graph, label, change: LabelChange::Rollout(change) } = self else {
             return None;
         };
-        let is_begun = match change.act {
-            RolloutAct::Begin(_) => true,
-            RolloutAct::End(_) => false,
+        let (is_begun, is_confirmed) = match change.act {
+            RolloutAct::Begin(_) => (true, false),
+            RolloutAct::Order(RolloutOrder::Confirm) => (true, true),
+            RolloutAct::End(_) => (false, false),
             RolloutAct::Order(_) | RolloutAct::Move => return None,
         };
         let (graph, label, version) = (graph.clone(), label.clone(), change.version);
-        Some(StoredRollout { graph, label, version, is_begun })
+        Some(StoredRollout { graph, label, version, is_begun, is_confirmed })
     }
 
     /// What tells it from other commands: the same for a repeat of it.

@@ -3,7 +3,7 @@
 //! A [`Command`] comes in; [`Lineages`] carries it out on a draft of the [`Snapshot`], as `decide`
 //! says, and puts it on record in the [`AuditLog`], accepted or refused. A refused command leaves
 //! nothing else behind. [`Gate`](gate::Gate) counts the pins of one version and says when it may
-//! retire. What a start gets is [`Snapshot::resolve`]; the status of a version is derived from the
+//! retire. What a start gets is [`Snapshot::resolve`], and [`start()`] pins it; the status of a version is derived from the
 //! snapshot and its gate, and is never stored.
 
 mod audit;
@@ -21,12 +21,14 @@ mod marks;
 #[cfg(test)]
 mod model_tests;
 mod pin;
+mod restart;
 mod retention;
 mod rollback;
 mod rollout;
 mod routing;
 mod secrets;
 mod snapshot;
+mod start;
 mod state;
 mod stored;
 #[cfg(feature = "metrics")]
@@ -62,6 +64,7 @@ pub use rollout::{
 pub use routing::{GraphRouting, Routing, RoutingChange};
 pub(crate) use secrets::GraphSecrets;
 pub(crate) use snapshot::{ResolveError, Selector, Snapshot};
+pub(crate) use start::start;
 pub use state::{VersionInfo, VersionStatus};
 pub(crate) use stored::{Restored, StoredRollout, StoredTurn};
 pub use transition::Transition;

@@ -38,17 +38,21 @@ pub(crate) struct StoredTurn {
     pub made: Vec<StoredVersion>,
     /// The promotions of the labels that it changed.
     pub promotions: Vec<(GraphName, LabelName, Vec<Promotion>)>,
-    /// The rollout that it began or ended.
+    /// The rollout that it began, confirmed or ended.
     pub rollout: Option<StoredRollout>,
 }
 
-/// A rollout that began or ended.
+/// A rollout that began, was confirmed or ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredRollout {
     pub graph: GraphName,
     pub label: LabelName,
     pub version: VersionNumber,
+    /// Whether it is under way since then.
     pub is_begun: bool,
+    /// Whether its promotion was confirmed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_confirmed: bool,
 }
 
 /// What a version is, without its handlers and without the values of secrets.
@@ -118,6 +122,13 @@ impl StoredVersion {
     }
 }
 
+impl StoredRollout {
+    fn is_of(&self, other: &Self) -> bool {
+        let place = |one: &Self| (one.graph.clone(), one.label.clone(), one.version);
+        place(self) == place(other)
+    }
+}
+
 impl Restored {
     /// Adds a command to those before it.
     ///
@@ -165,6 +176,10 @@ impl Restored {
 
     fn see_rollout(&mut self, rollout: Option<StoredRollout>) {
         let Some(rollout) = rollout else { return };
+        if rollout.is_confirmed {
+            let known = self.rollouts.iter_mut().find(|one| one.is_of(&rollout));
+            return known.into_iter().for_each(|one| one.is_confirmed = true);
+        }
         self.rollouts.retain(|one| (&one.graph, &one.label) != (&rollout.graph, &rollout.label));
         if rollout.is_begun {
             self.rollouts.push(rollout);

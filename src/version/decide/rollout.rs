@@ -15,8 +15,11 @@ pub(super) fn decide(
 ) -> Result<Done, VersionError> {
     let done = match &change.moves {
         Some(moves) => label::decide(turn, graph, label, moves)?,
-        // It is on record all the same.
-        None => Done { version: Some(change.version), ..Done::default() },
+        None => {
+            turn.route(graph)?;
+            // It is on record all the same.
+            Done { version: Some(change.version), ..Done::default() }
+        }
     };
     watch(turn, graph, label, change);
     if is_proof(&change.act) {

@@ -1,14 +1,10 @@
 //! What the versions of one graph should be, kept the plain way.
 
+use super::ops::{Expects::Hash, Expects::Head, MOST, Op, PROOF, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ops::{Op, Target};
-
-/// The most versions that the graph may have.
-pub const MOST: usize = 6;
-pub const PROOF: u64 = 60_000_000;
-/// Marks of which a version has one at a time.
-const ASKED: [&str; 3] = ["pending", "approved", "rejected"];
+const ASKED: [&str; 3] = ["pending", "approved", "rejected"]; // one at a time
+type Answer = Result<Option<u64>, &'static str>;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
@@ -33,13 +29,9 @@ pub struct Label {
     pub active: Option<u64>,
     pub canary: Option<(u64, u16)>,
     pub since: u64,
-    /// Whether it rejects what is BREAKING, and from which level on it asks for an approval.
-    policy: (bool, Option<usize>),
-    /// Versions by their latest promotion, and whether a rollback left them.
-    promotions: Vec<(u64, bool)>,
+    policy: (bool, Option<usize>), // whether it rejects BREAKING, from where on it asks
+    promotions: Vec<(u64, bool)>,  // by the latest one, and whether a rollback left it
 }
-
-type Answer = Result<Option<u64>, &'static str>;
 
 impl Model {
     pub fn tick(&mut self, time: u64) {
@@ -56,9 +48,12 @@ impl Model {
 
     /// The version a command is about, or the name of the error: then it is to change nothing.
     pub fn apply(&mut self, op: &Op) -> Answer {
-        must(matches!(op, Op::Publish { .. }) || !self.contents.is_empty(), "UnknownGraph")?;
+        let head = self.contents.len() as u64;
+        must(matches!(op, Op::Publish { .. }) || head > 0, "UnknownGraph")?;
         match *op {
-            Op::Publish { content, promote } => self.publish(content, promote),
+            Op::Publish { expects: Head(it), .. } if it != head => Err("HeadMoved"),
+            Op::Publish { expects: Hash(it), content, .. } if it != content => Err("HashDiffers"),
+            Op::Publish { content, promote, .. } => self.publish(content, promote),
             Op::Route(label, v, weight) => self.route(label, v, weight),
             Op::Rollback(label, target, force) => self.rollback(label, target, force),
             Op::Release(a, b) => match [self.route(0, a, None), self.route(1, b, None)] {
@@ -82,20 +77,23 @@ impl Model {
             }
             Op::Mark(v, mark, set) => {
                 let marks = &mut self.version(v)?.marks;
-                let is_new = if set { marks.insert(mark) } else { marks.remove(mark) };
-                must(is_new, "IllegalTransition")?;
+                must(
+                    if set { marks.insert(mark) } else { marks.remove(mark) },
+                    "IllegalTransition",
+                )?;
                 marks.retain(|it| *it == mark || !ASKED.contains(&mark) || !ASKED.contains(it));
                 let labels = self.labels.values_mut().filter(|_| mark == "revoked");
                 labels.for_each(|own| own.canary = own.canary.filter(|canary| canary.0 != v));
                 Ok(Some(v))
             }
-            Op::Retire(v) => match self.version(v)?.clone() {
+            Op::Retire(v) | Op::Drain(v) => match self.version(v)?.clone() {
                 _ if self.routed().contains(&v) => Err("StillRouted"),
+                _ if matches!(op, Op::Drain(_)) => Ok(Some(v)),
                 own if own.marks.contains("held") => Err("Held"),
                 own if own.live > 0 => Err("InUse"),
                 _ => Ok(self.versions.remove(&v).map(|_| v)),
             },
-            Op::Start { .. } | Op::End(_) | Op::Tick(_) => unreachable!("these are no commands"),
+            _ => Ok(None),
         }
     }
 
@@ -113,15 +111,15 @@ impl Model {
     /// What a label asks an approval of waits for it: what it never led to, or a person judged.
     pub fn queue(&mut self) {
         let known = self.clone();
-        for (v, Version { marks, .. }) in &mut self.versions {
-            let is_asked = |own: &Label| {
-                let Some(old) = own.active.filter(|old| old != v) else { return false };
-                let was_active = own.promotions.iter().any(|one| one.0 == *v);
+        for (v, own) in &mut self.versions {
+            let is_asked = |label: &Label, old: u64| {
+                let was_active = label.promotions.iter().any(|one| one.0 == *v);
                 let is_new = !was_active || known.verdicts.contains_key(&(old, *v));
-                is_new && own.policy.1.is_some_and(|asks| known.level(old, *v) >= asks)
+                is_new && old != *v && label.policy.1.is_some_and(|it| known.level(old, *v) >= it)
             };
-            let is_open = !ASKED.iter().chain(&["revoked"]).any(|mark| marks.contains(mark));
-            marks.extend((is_open && known.labels.values().any(is_asked)).then_some("pending"));
+            let is_open = !ASKED.iter().chain(&["revoked"]).any(|mark| own.marks.contains(mark));
+            let asks = |it: &Label| it.active.is_some_and(|old| is_asked(it, old));
+            own.marks.extend((is_open && known.labels.values().any(asks)).then_some("pending"));
         }
     }
 
@@ -178,8 +176,10 @@ impl Model {
             worst = worst.max(self.level(v, step[1].0));
             let Ok(_) = self.routable(label, v) else { continue };
             let own = &self.versions[&v];
+            let is_proven =
+                own.marks.contains("proven") || own.succeeded && own.active_for >= PROOF;
             let fits = match target {
-                Target::LastProven => own.succeeded && own.active_for >= PROOF && worst < 3,
+                Target::LastProven => is_proven && worst < 3,
                 Target::Tagged => own.marks.contains("stable"),
                 Target::Previous | Target::Exact(_) => true,
             };

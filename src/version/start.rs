@@ -1,0 +1,32 @@
+//! How a start gets its version: looked up, pinned, and looked up again.
+
+use std::sync::Arc;
+
+use super::decision::Decision;
+use super::pin::Pin;
+use super::snapshot::{ResolveError, Selector, Snapshot};
+use crate::id::GraphName;
+
+/// Pins the version a start gets, and says why it is that one; `load` gives the routing as it is.
+///
+/// The second load is where the start takes effect: a route that changed in between is looked
+/// up again, so that no start gets the old version once a promotion has returned.
+pub(crate) fn start(
+    load: impl Fn() -> Arc<Snapshot>,
+    graph: &GraphName,
+    selector: &Selector,
+) -> Result<(Pin, Decision), ResolveError> {
+    loop {
+        let before = load();
+        let (version, decision) = before.resolve(graph, selector)?;
+        let Some(pin) = Pin::of(&version) else {
+            // It is being retired or revoked: the routing that says so is about to be seen.
+            std::hint::spin_loop();
+            continue;
+        };
+        let now = load();
+        if Arc::ptr_eq(&before, &now) || now.confirms(&before, graph, selector, decision.version) {
+            return Ok((pin, decision));
+        }
+    }
+}
