@@ -201,6 +201,8 @@ impl RuntimeBuilder {
             by_key: DashMap::new(),
             ended: Mutex::default(),
             stranded: Mutex::default(),
+            taking_up: tokio::sync::Mutex::default(),
+            take_ups: TaskTracker::new(),
             tracker: TaskTracker::new(),
             closing: AtomicBool::new(false),
             #[cfg(feature = "metrics")]

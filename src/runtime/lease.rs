@@ -34,6 +34,12 @@ impl Inner {
         Some(Place { _permit: self.permits.clone().try_acquire_owned().ok(), _live: live })
     }
 
+    /// Waits until no place is taken, and nobody is about to take one for a stranded run.
+    pub(super) async fn settled(&self) {
+        self.take_ups.wait().await;
+        self.tracker.wait().await;
+    }
+
     /// What a run takes while an episode is open; the first one has its place already.
     pub(super) fn lease(
         &self,

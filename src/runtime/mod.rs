@@ -83,6 +83,10 @@ struct Inner {
     by_key: DashMap<(GraphName, String), RunId>,
     ended: Mutex<EndedRuns>,
     stranded: Mutex<BTreeMap<RunId, (RunRow, StrandedRun)>>,
+    /// Held while a stranded run is taken up: it is taken up once.
+    taking_up: tokio::sync::Mutex<()>,
+    /// The tasks that do so.
+    take_ups: TaskTracker,
     permits: Arc<Semaphore>,
     tracker: TaskTracker,
     closing: AtomicBool,
@@ -234,12 +238,13 @@ impl Runtime {
         // Pairs with the loads in `start.rs`: later starts and retries see it, earlier ones are in the
         // tracker.
         inner.closing.store(true, Ordering::SeqCst);
+        inner.take_ups.close();
         inner.tracker.close();
         let mut report = ShutdownReport::default();
         let patience = inner.clock.sleep(grace);
         tokio::select! {
             biased;
-            () = inner.tracker.wait() => {}
+            () = inner.settled() => {}
             () = patience => {
                 for run in inner.runs.iter().filter(|run| !run.is_ended()) {
                     match run.is_durable() {
@@ -254,7 +259,7 @@ impl Runtime {
                     }
                 }
                 // Every run ends within its own grace after a cancel.
-                inner.tracker.wait().await;
+                inner.settled().await;
             }
         }
         report.cancelled.sort_unstable();

@@ -40,7 +40,7 @@ pub struct Published {
 /// # Cancel safety
 ///
 /// Dropped before it is polled, it does nothing. Dropped later, it loses only its answer: the graph
-/// is published with its secrets all the same.
+/// is published with its secrets all the same, and its stranded runs are listed or go on.
 #[must_use = "the graph is published when this is awaited"]
 pub struct Publish {
     runtime: Runtime,

@@ -34,18 +34,19 @@ impl Runtime {
         stranded.values().map(|(_, stranded)| stranded.clone()).collect()
     }
 
-    /// Tries again to go on with a stranded run.
+    /// Tries again to go on with a stranded run, and with the runs of its sub-graph nodes as the
+    /// run asks for them.
     ///
     /// # Errors
     ///
     /// Why it still cannot go on; [`StrandedReason::NotStranded`] if no stranded run has that id.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is polled, it does nothing. Dropped later, it loses only its answer: the run
+    /// goes on, or is listed still.
     pub async fn resume(&self, run: RunId) -> Result<Run, StrandedReason> {
-        let inner = &self.inner;
-        let known = inner.stranded.lock().remove(&run);
-        let (Some((row, _)), Some(keeper)) = (known, &inner.keeper) else {
-            return Err(StrandedReason::NotStranded);
-        };
-        Ok(inner.take_up_or_strand(keeper, row).await?.go_on().await)
+        self.inner.take_up_again(run).await
     }
 }
 
@@ -102,21 +103,52 @@ impl Inner {
         taken
     }
 
-    /// Goes on with the stranded runs of a graph: it may have what they lacked.
-    pub(super) async fn take_up_stranded(&self, graph: &GraphName) {
-        let Some(keeper) = &self.keeper else { return };
-        let of_graph: Vec<_> = {
-            let mut stranded = self.stranded.lock();
-            let runs: Vec<_> = stranded.values().map(|(row, _)| row).collect();
-            let runs = runs.into_iter().filter(|row| row.graph == *graph).map(|row| row.run);
-            let runs: Vec<_> = runs.collect();
-            runs.iter().filter_map(|run| stranded.remove(run)).collect()
-        };
-        for (row, _) in of_graph {
-            // One that is stranded still is listed with the others again.
-            if let Ok(found) = self.take_up_or_strand(keeper, row).await {
-                drop(found.go_on().await);
-            }
+    /// Goes on with a stranded run.
+    ///
+    /// On a task of its own, which a shutdown waits for: half of it done would be a run that is known
+    /// and does not go on.
+    pub(super) async fn take_up_again(&self, run: RunId) -> Result<Run, StrandedReason> {
+        let Some(inner) = self.myself.upgrade() else { return Err(StrandedReason::ShuttingDown) };
+        let taken = self.take_ups.spawn(async move { inner.take_up_once(run).await });
+        // One whose journal has panicked is listed still.
+        taken.await.unwrap_or_else(|_| Err(self.why_stranded(run)))
+    }
+
+    /// Goes on with a run if it is stranded still; until it is known to go on, it is listed.
+    async fn take_up_once(&self, run: RunId) -> Result<Run, StrandedReason> {
+        let keeper = self.keeper.as_ref().ok_or(StrandedReason::NotStranded)?;
+        let one_at_a_time = self.taking_up.lock().await;
+        let row = self.stranded.lock().get(&run).map(|(row, _)| row.clone());
+        let found = self.take_up_or_strand(keeper, row.ok_or(StrandedReason::NotStranded)?).await?;
+        self.stranded.lock().remove(&run);
+        drop(one_at_a_time);
+        Ok(found.go_on().await)
+    }
+
+    /// Goes on with the stranded run that an attempt of a sub-graph node waits for.
+    pub(super) async fn take_up_child(&self, run: RunId) -> Result<(), StrandedReason> {
+        match self.take_up_again(run).await {
+            // Somebody else was quicker.
+            Err(StrandedReason::NotStranded) if self.runs.contains_key(&run) => Ok(()),
+            taken => taken.map(drop),
         }
+    }
+
+    /// Goes on with the stranded runs of a graph: it may have what they lacked. On one task, as above.
+    pub(super) async fn take_up_stranded(&self, graph: &GraphName) {
+        let of_graph: Vec<_> = {
+            let stranded = self.stranded.lock();
+            let rows = stranded.values().map(|(row, _)| row).filter(|row| row.graph == *graph);
+            rows.map(|row| row.run).collect()
+        };
+        let Some(inner) = self.myself.upgrade().filter(|_| !of_graph.is_empty()) else { return };
+        let all = async move {
+            for run in of_graph {
+                // One that is stranded still is listed still.
+                let _ = inner.take_up_once(run).await;
+            }
+        };
+        // As above.
+        let _ = self.take_ups.spawn(all).await;
     }
 }

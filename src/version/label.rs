@@ -51,16 +51,39 @@ impl std::fmt::Display for Weight {
 }
 
 /// What a label asks of a version before new runs may start on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LabelPolicy {
     /// Refuses a version that is BREAKING for callers of the active one.
     pub reject_breaking: bool,
     /// Asks for an approval from this level on, for callers; never, if it is `None`.
     pub require_approval: Option<Compatibility>,
-    /// Leaves it to a person to roll back a version that is BREAKING for callers; else its rollout
-    /// does so by itself when it turns bad, like with any other.
-    pub keep_breaking: bool,
+    /// Whether the rollout of a version that is BREAKING for callers rolls it back by itself when it
+    /// turns bad, like that of any other; else that is left to a person.
+    // The journal has the opposite, which it was first written as.
+    #[serde(rename = "keep_breaking", with = "opposite")]
+    pub auto_rollback_on_breaking: bool,
+}
+
+impl Default for LabelPolicy {
+    /// Takes every version, and lets every rollout go back by itself.
+    fn default() -> Self {
+        Self { reject_breaking: false, require_approval: None, auto_rollback_on_breaking: true }
+    }
+}
+
+/// A bool as its opposite.
+mod opposite {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    pub(super) fn serialize<S: Serializer>(value: &bool, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bool(!value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+        bool::deserialize(from).map(|opposite| !opposite)
+    }
 }
 
 impl LabelPolicy {
@@ -73,8 +96,8 @@ impl LabelPolicy {
 
     /// Leaves it to a person to roll back a version that is BREAKING for callers of the one before.
     #[must_use]
-    pub const fn keep_breaking(mut self) -> Self {
-        self.keep_breaking = true;
+    pub const fn without_auto_rollback_on_breaking(mut self) -> Self {
+        self.auto_rollback_on_breaking = false;
         self
     }
 

@@ -10,11 +10,12 @@ use super::command::{Change, Command, Done};
 use super::decide::decide;
 use super::error::{Changed, VersionError};
 use super::label::Promotion;
+use super::manifest::Manifest;
 use super::pin::Version;
 use super::retention::Retention;
 use super::routing::RoutingChange;
 use super::snapshot::Snapshot;
-use super::stored::{Restored, StoredTurn, StoredVersion};
+use super::stored::{Restored, StoredTurn};
 use super::transition::{Moved, transitions};
 use super::turn::{Settled, Turn};
 use crate::clock::Timestamp;
@@ -87,10 +88,10 @@ impl Decided {
 
 impl Settled {
     /// What the versions are that were made.
-    fn made(&self) -> Vec<StoredVersion> {
+    fn made(&self) -> Vec<Arc<Manifest>> {
         let made = self.changes.iter().filter_map(|change| match change {
             RoutingChange::Published { graph, version } => {
-                Some(StoredVersion::of(self.snapshot.route(graph)?.manifest(*version)?))
+                Some(self.snapshot.route(graph)?.manifest(*version)?.clone())
             }
             _ => None,
         });

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use serde::{Deserialize, Serialize};
+
 use super::compatibility::CompatibilityReport;
 use crate::clock::Timestamp;
 use crate::graph::{Document, Outline};
@@ -11,7 +13,9 @@ use crate::id::{GraphName, VersionNumber};
 pub(crate) type Bindings = Arc<[(GraphName, VersionNumber)]>;
 
 /// What a version is; it never changes, and it outlives the version's retirement.
-#[derive(Clone, Debug)]
+///
+/// The journal has it as its fields are here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Manifest {
     /// The graph.
@@ -36,9 +40,11 @@ pub struct Manifest {
     pub compatibility: Option<Arc<CompatibilityReport>>,
     /// The versions of other graphs that its nodes run.
     pub bindings: Arc<[(GraphName, VersionNumber)]>,
-    /// What is known without the handlers.
+    /// What is known without the handlers; the journal has the normalised definition, as JSON.
+    #[serde(rename = "document", with = "written")]
     pub(crate) written: Arc<Outline>,
     /// What is known with them.
+    #[serde(skip)]
     pub(crate) compiled: OnceLock<Arc<Outline>>,
 }
 
@@ -57,5 +63,29 @@ impl Manifest {
     pub(super) fn bring(&self, outline: &Arc<Outline>) {
         // Two of one definition are the same.
         let _ = self.compiled.set(outline.clone());
+    }
+}
+
+/// An outline as its document's JSON.
+mod written {
+    use std::sync::Arc;
+
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::graph::{Document, Outline};
+
+    pub(super) fn serialize<S: Serializer>(
+        outline: &Arc<Outline>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&outline.document().to_json())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<Outline>, D::Error> {
+        let document = Document::from_json(&String::deserialize(deserializer)?);
+        document.map(|it| Arc::new(Outline::of_document(it))).map_err(D::Error::custom)
     }
 }

@@ -31,6 +31,8 @@ mod snapshot;
 mod start;
 mod state;
 mod stored;
+#[cfg(test)]
+mod stored_tests;
 #[cfg(feature = "metrics")]
 mod tally;
 mod transition;

@@ -3,24 +3,21 @@
 //! An accepted command is kept as what it changed: folding the changes in their order gives the
 //! routing, whatever the code that decided them would decide today.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::audit::{AuditLog, AuditRecord, Refusal};
 use super::command::Done;
-use super::compatibility::CompatibilityReport;
 use super::error::VersionError;
 use super::label::{Canary, LabelRoute, LabelView, Promotion};
 use super::lineage::Answer;
-use super::manifest::{Bindings, Manifest};
+use super::manifest::Manifest;
 use super::marks::{Marks, Note};
 use super::pin::Version;
 use super::routing::RoutingChange;
 use super::secrets::GraphSecrets;
 use super::snapshot::{Entry, Route, Snapshot};
-use crate::clock::Timestamp;
-use crate::graph::{Document, Outline};
 use crate::id::{GraphName, LabelName, VersionNumber};
 
 /// A command as the journal has it.
@@ -35,7 +32,7 @@ pub(crate) struct StoredTurn {
     pub outcome: Result<(Vec<RoutingChange>, Done), String>,
     pub revisions: [u64; 2],
     /// What the versions are that it made.
-    pub made: Vec<StoredVersion>,
+    pub made: Vec<Arc<Manifest>>,
     /// The promotions of the labels that it changed.
     pub promotions: Vec<(GraphName, LabelName, Vec<Promotion>)>,
     /// The rollout that it began, confirmed or ended.
@@ -55,24 +52,6 @@ pub(crate) struct StoredRollout {
     pub is_confirmed: bool,
 }
 
-/// What a version is, without its handlers and without the values of secrets.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct StoredVersion {
-    pub graph: GraphName,
-    pub number: VersionNumber,
-    pub hash: Option<[u8; 32]>,
-    pub parent: Option<VersionNumber>,
-    pub depth: u64,
-    pub author: Option<Arc<str>>,
-    pub note: Option<Arc<str>>,
-    pub created_at: Timestamp,
-    pub tags: Arc<[Arc<str>]>,
-    pub compatibility: Option<Arc<CompatibilityReport>>,
-    pub bindings: Bindings,
-    /// The normalised definition, as JSON.
-    pub document: String,
-}
-
 /// What the commands of a journal add up to.
 #[derive(Debug, Default)]
 pub(crate) struct Restored {
@@ -82,44 +61,6 @@ pub(crate) struct Restored {
     pub answered: Vec<(Arc<str>, String, Answer)>,
     /// The rollouts that had begun and not ended.
     pub rollouts: Vec<StoredRollout>,
-}
-
-impl StoredVersion {
-    pub(super) fn of(manifest: &Manifest) -> Self {
-        Self {
-            graph: manifest.graph.clone(),
-            number: manifest.number,
-            hash: manifest.hash,
-            parent: manifest.parent,
-            depth: manifest.depth,
-            author: manifest.author.clone(),
-            note: manifest.note.clone(),
-            created_at: manifest.created_at,
-            tags: manifest.tags.clone(),
-            compatibility: manifest.compatibility.clone(),
-            bindings: manifest.bindings.clone(),
-            document: manifest.document().to_json(),
-        }
-    }
-
-    fn manifest(self) -> Result<Manifest, String> {
-        let document = Document::from_json(&self.document).map_err(|error| error.to_string())?;
-        Ok(Manifest {
-            graph: self.graph,
-            number: self.number,
-            hash: self.hash,
-            parent: self.parent,
-            depth: self.depth,
-            author: self.author,
-            note: self.note,
-            created_at: self.created_at,
-            tags: self.tags,
-            compatibility: self.compatibility,
-            bindings: self.bindings,
-            written: Arc::new(Outline::of_document(document)),
-            compiled: OnceLock::new(),
-        })
-    }
 }
 
 impl StoredRollout {
@@ -214,14 +155,14 @@ impl Snapshot {
     fn fold(
         &mut self,
         change: &RoutingChange,
-        made: &mut Vec<StoredVersion>,
+        made: &mut Vec<Arc<Manifest>>,
     ) -> Result<(), String> {
         match change {
             RoutingChange::Published { graph, version } => {
                 let place = made.iter().position(|made| made.number == *version);
                 let made = place.map(|place| made.swap_remove(place));
                 let made = made.ok_or_else(|| format!("{graph} {version} has no definition"))?;
-                let version = Arc::new(Version::absent(Arc::new(made.manifest()?)));
+                let version = Arc::new(Version::absent(made));
                 self.edit(graph, |route| route.add(version));
             }
             RoutingChange::Label { graph, label, view } => {

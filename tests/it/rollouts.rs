@@ -168,7 +168,8 @@ async fn a_breaking_version_goes_back_by_itself_unless_the_label_keeps_it() {
         let versions = runtime.versions("g");
         versions.judge(1, 2, Compatibility::Breaking).await.unwrap();
         if keeps {
-            versions.set_policy(LabelPolicy::default().keep_breaking()).await.unwrap();
+            let policy = LabelPolicy::default().without_auto_rollback_on_breaking();
+            versions.set_policy(policy).await.unwrap();
         }
         let is_bad = Arc::new(AtomicBool::new(false));
         let probed = is_bad.clone();

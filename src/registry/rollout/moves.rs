@@ -120,8 +120,9 @@ impl RolloutState {
         let before = self.given.evidence.lock().active_version();
         let snapshot = self.given.registry.snapshot();
         let Some(route) = snapshot.route(graph) else { return false };
-        let keeps = route.label(label).is_some_and(|label| label.policy.keep_breaking);
-        let report = route.report(before, self.given.version).filter(|_| keeps);
+        let goes_back =
+            route.label(label).is_none_or(|label| label.policy.auto_rollback_on_breaking);
+        let report = route.report(before, self.given.version).filter(|_| !goes_back);
         report.is_some_and(|report| report.callers == Compatibility::Breaking)
     }
 

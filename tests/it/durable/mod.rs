@@ -17,9 +17,11 @@ mod kills;
 mod random;
 #[cfg(feature = "postgres")]
 mod restarts;
+mod rollouts;
 mod scenarios;
 mod seen;
 mod storage;
 mod storm;
+mod stranded;
 mod versions;
 mod wide;

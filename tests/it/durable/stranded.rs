@@ -1,0 +1,158 @@
+//! Stranded runs are taken up once, whoever drops what, and their children with them.
+
+use std::future::IntoFuture as _;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use hotgraph::{
+    Document, Handler, Journal, JournalFuture, MemoryJournal, NodeSpec, Record, RunId, RunStatus,
+    Runtime, RuntimeBuilder, StrandedReason, Stream, Value,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::before::{Before, Hook};
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Number {
+    n: u64,
+}
+
+fn slow() -> Handler {
+    Handler::one("slow", |input: Number, ctx: hotgraph::Context| async move {
+        ctx.sleep(Duration::from_secs(60)).await;
+        Ok(input)
+    })
+}
+
+fn last() -> Handler {
+    Handler::one("last", |input: Number| async move { Ok(input) })
+}
+
+/// A journal that takes its time to read.
+#[derive(Debug)]
+struct Slow(Arc<MemoryJournal>);
+
+impl Hook for Slow {
+    fn inner(&self) -> &dyn Journal {
+        &*self.0
+    }
+
+    fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            self.0.read(stream, after, limit).await
+        })
+    }
+}
+
+fn process(journal: &Arc<MemoryJournal>) -> RuntimeBuilder {
+    Runtime::builder().journal(Arc::new(Before(Slow(journal.clone()))))
+}
+
+fn graph() -> Document {
+    Document::builder("g").node(NodeSpec::new("slow").input("n", 1)).build()
+}
+
+fn around() -> Document {
+    let sub = NodeSpec::new("sub").subgraph("g").next("last");
+    let last = NodeSpec::new("last").handler("last").input("n", "${{sub.outputs.n}}");
+    Document::builder("around").node(sub).node(last).build()
+}
+
+/// A process that lacked the handlers of a run, and of the one it waits for, until now.
+async fn stranded(graphs: &[Document], started: &str) -> (Runtime, RunId) {
+    let journal = Arc::new(MemoryJournal::new());
+    let first = process(&journal).handler(slow()).handler(last()).build().await.unwrap();
+    for graph in graphs {
+        first.publish_and_promote(graph.clone()).await.unwrap();
+    }
+    let run = first.start(started, Value::Null).await.unwrap();
+    // The child of a sub-graph node is there by then.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let report = first.shutdown(Duration::ZERO).await;
+    assert_eq!(report.parked.len(), graphs.len(), "{:?}", run.status());
+    let second = process(&journal).build().await.unwrap();
+    assert_eq!(second.stranded().len(), graphs.len(), "{:?}", second.stranded());
+    second.register(slow()).unwrap();
+    second.register(last()).unwrap();
+    assert_eq!(second.required_versions(), []);
+    (second, run.id())
+}
+
+/// Polls something so often, and drops it.
+async fn polled<F: Future>(future: F, times: usize) -> bool {
+    let mut future = Box::pin(future);
+    for _ in 0..times {
+        if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resume_that_is_dropped_after_any_poll_loses_no_run() {
+    for times in 0.. {
+        let (runtime, id) = stranded(&[graph()], "g").await;
+        let is_over = polled(runtime.resume(id), times).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let run = match runtime.run(id) {
+            Some(run) => run,
+            None => runtime.resume(id).await.unwrap(),
+        };
+        assert_eq!(run.await.status, RunStatus::Success, "dropped after {times} polls");
+        assert_eq!((runtime.stranded(), runtime.live_runs()), (vec![], 0));
+        if is_over {
+            assert!(times > 1, "nothing was dropped on the way");
+            return;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_that_is_dropped_after_any_poll_loses_no_run() {
+    for times in 0.. {
+        let (runtime, id) = stranded(&[graph()], "g").await;
+        let is_over = polled(runtime.publish(graph()).into_future(), times).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let run = match runtime.run(id) {
+            Some(run) => run,
+            None => runtime.resume(id).await.unwrap(),
+        };
+        assert_eq!(run.await.status, RunStatus::Success, "dropped after {times} polls");
+        if is_over {
+            assert!(times > 1, "nothing was dropped on the way");
+            return;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_resumes_at_once_take_a_run_up_once() {
+    let (runtime, id) = stranded(&[graph()], "g").await;
+    let (one, other) = tokio::join!(runtime.resume(id), runtime.resume(id));
+    let (taken, refused): (Vec<_>, Vec<_>) = [one, other].into_iter().partition(Result::is_ok);
+    assert_eq!((taken.len(), runtime.live_runs()), (1, 1));
+    assert_eq!(refused[0].as_ref().unwrap_err(), &StrandedReason::NotStranded);
+    assert_eq!(runtime.run(id).unwrap().await.status, RunStatus::Success);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_resumed_takes_up_the_stranded_runs_it_waits_for() {
+    let (runtime, id) = stranded(&[graph(), around()], "around").await;
+    let run = runtime.resume(id).await.unwrap();
+    assert_eq!(run.await.status, RunStatus::Success);
+    assert_eq!((runtime.stranded(), runtime.live_runs()), (vec![], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_of_the_graph_around_it_takes_up_a_stranded_child() {
+    let (runtime, id) = stranded(&[graph(), around()], "around").await;
+    runtime.publish(around()).await.unwrap();
+    assert_eq!(runtime.run(id).unwrap().await.status, RunStatus::Success);
+    assert_eq!((runtime.stranded(), runtime.live_runs()), (vec![], 0));
+}
