@@ -40,17 +40,19 @@ pub use clock::{Clock, Rng, Sleep, SystemClock, Timestamp, VirtualClock};
 mod node;
 pub use node::{
     Arity, BranchOutcome, Catalog, CatalogError, Context, Emit, FieldType, Handler,
-    HandlerFingerprint, HandlerName, Node, NodeError, NodeFunction, Schema, Signal, Store, United,
+    HandlerFingerprint, HandlerName, Lifetime, Node, NodeError, NodeFunction, Schema, Signal, Slot,
+    SlotError, StateKey, Store, United,
 };
 
 mod graph;
 pub use graph::{
     Compatibility, Concern, Condition, ConditionError, Document, DocumentError, EdgeDocument,
-    Entries, ExpressionError, ExpressionErrorKind, FieldDiff, Finding, Graph, GraphBuilder,
-    GraphDiff, Limits, LimitsDocument, MAX_DOCUMENT_BYTES, Mark, NodeDiff, NodeDocument, NodeSpec,
-    OnFailure, Part, Plan, Problem, ProblemKind, Problems, Reference, ResolveError, RetryPolicy,
-    RetryPolicyDocument, RetryStrategy, Secrets, StoreConfigDocument, SubGraphDocument, Template,
-    TimeoutDocument, TriggerDocument, UnitesDocument, UnknownStrategy, parse_text,
+    Entries, EntryError, ExpressionError, ExpressionErrorKind, FieldDiff, Finding, Graph,
+    GraphBuilder, GraphDiff, Limits, LimitsDocument, MAX_DOCUMENT_BYTES, Mark, NodeDiff,
+    NodeDocument, NodeSpec, OnFailure, Part, Plan, Problem, ProblemKind, Problems, Reference,
+    ResolveError, RetryPolicy, RetryPolicyDocument, RetryStrategy, Secrets, StoreConfigDocument,
+    SubGraphDocument, Template, TimeoutDocument, TriggerDocument, UnitesDocument, UnknownStrategy,
+    parse_text,
 };
 
 mod version;
@@ -85,11 +87,15 @@ pub use run::{
     UnitingIdentity,
 };
 
+mod session;
+pub use session::StepOutcome;
+
 mod runtime;
 pub use runtime::{
-    Accepted, BeginRollout, BuildError, Command, Drain, Publish, PublishError, Published,
-    RequiredVersion, RolledBack, RunAt, Runtime, RuntimeBuilder, ShutdownReport, Start, StartError,
-    Storage, StrandedReason, StrandedRun, Versions,
+    Accepted, BeginRollout, BuildError, Command, Drain, Next, Publish, PublishError, Published,
+    RequiredVersion, RolledBack, RunAt, Runtime, RuntimeBuilder, Session, SessionError,
+    SessionSlot, SessionView, ShutdownReport, Start, StartError, Storage, StrandedReason,
+    StrandedRun, Versions,
 };
 
 #[cfg(doctest)]

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::broadcast;
 
+use super::session::SessionBus;
 use super::{Event, EventKind};
 use crate::clock::{Clock, Timestamp};
 use crate::id::{GraphName, RunId, VersionNumber};
@@ -14,7 +15,7 @@ use crate::version::AuditRecord;
 /// How many events a subscriber may be behind before it loses the oldest.
 ///
 /// An event is about 150 bytes: a ring of this size is a few hundred kilobytes.
-const CAPACITY: usize = 4096;
+pub(super) const CAPACITY: usize = 4096;
 
 /// Events of a runtime: those of every run, and those of versions and rollouts.
 #[derive(Debug, Default)]
@@ -67,6 +68,23 @@ impl RuntimeBus {
     }
 }
 
+impl RuntimeBus {
+    /// Sends something that happened to a session, outside of its runs.
+    pub(crate) fn send_of_session(
+        &self,
+        at: Timestamp,
+        (graph, version): (GraphName, VersionNumber),
+        kind: EventKind,
+        session: &SessionBus,
+    ) {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        let event = Event { sequence, at, run: None, graph, version: Some(version), kind };
+        let event = Arc::new(event);
+        publish(&event, [&self.ring]);
+        session.send(&event);
+    }
+}
+
 /// Events of one run.
 pub(crate) struct RunBus {
     run: RunId,
@@ -76,6 +94,8 @@ pub(crate) struct RunBus {
     sequence: AtomicU64,
     ring: OnceLock<broadcast::Sender<Arc<Event>>>,
     runtime: Arc<RuntimeBus>,
+    /// The session whose input the run carries out.
+    session: Option<Arc<SessionBus>>,
 }
 
 impl RunBus {
@@ -87,7 +107,13 @@ impl RunBus {
         runtime: Arc<RuntimeBus>,
     ) -> Self {
         let sequence = AtomicU64::new(0);
-        Self { run, graph, version, clock, sequence, ring: OnceLock::new(), runtime }
+        let ring = OnceLock::new();
+        Self { run, graph, version, clock, sequence, ring, runtime, session: None }
+    }
+
+    /// The same events are those of a session, too.
+    pub(crate) fn of_session(self, session: Option<Arc<SessionBus>>) -> Self {
+        Self { session, ..self }
     }
 
     pub(crate) fn subscribe(&self) -> EventStream {
@@ -96,7 +122,9 @@ impl RunBus {
 
     /// Whether anybody would see an event.
     pub(crate) fn is_watched(&self) -> bool {
-        is_watched(&self.ring) || is_watched(&self.runtime.ring)
+        is_watched(&self.ring)
+            || is_watched(&self.runtime.ring)
+            || self.session.as_ref().is_some_and(|session| session.is_watched())
     }
 
     /// Sends something that happens now.
@@ -117,10 +145,16 @@ impl RunBus {
             kind,
         });
         publish(&event, [&self.ring, &self.runtime.ring]);
+        if let Some(session) = &self.session {
+            session.send(&event);
+        }
     }
 }
 
-fn publish(event: &Arc<Event>, rings: [&OnceLock<broadcast::Sender<Arc<Event>>>; 2]) {
+fn publish<const N: usize>(
+    event: &Arc<Event>,
+    rings: [&OnceLock<broadcast::Sender<Arc<Event>>>; N],
+) {
     for ring in rings.into_iter().filter_map(OnceLock::get) {
         // Without subscribers there is nobody to miss it.
         let _ = ring.send(event.clone());
@@ -149,6 +183,10 @@ pub struct EventStream<T = Event> {
 }
 
 impl<T> EventStream<T> {
+    pub(super) const fn of(receiver: broadcast::Receiver<Arc<T>>) -> Self {
+        Self { receiver }
+    }
+
     /// Waits for the next event; `None` when no more can come.
     ///
     /// A run that is still known can be retried by hand, so its stream stays open after

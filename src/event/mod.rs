@@ -4,9 +4,11 @@
 //! that is too slow loses the oldest events and is told how many.
 
 mod bus;
+mod session;
 
 pub use bus::{EventStream, Lagged};
 pub(crate) use bus::{RunBus, RuntimeBus};
+pub(crate) use session::SessionBus;
 
 use std::sync::Arc;
 
@@ -76,6 +78,25 @@ pub enum EventKind {
     RunEnded {
         /// The terminal status.
         status: &'static str,
+    },
+    /// An input of a session has ended, and its end is on record if anything is: it follows the end of
+    /// the run that carried it out.
+    InputEnded {
+        /// The session.
+        session: Arc<str>,
+        /// The number of the input in its session, from 1.
+        step: u64,
+        /// The id that it was given with.
+        input_id: Option<Arc<str>>,
+        /// How it ended.
+        status: &'static str,
+    },
+    /// A session was finished: no event of it follows.
+    SessionFinished {
+        /// The session.
+        session: Arc<str>,
+        /// How many inputs it took.
+        steps: u64,
     },
     /// An accepted command changed where starts go, or what is said about a version.
     ///

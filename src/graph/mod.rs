@@ -10,6 +10,7 @@ mod compile;
 mod condition;
 mod diff;
 mod document;
+mod entry;
 mod expression;
 #[expect(clippy::module_inception, reason = "the type is the module's main word")]
 mod graph;
@@ -33,6 +34,7 @@ pub use document::{
     NodeDocument, OnFailure, RetryPolicyDocument, Secrets, StoreConfigDocument, SubGraphDocument,
     TimeoutDocument, TriggerDocument, UnitesDocument,
 };
+pub use entry::EntryError;
 pub use expression::{
     ExpressionError, ExpressionErrorKind, Part, Reference, ResolveError, Template, parse_text,
 };

@@ -66,6 +66,11 @@ impl Outline {
         &self.document.nodes[node.place]
     }
 
+    /// How the node of that identifier is written down.
+    pub(super) fn find(&self, identifier: &str) -> Option<&NodeDocument> {
+        self.nodes.get(identifier).map(|node| self.written(node))
+    }
+
     /// What the root node takes, with its document.
     pub(super) fn entry(&self) -> Option<(&OutlineNode, &NodeDocument)> {
         let root = self.nodes.get(self.root.as_ref()?)?;

@@ -54,7 +54,7 @@ impl Default for Limits {
 }
 
 /// One node of a plan.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PlanNode {
     pub identifier: Arc<str>,
     pub handler: Arc<Handler>,
@@ -86,7 +86,7 @@ impl PlanNode {
 }
 
 /// One input field of a node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PlanInput {
     pub field: Key,
     pub template: BoundTemplate,
@@ -94,7 +94,7 @@ pub(crate) struct PlanInput {
 }
 
 /// One edge out of a node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PlanEdge {
     pub to: NodeIndex,
     pub when: Option<BoundCondition>,
@@ -103,7 +103,7 @@ pub(crate) struct PlanEdge {
 }
 
 /// What a merger waits for and reads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PlanUnites {
     /// The united node.
     pub node: NodeIndex,

@@ -1,6 +1,6 @@
 //! What a merger waits for: the region of its group, and how often its nodes can occur there.
 
-use super::plan::Multiplicity;
+use super::plan::{Multiplicity, PlanNode};
 use crate::id::NodeIndex;
 use crate::node::Arity;
 
@@ -41,6 +41,13 @@ pub(crate) struct Structure {
 }
 
 impl Structure {
+    /// Who follows whom, and who unites whom, in a compiled graph.
+    pub(super) fn of(nodes: &[PlanNode]) -> Self {
+        let next = |node: &PlanNode| node.edges.iter().map(|edge| edge.to).collect();
+        let united = |node: &PlanNode| node.unites.as_ref().map(|unites| unites.node);
+        Self { next: nodes.iter().map(next).collect(), unites: nodes.iter().map(united).collect() }
+    }
+
     fn nodes(&self) -> impl Iterator<Item = NodeIndex> + use<> {
         (0..u32::try_from(self.next.len()).unwrap_or(u32::MAX)).map(NodeIndex)
     }

@@ -40,9 +40,9 @@ pub enum Write {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalSize {
-    /// Runs, ended or not.
+    /// Runs and sessions, ended or not.
     pub runs: u64,
-    /// Runs that have not ended.
+    /// Those that have not ended.
     pub unfinished: u64,
     /// Records of all runs and of the versions.
     pub records: u64,

@@ -5,9 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::control::Control;
+use super::slot::Slot;
+use super::state_key::StateKey;
 use super::store::Store;
 use super::united::United;
 use crate::clock::{Clock, Rng, Timestamp};
@@ -151,6 +155,12 @@ impl Context {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.run.store
+    }
+
+    /// A typed slot: of the session, in the run of a session's input, or of the run alone.
+    #[must_use]
+    pub fn slot<T: Serialize + DeserializeOwned>(&self, key: &StateKey<T>) -> Slot<'_, T> {
+        Slot::new(&self.run.store, *key)
     }
 
     /// The value of a secret that the handler declared with

@@ -13,6 +13,8 @@ mod fold;
 mod function;
 mod handler;
 mod schema;
+mod slot;
+mod state_key;
 mod store;
 mod united;
 
@@ -29,5 +31,8 @@ pub use function::{Node, NodeFunction};
 pub use handler::{Arity, Handler, HandlerFingerprint, HandlerName};
 pub(crate) use handler::{Call, Emission};
 pub use schema::{FieldType, Schema};
+pub use slot::Slot;
+pub use state_key::{Lifetime, SlotError, StateKey};
+pub(crate) use state_key::{Reading, session_place, session_slot};
 pub use store::Store;
 pub use united::{BranchOutcome, United};

@@ -9,6 +9,9 @@ use crate::value::Value;
 
 /// The key-value data of one run, shared by its states.
 ///
+/// Keys that begin with `session/` and `invocation/` are those of slots, which
+/// [`Context::slot`](super::Context::slot) reads and writes.
+///
 /// A write is visible to states created after it. Two branches that write one key race, and the
 /// last write wins: use a merger to combine what branches found.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +63,18 @@ impl Store {
     /// Removes a key, and returns what it held.
     pub fn remove(&self, key: &str) -> Option<Value> {
         self.data.write().remove(key)
+    }
+
+    /// Puts a value under a newer key and removes the older one, unless the newer one holds something by
+    /// now; returns what that holds.
+    pub(crate) fn take_over(&self, older: &str, newer: String, value: Value) -> Value {
+        let mut data = self.data.write();
+        data.remove(older);
+        if let Some(held) = data.keys.get(&newer) {
+            return held.clone();
+        }
+        data.put(newer, value.clone());
+        value
     }
 
     /// Everything the store holds at this moment.

@@ -1,5 +1,6 @@
 //! The handle of a run: what a caller can see and do.
 
+use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin as BoxPin;
 use std::sync::Arc;
@@ -18,10 +19,11 @@ use super::outcome::{Outcome, RunView, StateView};
 use super::status::RunStatus;
 use super::unites::Barriers;
 use crate::clock::Timestamp;
-use crate::event::EventStream;
+use crate::event::{EventKind, EventStream};
 use crate::id::{GraphName, RunId, StateId, VersionNumber};
 use crate::journal::JournalError;
 use crate::node::Control;
+use crate::value::Value;
 use crate::version::{Decision, Pin};
 
 /// A run that was started. Awaiting it gives its [`Outcome`]; dropping it detaches.
@@ -167,6 +169,16 @@ impl Run {
     /// Events of this run, from now on.
     pub fn events(&self) -> EventStream {
         self.cell.bus.subscribe()
+    }
+
+    /// Tells those who watch the run of something that is not the run's own.
+    pub(crate) fn tell_watchers(&self, kind: EventKind) {
+        self.cell.bus.send(kind);
+    }
+
+    /// What its store holds at this moment.
+    pub(crate) fn stored(&self) -> BTreeMap<String, Value> {
+        self.cell.ground.store.snapshot()
     }
 
     /// The graph as Mermaid, each node with the counts of its states by status.

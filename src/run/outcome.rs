@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::status::{RunStatus, StateStatus};
 use crate::graph::Mark;
@@ -12,7 +12,7 @@ use crate::id::{GraphName, RunId, StateId, VersionNumber};
 use crate::value::{Value, ValueError, from_value};
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Outcome {
     /// The run.
@@ -37,7 +37,7 @@ pub struct Outcome {
 }
 
 /// A state that ended as a failure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FailureReport {
     /// The state.
@@ -55,7 +55,7 @@ pub struct FailureReport {
 }
 
 /// Something that could no longer run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SkipReport {
     /// The state.
@@ -67,7 +67,7 @@ pub struct SkipReport {
 }
 
 /// Why something could no longer run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SkipReason {
     /// The condition on the edge from this node did not hold.
@@ -85,6 +85,25 @@ pub enum SkipReason {
 }
 
 impl Outcome {
+    /// A run that was to begin on a version, and cannot any more.
+    pub(crate) fn not_begun(
+        run: RunId,
+        (graph, version): (GraphName, VersionNumber),
+        why: String,
+    ) -> Self {
+        Self {
+            run,
+            graph,
+            version,
+            status: RunStatus::Cancelled,
+            stopped: Some(why),
+            outputs: BTreeMap::new(),
+            failures: Vec::new(),
+            skipped: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// Whether the run ended as `SUCCESS`.
     #[must_use]
     pub fn is_success(&self) -> bool {

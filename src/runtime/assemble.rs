@@ -6,14 +6,15 @@ use parking_lot::Mutex;
 
 use super::Inner;
 use crate::clock::Timestamp;
-use crate::event::RunBus;
-use crate::id::RunId;
+use crate::event::{RunBus, SessionBus};
+use crate::graph::Plan;
+use crate::id::{RunId, VersionNumber};
 use crate::node::{Control, RunFacts, Store};
 use crate::run::{
     Barriers, Ending, Ground, Lessor, Live, Machine, RunCell, RunJournal, RunSettings, StateCounter,
 };
 use crate::value::Value;
-use crate::version::{Decision, Pin, Version};
+use crate::version::{Decision, Version};
 
 /// What the cell of a run is made of.
 pub(super) struct CellParts {
@@ -30,15 +31,25 @@ pub(super) struct CellParts {
     pub ends_at: Option<Timestamp>,
     pub began: Option<Timestamp>,
     pub lease: Arc<Lessor>,
+    /// Where the session hears of it whose input it carries out.
+    pub session: Option<Arc<SessionBus>>,
+}
+
+/// A run, what it walks, and the version that this is of.
+pub(super) struct RunOf {
+    pub run: RunId,
+    pub plan: Arc<Plan>,
+    pub version: VersionNumber,
 }
 
 impl Inner {
     /// What the steps of a run read.
-    pub(super) fn ground(&self, pin: &Pin, run: RunId, store: Store, is_durable: bool) -> Ground {
+    pub(super) fn ground(&self, run: RunOf, store: Store, is_durable: bool) -> Ground {
+        let RunOf { run, plan, version } = run;
         Ground {
-            plan: pin.plan().clone(),
+            plan,
             run,
-            version: pin.version().number(),
+            version,
             store,
             retention: self.settings.retention,
             states: StateCounter::default(),
@@ -47,10 +58,11 @@ impl Inner {
     }
 
     pub(super) fn cell(&self, parts: CellParts) -> Arc<RunCell> {
-        let CellParts { ground, version, seed, control, .. } = parts;
+        let CellParts { ground, version, seed, control, session, .. } = parts;
         let graph = ground.plan.name().clone();
         let (clock, bus) = (self.clock.clone(), self.bus.clone());
-        let bus = Arc::new(RunBus::new(ground.run, graph.clone(), version.number(), clock, bus));
+        let bus = RunBus::new(ground.run, graph.clone(), version.number(), clock, bus);
+        let bus = Arc::new(bus.of_session(session));
         let facts = RunFacts {
             run: ground.run,
             version: version.number(),

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::error::BuildError;
 use super::keeper::Keeper;
+use super::session::Sessions;
 use super::{Inner, Runtime, Settings};
 use crate::clock::{Clock, Rng, SystemClock};
 use crate::event::RuntimeBus;
@@ -200,6 +201,7 @@ impl RuntimeBuilder {
             runs: DashMap::default(),
             by_key: DashMap::new(),
             ended: Mutex::default(),
+            sessions: Sessions::default(),
             stranded: Mutex::default(),
             taking_up: tokio::sync::Mutex::default(),
             take_ups: TaskTracker::new(),

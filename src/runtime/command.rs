@@ -234,6 +234,9 @@ impl Inner {
         if in_flight == InFlight::Finish {
             return;
         }
+        if in_flight == InFlight::Cancel {
+            self.sessions.let_go(graph, version);
+        }
         let snapshot = self.registry.snapshot();
         for run in self.live_runs_of(graph, version) {
             stop(&run, &snapshot, in_flight);

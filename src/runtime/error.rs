@@ -1,7 +1,7 @@
 //! What the front door refuses, and why.
 
 use super::recovery::StrandedReason;
-use crate::graph::Problems;
+use crate::graph::{EntryError, Problems};
 use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 use crate::journal::JournalError;
 use crate::node::CatalogError;
@@ -130,6 +130,14 @@ pub enum StartError {
         node: String,
         /// What is wrong.
         reason: String,
+    },
+    /// A run of the version cannot begin at the node that was named.
+    #[error("graph `{graph}`")]
+    Entry {
+        /// The graph.
+        graph: GraphName,
+        /// Why not.
+        source: EntryError,
     },
     /// As many runs are live as may be.
     #[error("overloaded: {limit} runs are live")]

@@ -35,6 +35,7 @@ impl Start {
             | StartError::VersionAbsent { .. }
             | StartError::Stranded { .. }
             | StartError::Journal { .. }
+            | StartError::Entry { .. }
             | StartError::Overloaded { .. }
             | StartError::ShuttingDown => false,
         }

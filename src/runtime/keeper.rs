@@ -60,6 +60,12 @@ impl Keeper {
         Arc::new(journal)
     }
 
+    /// The log of a session; what is appended follows what its row says is there.
+    pub(super) fn session(&self, row: RunRow) -> Arc<StreamLog> {
+        let (stream, last) = (Stream::Run(row.run), row.records);
+        StreamLog::new(stream, self.writer.clone(), last, Some(row), None)
+    }
+
     fn log(&self, row: RunRow, store: &Store) -> Arc<StreamLog> {
         store.watch();
         let (stream, last) = (Stream::Run(row.run), row.records);

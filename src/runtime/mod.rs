@@ -18,6 +18,7 @@ mod measure;
 mod publish;
 mod recovery;
 mod rollout;
+mod session;
 mod start;
 mod storage;
 mod stranded;
@@ -32,6 +33,7 @@ pub use error::{BuildError, PublishError, StartError};
 pub use publish::{Publish, Published};
 pub use recovery::StrandedReason;
 pub use rollout::BeginRollout;
+pub use session::{Next, Session, SessionError, SessionSlot, SessionView};
 pub use start::Start;
 pub use storage::{RunAt, Storage};
 pub use stranded::StrandedRun;
@@ -50,6 +52,7 @@ use tokio_util::task::TaskTracker;
 
 use ended::EndedRuns;
 use keeper::Keeper;
+use session::Sessions;
 
 use crate::clock::{Clock, Rng};
 use crate::event::{EventStream, RuntimeBus};
@@ -82,6 +85,7 @@ struct Inner {
     runs: DashMap<RunId, Run, BuildHasherDefault<RunIdHasher>>,
     by_key: DashMap<(GraphName, String), RunId>,
     ended: Mutex<EndedRuns>,
+    sessions: Sessions,
     stranded: Mutex<BTreeMap<RunId, (RunRow, StrandedRun)>>,
     /// Held while a stranded run is taken up: it is taken up once.
     taking_up: tokio::sync::Mutex<()>,
@@ -153,6 +157,13 @@ impl Runtime {
     #[must_use]
     pub fn run(&self, id: RunId) -> Option<Run> {
         self.inner.runs.get(&id).map(|run| run.clone())
+    }
+
+    /// The session with that id: one logical run that takes many inputs, one after another.
+    ///
+    /// One that is new needs a [`graph`](Session::graph), and begins with its first input.
+    pub fn session(&self, id: impl Into<Arc<str>>) -> Session {
+        Session::new(self.inner.clone(), id.into())
     }
 
     /// How many runs have not ended.
@@ -262,6 +273,8 @@ impl Runtime {
                 inner.settled().await;
             }
         }
+        // What ended is put on record with its session; what is not is found again after a restart.
+        inner.sessions.settled(inner.clock.sleep(inner.settings.grace)).await;
         report.cancelled.sort_unstable();
         report.parked.sort_unstable();
         // While the registry still keeps a record of their ends.

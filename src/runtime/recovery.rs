@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Inner;
-use super::assemble::CellParts;
+use super::assemble::{CellParts, RunOf};
 use super::keeper::Keeper;
 use super::lease::Place;
 use super::storage::RunAt;
@@ -150,6 +150,7 @@ impl Inner {
             ends_at: timeout.map(|timeout| began.at.after(timeout)),
             began: None,
             lease: self.lease(run, key.clone(), place),
+            session: began.session.map(|session| self.session_cell(&session).bus.clone()),
             version,
         };
         let run = Run::of(self.cell(parts));
@@ -181,10 +182,12 @@ impl Inner {
     ) -> Result<Replayed, StrandedReason> {
         let Kept { began, entries } = keeper.read_run(row).await?;
         let pin = self.pin_again(&began)?;
-        let (plan, version) = (pin.plan().clone(), pin.version().number());
-        let machine = Machine::new(plan, row.run, version, began.warnings.clone());
+        let version = pin.version().number();
+        let plan = pin.plan_from(began.entry.as_ref());
+        let plan = plan.map_err(|why| corrupt(Stream::Run(row.run), Some(1), why.to_string()))?;
+        let machine = Machine::new(plan.clone(), row.run, version, began.warnings.clone());
         let store = Store::new(began.store.iter().cloned().collect());
-        let ground = self.ground(&pin, row.run, store, true);
+        let ground = self.ground(RunOf { run: row.run, plan, version }, store, true);
         // The first record is the beginning.
         let count = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
         let rebuilt = replay(&ground, machine, &began, entries.into_iter().take(count));
@@ -247,7 +250,7 @@ impl Keeper {
     }
 
     /// The records of a run, checked: as many as its row says.
-    async fn read_records(&self, row: &RunRow) -> Result<Vec<Record>, JournalError> {
+    pub(super) async fn read_records(&self, row: &RunRow) -> Result<Vec<Record>, JournalError> {
         let stream = Stream::Run(row.run);
         if !row.is_intact() {
             return Err(corrupt(stream, None, "the row is not as it was written"));

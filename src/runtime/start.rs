@@ -8,17 +8,21 @@ use std::time::Duration;
 
 use dashmap::mapref::entry::Entry;
 
-use super::assemble::CellParts;
+use super::assemble::{CellParts, RunOf};
 use super::{Inner, StartError};
 use crate::id::{GraphName, LabelName, RunId, VersionNumber};
-use crate::journal::{JournalError, RunQuery};
+use crate::journal::{JournalError, RunQuery, RunRow};
 use crate::node::Control;
 use crate::run::{AttemptKey, Began, Durability, Machine, Outcome, Parent, Run, RunCell};
+use crate::session::Standing;
 use crate::value::Value;
 use crate::version::{Pin, Selector};
 
+mod of_session;
 #[cfg(test)]
 mod tests;
+
+pub(super) use of_session::InputOf;
 
 /// A run that was accepted.
 enum Accepted {
@@ -52,6 +56,8 @@ pub struct Start {
     control: Arc<Control>,
     /// The attempt of a sub-graph node that waits for the run, if that is on record.
     parent: Option<Parent>,
+    /// The input of a session that the run carries out.
+    input_of: Option<InputOf>,
 }
 
 impl Start {
@@ -67,6 +73,7 @@ impl Start {
             durability: None,
             control: Arc::default(),
             parent: None,
+            input_of: None,
         }
     }
 
@@ -180,7 +187,8 @@ impl Start {
         let query = RunQuery::default().graph(&self.graph).key(key.as_str());
         let rows = keeper.journal.runs(&query).await;
         let rows = rows.map_err(|source| StartError::Journal { graph: named.0.clone(), source })?;
-        let Some(row) = rows.into_iter().next_back() else { return Ok(()) };
+        let is_run = |row: &RunRow| Standing::of(&row.status).is_none();
+        let Some(row) = rows.into_iter().rfind(is_run) else { return Ok(()) };
         let run = row.run;
         let stranded = |reason| {
             let (graph, reason) = (named.0.clone(), Box::new(reason));
@@ -197,14 +205,19 @@ impl Start {
     async fn launch(self) -> Result<Run, StartError> {
         self.look_up().await?;
         match self.accept()? {
-            Accepted::New(run, pin) => match run.launch(pin).await {
-                Ok(()) => Ok(run),
-                Err(error) => Err(self.refused(&run, error).await),
-            },
+            Accepted::New(run, pin) => self.open(run, pin).await,
             Accepted::Known(run) => {
                 self.begun(&run).await?;
                 Ok(run)
             }
+        }
+    }
+
+    /// Opens a run that is known.
+    async fn open(&self, run: Run, pin: Pin) -> Result<Run, StartError> {
+        match run.launch(pin).await {
+            Ok(()) => Ok(run),
+            Err(error) => Err(self.refused(&run, error).await),
         }
     }
 
@@ -259,38 +272,42 @@ impl Start {
         let (pin, decision) = (inner.registry.start(&self.graph, &self.selector))
             .map_err(|refusal| StartError::of(self.graph.clone(), refusal))?;
         let version = pin.version().clone();
-        let plan = pin.plan().clone();
+        let entry = self.entry().cloned();
+        let plan = pin.plan_from(entry.as_ref());
+        let plan =
+            plan.map_err(|source| StartError::Entry { graph: self.graph.clone(), source })?;
         let taken = self.take_inputs(&plan).inspect_err(|refusal| {
             if self.is_of_version(refusal) {
                 inner.tell_refusal(&self.graph, &decision);
             }
         });
         let (store, input, warnings) = taken?;
-        let (run, seed) = inner.draw_identity();
+        let (run, seed) = self.identity();
         let starts_at = (!self.delay.is_zero()).then(|| inner.clock.now().after(self.delay));
         let machine = Machine::new(plan.clone(), run, version.number(), warnings.clone());
-        let journal = inner.keeper.as_ref().filter(|_| self.level() != Durability::None);
-        let journal = journal.map(|keeper| {
-            let name = |(_, key): &(GraphName, String)| key.clone();
-            let began = Began {
-                graph: self.graph.clone(),
-                version: version.number(),
-                hash: plan.hash(),
-                engine: env!("CARGO_PKG_VERSION").to_owned(),
-                level: self.level(),
-                seed,
-                input: input.clone(),
-                store: store.snapshot().into_iter().collect(),
-                warnings,
-                at: inner.clock.now(),
-                starts_at,
-                decision: decision.clone(),
-                key: key.as_ref().map(name),
-                parent: self.parent,
-            };
-            keeper.begin(run, &began, &store)
-        });
-        let ground = inner.ground(&pin, run, store, journal.is_some());
+        let key_name = key.as_ref().map(|(_, key)| key.clone());
+        let began = || Began {
+            graph: self.graph.clone(),
+            version: version.number(),
+            hash: plan.hash(),
+            engine: env!("CARGO_PKG_VERSION").to_owned(),
+            level: self.level(),
+            seed,
+            input: input.clone(),
+            store: store.snapshot().into_iter().collect(),
+            warnings,
+            at: inner.clock.now(),
+            starts_at,
+            decision: decision.clone(),
+            key: key_name,
+            parent: self.parent,
+            entry,
+            session: self.session().map(|session| session.id.clone()),
+        };
+        let keeper = inner.keeper.as_ref().filter(|_| self.level() != Durability::None);
+        let journal = keeper.map(|keeper| keeper.begin(run, &began(), &store));
+        let of = RunOf { run, plan, version: version.number() };
+        let ground = inner.ground(of, store, journal.is_some());
         let parts = CellParts {
             ground,
             version,
@@ -305,6 +322,7 @@ impl Start {
             ends_at: None,
             began: (!inner.rollouts.is_idle()).then(|| inner.clock.now().after(self.delay)),
             lease: inner.lease(run, key, Some(place)),
+            session: self.session().map(|session| session.bus.clone()),
         };
         Ok((inner.cell(parts), pin))
     }

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::id::{GraphName, RunId};
 use crate::journal::{JournalError, JournalSize, RunQuery, RunRow};
 use crate::run::{HistoryStep, Run, RunView, StateView};
+use crate::session::Standing;
 
 /// How many runs are deleted in one commit.
 const TOGETHER: usize = 500;
@@ -41,6 +42,9 @@ impl Runtime {
 
 impl Storage {
     /// The rows of the runs that a query wants, in the order of their starts.
+    ///
+    /// A session has a row as well, with its id as the key and one of the statuses `SESSION_OPEN`,
+    /// `SESSION_BUSY` and `SESSION_FINISHED`.
     ///
     /// # Errors
     ///
@@ -100,7 +104,8 @@ impl Storage {
         self.delete_rows(ended).await
     }
 
-    /// Deletes the runs of a graph that have ended but for the latest ones, and says how many.
+    /// Deletes the runs of a graph that have ended but for the latest ones, and says how many;
+    /// sessions stay.
     ///
     /// # Errors
     ///
@@ -111,11 +116,12 @@ impl Storage {
         runs: usize,
     ) -> Result<u64, JournalError> {
         let mut ended = self.runs(&RunQuery::default().graph(graph).ended()).await?;
+        ended.retain(|row| Standing::of(&row.status).is_none());
         ended.truncate(ended.len().saturating_sub(runs));
         self.delete_rows(ended).await
     }
 
-    /// Deletes the runs that ended so long ago or longer, and says how many.
+    /// Deletes the runs and sessions that ended so long ago or longer, and says how many.
     ///
     /// # Errors
     ///
@@ -159,6 +165,7 @@ impl Storage {
 
     async fn row(&self, run: RunId) -> Result<RunRow, StrandedReason> {
         let row = self.keeper().row(run).await?;
+        let row = row.filter(|row| Standing::of(&row.status).is_none());
         row.ok_or(StrandedReason::UnknownRun)
     }
 
@@ -170,6 +177,9 @@ impl Storage {
 impl Inner {
     /// A run was deleted from the journal.
     fn forget_run(&self, row: &RunRow) {
+        if let (Some(_), Some(id)) = (Standing::of(&row.status), &row.key) {
+            self.sessions.forget(id);
+        }
         self.runs.remove_if(&row.run, |_, run| run.is_over());
         if let Some(key) = &row.key {
             let key = (row.graph.clone(), key.to_string());

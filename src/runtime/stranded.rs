@@ -8,6 +8,7 @@ use super::{Inner, Runtime};
 use crate::id::{GraphName, RunId, VersionNumber};
 use crate::journal::{JournalError, RunRow};
 use crate::run::Run;
+use crate::session::Standing;
 
 /// A run of the journal that this process cannot go on with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,10 +52,13 @@ impl Runtime {
 }
 
 impl Inner {
-    /// Goes on with every run that has not ended; what cannot go on is stranded.
+    /// Goes on with every run and session that has not ended; runs that cannot go on are stranded.
     pub(super) async fn take_up_all(&self, keeper: &Keeper) -> Result<(), JournalError> {
         let mut found = BTreeMap::new();
-        for row in keeper.unfinished().await? {
+        let rows = keeper.unfinished().await?.into_iter();
+        let (sessions, runs): (Vec<_>, Vec<_>) =
+            rows.partition(|row| Standing::of(&row.status).is_some());
+        for row in runs {
             let run = row.run;
             // One that is stranded is listed with the others.
             found.extend(self.take_up_or_strand(keeper, row).await.ok().map(|found| (run, found)));
@@ -66,6 +70,7 @@ impl Inner {
         for found in found.into_values() {
             drop(found.go_on().await);
         }
+        sessions.iter().for_each(|row| self.take_up_session(row));
         Ok(())
     }
 

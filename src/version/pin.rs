@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::gate::{Gate, GateView, Unpinned};
 use super::in_flight::{InFlight, Orders};
 use super::manifest::Manifest;
-use crate::graph::Plan;
+use crate::graph::{EntryError, Plan};
 use crate::id::{LabelName, VersionNumber};
 
 /// An immutable compiled graph with a number.
@@ -26,6 +26,8 @@ pub(crate) struct Version {
     /// The revision at which each label was last rolled back from it, with an order for its runs.
     left: Mutex<BTreeMap<LabelName, u64>>,
     succeeded: AtomicU64,
+    /// The plans of runs that begin at another node than the root, made when they are asked for.
+    entries: Mutex<BTreeMap<Arc<str>, Arc<Plan>>>,
     #[cfg(feature = "metrics")]
     tally: super::tally::Tally,
 }
@@ -51,6 +53,7 @@ impl Version {
             orders: Orders::default(),
             left: Mutex::default(),
             succeeded: AtomicU64::new(0),
+            entries: Mutex::default(),
             #[cfg(feature = "metrics")]
             tally: super::tally::Tally::default(),
         }
@@ -180,6 +183,18 @@ impl Pin {
     /// The compiled graph.
     pub(crate) fn plan(&self) -> &Arc<Plan> {
         self.version.plan().expect("a version without its plan takes no pin")
+    }
+
+    /// The compiled graph, begun at a node, or at its root.
+    pub(crate) fn plan_from(&self, entry: Option<&Arc<str>>) -> Result<Arc<Plan>, EntryError> {
+        let Some(entry) = entry else { return Ok(self.plan().clone()) };
+        let mut entries = self.version.entries.lock();
+        if let Some(known) = entries.get(entry) {
+            return Ok(known.clone());
+        }
+        let begun = Arc::new(self.plan().begun_at(entry)?);
+        entries.insert(entry.clone(), begun.clone());
+        Ok(begun)
     }
 }
 

@@ -109,6 +109,14 @@ fn storage_lists_reads_and_deletes() {
     check("storage", expected);
 }
 
+#[test]
+fn session_goes_on_in_another_process() {
+    let expected = "mon: step 1, sum 10\ntue: step 2, sum 15\ntue: step 2, sum 15\n\
+                    another process\ntue: step 2, sum 15\nwed: step 3, sum 12\n\
+                    after the end: session `ada` is finished";
+    check("session", expected);
+}
+
 /// A folder of its own below the build output, removed when the test ends.
 struct Folder(PathBuf);
 

@@ -22,5 +22,6 @@ mod rollout_retries;
 mod rollout_starts;
 mod rollouts;
 mod runs;
+mod sessions;
 mod storm;
 mod versions;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the bottom up; a module may use those before it, and itself.
-const ORDER: [&[&str]; 9] = [
+const ORDER: [&[&str]; 10] = [
     &["id", "value", "clock"],
     &["journal"],
     &["node"],
@@ -16,6 +16,7 @@ const ORDER: [&[&str]; 9] = [
     &["event"],
     &["registry"],
     &["run"],
+    &["session"],
     &["runtime"],
 ];
 
@@ -50,6 +51,7 @@ const PURE: [&str; 29] = [
     "run/machine.rs",
     "run/walk",
     "run/unites/barrier.rs",
+    "session",
 ];
 
 /// What no line of a pure file may hold, comments left out.

@@ -3,6 +3,8 @@
 //! An entry names an execution by its identity, which follows from its place in the graph, and brings
 //! what the step cannot derive: what the handler returned, and the numbers of the states it made.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::level::Durability;
@@ -115,6 +117,12 @@ pub(crate) struct Began {
     /// The attempt that waits for the run, if it is that of a sub-graph node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// The node that it began at, if that is not the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Arc<str>>,
+    /// The session whose input it carries out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Arc<str>>,
 }
 
 impl Entry {

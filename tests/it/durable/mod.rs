@@ -1,11 +1,11 @@
 //! Runs with a journal: what a crash leaves behind, and how they go on.
 
 mod altered;
-mod before;
+pub mod before;
 mod boundaries;
 mod counted;
 mod crash_points;
-mod cut;
+pub mod cut;
 mod failing;
 mod failing_commands;
 mod faulty;
@@ -19,7 +19,7 @@ mod random;
 mod restarts;
 mod rollouts;
 mod scenarios;
-mod seen;
+pub mod seen;
 mod storage;
 mod storm;
 mod stranded;

@@ -1,0 +1,125 @@
+//! The sessions that a runtime knows: what their handles share.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use tokio_util::task::TaskTracker;
+
+use super::turn::Turn;
+use crate::clock::Sleep;
+use crate::event::SessionBus;
+use crate::id::{GraphName, RunId, VersionNumber};
+use crate::journal::{RunRow, StreamLog};
+use crate::runtime::Inner;
+use crate::session::{SessionState, Standing};
+use crate::version::{Pin, Selector};
+
+/// The sessions that a runtime knows, and what is done with them.
+#[derive(Default)]
+pub(in crate::runtime) struct Sessions {
+    cells: DashMap<Arc<str>, Arc<SessionCell>>,
+    /// Turns end by themselves: with the run that they wait for.
+    pub(super) turns: TaskTracker,
+    /// Those that are finished and still known, oldest first.
+    finished: Mutex<VecDeque<Arc<str>>>,
+}
+
+/// What the handles of one session share.
+pub(in crate::runtime) struct SessionCell {
+    pub id: Arc<str>,
+    pub bus: Arc<SessionBus>,
+    /// Held for a turn: who asks first has it first.
+    pub(super) held: Arc<tokio::sync::Mutex<Held>>,
+    /// Keeps the session's version between inputs.
+    pub(super) pin: Mutex<Option<Pin>>,
+}
+
+/// How a session stands, and where what changes it is put on record.
+#[derive(Default)]
+pub(super) struct Held {
+    /// Whether the journal was asked for it.
+    pub is_read: bool,
+    /// `None` if it has not begun.
+    pub state: Option<SessionState>,
+    pub log: Option<Arc<StreamLog>>,
+}
+
+impl SessionCell {
+    fn new(id: Arc<str>) -> Self {
+        let (bus, held) = (Arc::default(), Arc::default());
+        Self { id, bus, held, pin: Mutex::default() }
+    }
+
+    /// The stream of the session in a journal: the same in every process.
+    pub(super) fn stream(&self) -> RunId {
+        let hash = blake3::hash(format!("session {}", self.id).as_bytes());
+        let half = |place: usize| hash.as_bytes()[place];
+        RunId(u128::from_le_bytes(std::array::from_fn(half)))
+    }
+}
+
+impl Sessions {
+    /// One more is finished, and so many stay known.
+    pub(super) fn keep_finished(&self, id: Arc<str>, keep: usize) {
+        let mut finished = self.finished.lock();
+        finished.push_back(id);
+        while finished.len() > keep
+            && let Some(oldest) = finished.pop_front()
+        {
+            self.cells.remove(&oldest);
+        }
+    }
+
+    /// A session is gone from the journal.
+    pub(in crate::runtime) fn forget(&self, id: &str) {
+        self.cells.remove(id);
+        self.finished.lock().retain(|finished| &**finished != id);
+    }
+
+    /// Sessions between two inputs no longer keep a version: their next input may be refused.
+    pub(in crate::runtime) fn let_go(&self, graph: &GraphName, version: VersionNumber) {
+        for cell in &self.cells {
+            let mut pin = cell.pin.lock();
+            let is_of = |pin: &mut Pin| {
+                pin.version().number() == version && pin.version().manifest().graph == *graph
+            };
+            drop(pin.take_if(is_of));
+        }
+    }
+
+    /// Waits until nothing is done with any session, at most for a while.
+    pub(in crate::runtime) async fn settled(&self, patience: Sleep) {
+        self.turns.close();
+        tokio::select! {
+            biased;
+            () = self.turns.wait() => {}
+            () = patience => {}
+        }
+    }
+}
+
+impl Inner {
+    /// What the handles of a session share.
+    pub(in crate::runtime) fn session_cell(&self, id: &Arc<str>) -> Arc<SessionCell> {
+        let cell = self.sessions.cells.entry(id.clone());
+        cell.or_insert_with(|| Arc::new(SessionCell::new(id.clone()))).clone()
+    }
+
+    /// Keeps the version of a session of the journal, and goes on with an input that had not ended.
+    pub(in crate::runtime) fn take_up_session(&self, row: &RunRow) {
+        let (Some(id), Some(inner)) = (&row.key, self.myself.upgrade()) else { return };
+        let cell = self.session_cell(id);
+        // Without its version its next input is refused, and says why.
+        let pinned = self.registry.start(&row.graph, &Selector::Bound(row.version)).ok();
+        *cell.pin.lock() = pinned.map(|(pin, _)| pin);
+        if Standing::of(&row.status) == Some(Standing::Busy)
+            && let Ok(held) = cell.held.clone().try_lock_owned()
+        {
+            let turn = Turn::new(inner, cell, held);
+            // Whoever gives the input again is told how it ended, or why it does not go on.
+            self.sessions.turns.spawn(async { drop(turn.go_on().await) });
+        }
+    }
+}

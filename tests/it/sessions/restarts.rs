@@ -1,0 +1,133 @@
+//! Sessions that a journal has: after a restart they go on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotgraph::{Journal, MemoryJournal, RunQuery, Runtime, SessionError, StrandedReason, Value};
+
+use super::{Calls, TOTAL, builder, n, number, single, sums};
+
+async fn process(journal: &Arc<MemoryJournal>, calls: &Calls) -> Runtime {
+    let runtime = builder(calls).journal(journal.clone()).build().await.unwrap();
+    for graph in [sums(), single("slow")] {
+        runtime.publish_and_promote(graph).await.unwrap();
+    }
+    runtime
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_goes_on_with_its_steps_slots_and_outcomes() {
+    let (journal, calls) = (Arc::new(MemoryJournal::new()), Calls::default());
+    let session = process(&journal, &calls).await.session("s").graph("sums");
+    let first = session.next(n(3)).input_id("a").await.unwrap();
+    session.slot(&TOTAL).put(&10).await.unwrap();
+    let view = session.view().await.unwrap();
+    let known = calls.lock().len();
+
+    let session = process(&journal, &calls).await.session("s");
+    assert_eq!(session.view().await.unwrap(), view);
+    assert_eq!(session.next(n(3)).input_id("a").await.unwrap(), first);
+    assert_eq!(calls.lock().len(), known, "it did not run again");
+    let next = session.next(n(1)).await.unwrap();
+    assert_eq!((next.step, number(&next)), (2, 22));
+    session.finish().await.unwrap();
+
+    let session = process(&journal, &calls).await.session("s");
+    let finished = SessionError::Finished { session: "s".into() };
+    assert_eq!(session.next(n(1)).await.unwrap_err(), finished);
+    assert!(session.events().next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_input_that_was_under_way_goes_on_by_itself() {
+    let (journal, calls) = (Arc::new(MemoryJournal::new()), Calls::default());
+    let first = process(&journal, &calls).await;
+    let input = first.session("s").graph("slow").next(n(60)).into_future();
+    let input = tokio::spawn(input);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let second = process(&journal, &calls).await;
+    // Nobody asks for the session until it has ended.
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let open = RunQuery::default().status("SESSION_OPEN");
+    assert_eq!(second.storage().unwrap().runs(&open).await.unwrap().len(), 1);
+    let last = second.session("s").view().await.unwrap().last.unwrap();
+    assert_eq!((last.step, number(&last)), (1, 60));
+    drop((first, input));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_parks_the_input_and_the_next_process_ends_it() {
+    let (journal, calls) = (Arc::new(MemoryJournal::new()), Calls::default());
+    let first = process(&journal, &calls).await;
+    let session = first.session("s").graph("slow");
+    let input = tokio::spawn(session.next(n(60)).input_id("a").into_future());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let report = first.shutdown(Duration::ZERO).await;
+    assert_eq!(report.parked.len(), 1);
+    let parked = SessionError::Parked { session: "s".into(), step: 1 };
+    assert_eq!(input.await.unwrap().unwrap_err(), parked);
+    let second = process(&journal, &calls).await;
+    let ended = second.session("s").next(n(60)).input_id("a").await.unwrap();
+    assert_eq!((ended.step, number(&ended)), (1, 60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_input_whose_version_is_absent_is_stranded_and_can_be_given_up() {
+    let (journal, calls) = (Arc::new(MemoryJournal::new()), Calls::default());
+    let first = process(&journal, &calls).await;
+    let input = first.session("s").graph("slow").next(n(60)).input_id("a").into_future();
+    let input = tokio::spawn(input);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let bare = Runtime::builder().journal(journal.clone()).build().await.unwrap();
+    let session = bare.session("s");
+    let refused = session.next(n(60)).input_id("a").await.unwrap_err();
+    let SessionError::Stranded { step: 1, reason, .. } = &refused else { panic!("{refused:?}") };
+    assert!(matches!(**reason, StrandedReason::NoVersion { .. }), "{reason:?}");
+    assert_eq!(session.view().await.unwrap().stranded, Some(1));
+    session.finish().await.unwrap();
+    assert!(session.view().await.unwrap().is_finished);
+    drop((first, input));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_of_a_session_is_told_from_those_of_runs() {
+    let (journal, calls) = (Arc::new(MemoryJournal::new()), Calls::default());
+    let runtime = process(&journal, &calls).await;
+    let session = runtime.session("s").graph("sums");
+    session.next(n(1)).await.unwrap();
+    let storage = runtime.storage().unwrap();
+    let rows = storage.runs(&RunQuery::default().status("SESSION_OPEN")).await.unwrap();
+    assert_eq!((rows.len(), rows[0].key.as_deref()), (1, Some("s")));
+    let unknown = Err(StrandedReason::UnknownRun);
+    assert_eq!(storage.load(rows[0].run).await.map(drop), unknown);
+    // A start of that key is another thing.
+    let run = runtime.start("sums", Value::Null).idempotency_key("s").await.unwrap();
+    assert_ne!(run.id(), rows[0].run);
+    run.outcome().await;
+    // Nor is an open session a run that could go on, or be deleted.
+    let second = process(&journal, &calls).await;
+    assert_eq!(second.stranded(), []);
+    let storage = second.storage().unwrap();
+    assert_eq!(storage.keep_latest("sums", 0).await.unwrap(), 2);
+    assert_eq!(storage.delete([rows[0].run]).await.unwrap(), 0);
+    let session = second.session("s");
+    assert_eq!(session.next(n(1)).await.unwrap().step, 2, "its runs are gone, and it is not");
+    session.finish().await.unwrap();
+    assert_eq!(storage.delete([rows[0].run]).await.unwrap(), 1);
+    assert!(second.session("s").view().await.is_err(), "it is gone");
+    assert_eq!(journal.runs(&RunQuery::default().status("SESSION_FINISHED")).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_of_a_runtime_whose_runs_are_not_on_record_is_on_record() {
+    let journal = Arc::new(MemoryJournal::new());
+    let calls = Calls::default();
+    let level = hotgraph::Durability::None;
+    let build = || builder(&calls).durability(level).journal(journal.clone()).build();
+    let first = build().await.unwrap();
+    first.publish_and_promote(sums()).await.unwrap();
+    let ended = first.session("s").graph("sums").next(n(3)).input_id("a").await.unwrap();
+    let second = build().await.unwrap();
+    assert_eq!(second.session("s").next(n(3)).input_id("a").await.unwrap(), ended);
+    assert_eq!(calls.lock().len(), 2);
+}
