@@ -1,5 +1,6 @@
 //! What the journal of a session says: one entry for each thing that changed it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -29,25 +30,33 @@ pub(crate) enum SessionEntry {
     Finished,
 }
 
-/// An input that was accepted.
+/// What a caller gives to a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Input {
-    /// Its number in its session, from 1.
-    pub step: u64,
+pub(crate) struct Given {
     /// What the caller calls it.
     pub id: Option<Arc<str>>,
     /// The node that it begins at, if that is not the root.
     pub entry: Option<Arc<str>>,
     pub value: Value,
+    /// Keys of the store of its run.
+    pub store: BTreeMap<String, Value>,
+}
+
+/// An input that was accepted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Input {
+    /// Its number in its session, from 1.
+    pub step: u64,
+    pub given: Given,
     pub version: VersionNumber,
     /// The run that carries it out, once.
     pub run: RunId,
 }
 
-impl Input {
+impl Given {
     /// What two inputs of one id have to agree in.
-    pub(super) fn content(entry: Option<&str>, value: &Value) -> [u8; 32] {
-        let text = serde_json::to_vec(&(entry, value));
+    pub(super) fn content(&self) -> [u8; 32] {
+        let text = serde_json::to_vec(&(&self.entry, &self.value, &self.store));
         let text = text.expect("values have string keys and finite numbers");
         blake3::hash(&text).into()
     }

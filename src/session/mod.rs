@@ -9,7 +9,7 @@ mod outcome;
 mod standing;
 mod state;
 
-pub(crate) use entry::{Input, SessionEntry, SlotChange};
+pub(crate) use entry::{Given, Input, SessionEntry, SlotChange};
 pub use outcome::StepOutcome;
 pub(crate) use standing::Standing;
 pub(crate) use state::{Judged, Misjudged, SessionState, changes};

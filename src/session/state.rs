@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::entry::{Input, SessionEntry, SlotChange};
+use super::entry::{Given, Input, SessionEntry, SlotChange};
 use super::outcome::StepOutcome;
 use crate::id::{GraphName, VersionNumber};
 use crate::value::Value;
@@ -131,8 +131,8 @@ impl SessionState {
         if self.pending.is_some() || input.step != self.steps + 1 {
             return Err("another input comes first");
         }
-        if let Some(id) = &input.id {
-            let content = Input::content(input.entry.as_deref(), &input.value);
+        if let Some(id) = &input.given.id {
+            let content = input.given.content();
             let known = Known { step: input.step, content, outcome: None };
             if self.known.insert(id.clone(), known).is_some() {
                 return Err("the input was accepted before");
@@ -150,7 +150,7 @@ impl SessionState {
     ) -> Result<(), &'static str> {
         let pending = self.pending.take_if(|pending| pending.step == outcome.step);
         let pending = pending.ok_or("no such input is under way")?;
-        if let Some(known) = pending.id.and_then(|id| self.known.get_mut(&id)) {
+        if let Some(known) = pending.given.id.and_then(|id| self.known.get_mut(&id)) {
             known.outcome = Some(outcome.clone());
         }
         self.last = Some(outcome);
@@ -168,17 +168,10 @@ impl SessionState {
     }
 
     /// What becomes of an input.
-    pub(crate) fn judge(
-        &self,
-        id: Option<&str>,
-        entry: Option<&str>,
-        value: &Value,
-    ) -> Result<Judged, Misjudged> {
-        if let Some(known) = id.and_then(|id| self.known.get(id)) {
+    pub(crate) fn judge(&self, given: &Given) -> Result<Judged, Misjudged> {
+        if let Some(known) = given.id.as_ref().and_then(|id| self.known.get(id)) {
             return match &known.outcome {
-                _ if known.content != Input::content(entry, value) => {
-                    Err(Misjudged::Conflict(known.step))
-                }
+                _ if known.content != given.content() => Err(Misjudged::Conflict(known.step)),
                 Some(outcome) => Ok(Judged::Known(outcome.clone())),
                 None => Err(Misjudged::Busy(known.step)),
             };

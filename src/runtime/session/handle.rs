@@ -21,6 +21,8 @@ use crate::value::Value;
 /// With a journal a session goes on after a restart: with its number of steps, its slots and its
 /// version, and by itself with an input that was under way. It keeps its version until it moves or is
 /// finished. Dropping handles changes nothing.
+///
+/// What is asked of it takes its turn: a handler must not wait for the session that it works for.
 #[derive(Clone)]
 #[must_use = "a session does nothing until it is given an input"]
 pub struct Session {

@@ -1,12 +1,13 @@
 //! An input that is about to be given to a session.
 
+use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use super::error::SessionError;
 use super::handle::Session;
-use crate::session::StepOutcome;
+use crate::session::{Given, StepOutcome};
 use crate::value::Value;
 
 /// An input of a session; awaiting it gives the input to the session and waits for its end.
@@ -32,16 +33,10 @@ pub struct Next {
     given: Given,
 }
 
-/// What a caller gives.
-pub(super) struct Given {
-    pub id: Option<Arc<str>>,
-    pub entry: Option<Arc<str>>,
-    pub value: Value,
-}
-
 impl Next {
     pub(super) const fn new(session: Session, value: Value) -> Self {
-        Self { session, given: Given { id: None, entry: None, value } }
+        let given = Given { id: None, entry: None, value, store: BTreeMap::new() };
+        Self { session, given }
     }
 
     /// Names the input: the same one of that name again gives the outcome that it had, and does not run
@@ -50,6 +45,12 @@ impl Next {
     /// An input without a name is carried out each time it is given.
     pub fn input_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.given.id = Some(id.into());
+        self
+    }
+
+    /// Sets a key of the store that the input's run has; the next input does not find it.
+    pub fn store(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.given.store.insert(key.into(), value.into());
         self
     }
 

@@ -12,16 +12,15 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::cell::{Held, SessionCell};
 use super::error::SessionError;
-use super::next::Given;
 use crate::event::EventKind;
-use crate::id::{GraphName, VersionNumber};
+use crate::id::{GraphName, RunId, VersionNumber};
 use crate::journal::Patience;
 use crate::node::{session_place, session_slot};
 use crate::run::{Durability, Outcome, Run, RunStatus};
 use crate::runtime::start::InputOf;
 use crate::runtime::{Inner, Start, StartError};
 use crate::session::{
-    Input, Judged, Misjudged, SessionEntry, SessionState, SlotChange, StepOutcome, changes,
+    Given, Input, Judged, Misjudged, SessionEntry, SessionState, SlotChange, StepOutcome, changes,
 };
 use crate::value::Value;
 use crate::version::{Pin, Selector};
@@ -78,13 +77,10 @@ impl Turn {
             Judged::New(step) => step,
         };
         let Ground { graph, version, mut entries } = self.ground()?;
-        let Given { value, entry, id } = given;
-        let start = self.start(graph, version, &value);
-        let start = start.of_input(InputOf { session: self.cell.clone(), entry, run: None });
+        let start = self.start((graph, version), &given, None);
         let refused = |error| SessionError::of_start(&self.cell.id, error);
         let (run, pin) = start.prepare_input().map_err(refused)?;
-        let entry = start.entry().cloned();
-        let input = Input { step, id, entry, value, version, run: run.id() };
+        let input = Input { step, given, version, run: run.id() };
         entries.push(SessionEntry::Accepted(input));
         self.keep(&pin);
         self.write(entries, Patience::Impatient).await?;
@@ -97,13 +93,12 @@ impl Turn {
     async fn judge(&mut self, given: &Given) -> Result<Judged, SessionError> {
         loop {
             let Some(state) = &self.held.state else { return Ok(Judged::New(1)) };
-            let Given { id, entry, value } = given;
-            let misjudged = match state.judge(id.as_deref(), entry.as_deref(), value) {
+            let misjudged = match state.judge(given) {
                 Ok(judged) => return Ok(judged),
                 Err(misjudged) => misjudged,
             };
             let session = self.id();
-            match (misjudged, id) {
+            match (misjudged, &given.id) {
                 (Misjudged::Busy(_), _) => self.settle().await?,
                 (Misjudged::Conflict(step), Some(input_id)) => {
                     let input_id = input_id.clone();
@@ -142,17 +137,25 @@ impl Turn {
     }
 
     /// The run of an input: with the slots of the session, on record if anything is.
-    fn start(&self, graph: GraphName, version: VersionNumber, value: &Value) -> Start {
-        let start = Start::new(self.inner.clone(), graph, value.clone()).version(version);
+    fn start(
+        &self,
+        (graph, version): (GraphName, VersionNumber),
+        given: &Given,
+        run: Option<RunId>,
+    ) -> Start {
+        let start = Start::new(self.inner.clone(), graph, given.value.clone()).version(version);
         let level = match self.inner.settings.durability {
             Durability::None => Durability::OnFanoutAndUnites,
             level => level,
         };
         let slots = self.held.state.iter().flat_map(SessionState::slots);
-        let with_slot = |start: Start, (slot, value): (&String, &Value)| {
-            start.store(session_place(slot), value.clone())
-        };
-        slots.fold(start.durability(level), with_slot)
+        let slots = slots.map(|(slot, value)| (session_place(slot), value));
+        let keys = given.store.iter().map(|(key, value)| (key.clone(), value));
+        let with_key =
+            |start: Start, (key, value): (String, &Value)| start.store(key, value.clone());
+        let start = keys.chain(slots).fold(start.durability(level), with_key);
+        let (session, entry) = (self.cell.clone(), given.entry.clone());
+        start.of_input(InputOf { session, entry, run })
     }
 
     /// Keeps a version for the session.
@@ -186,9 +189,7 @@ impl Turn {
         }
         // Its start is not on record: nothing of it was done.
         let graph = self.ground()?.graph;
-        let (session, run) = (self.cell.clone(), Some(input.run));
-        let input_of = InputOf { session, entry: input.entry.clone(), run };
-        let start = self.start(graph, input.version, &input.value).of_input(input_of);
+        let start = self.start((graph, input.version), &input.given, Some(input.run));
         let refused = |error| SessionError::of_start(&self.cell.id, error);
         let (run, pin) = start.prepare_input().map_err(refused)?;
         start.open_input(run, pin).await.map_err(refused)
@@ -211,7 +212,7 @@ impl Turn {
         };
         let ended = self.end(&input, (*outcome).clone(), left).await?;
         let (session, status) = (self.id(), outcome.status.as_str());
-        let (step, input_id) = (input.step, input.id);
+        let (step, input_id) = (input.step, input.given.id);
         run.tell_watchers(EventKind::InputEnded { session, step, input_id, status });
         Ok(ended)
     }
@@ -222,7 +223,7 @@ impl Turn {
         outcome: Outcome,
         left: Vec<SlotChange>,
     ) -> Result<Arc<StepOutcome>, SessionError> {
-        let ended = StepOutcome::new(input.step, input.id.clone(), outcome);
+        let ended = StepOutcome::new(input.step, input.given.id.clone(), outcome);
         let entry = SessionEntry::Ended(Box::new(ended), left);
         self.write(vec![entry], Patience::Patient).await?;
         let last = self.held.state.as_ref().and_then(|state| state.last().cloned());
@@ -234,7 +235,7 @@ impl Turn {
         let Ground { graph, version, .. } = self.ground()?;
         let outcome = Outcome::not_begun(input.run, (graph.clone(), input.version), why);
         self.end(input, outcome, Vec::new()).await?;
-        let (step, input_id) = (input.step, input.id.clone());
+        let (step, input_id) = (input.step, input.given.id.clone());
         let status = RunStatus::Cancelled.as_str();
         self.tell(
             (graph, version),

@@ -25,7 +25,7 @@ impl Start {
     }
 
     /// The node that the run begins at, if that is not the root.
-    pub(in crate::runtime) fn entry(&self) -> Option<&Arc<str>> {
+    pub(super) fn entry(&self) -> Option<&Arc<str>> {
         self.input_of.as_ref()?.entry.as_ref()
     }
 

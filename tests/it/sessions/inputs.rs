@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hotgraph::{RunStatus, SessionError};
+use hotgraph::{RunStatus, SessionError, StartError, Value};
 
 use super::{Calls, builder, n, number, runtime, sums};
 
@@ -75,4 +75,22 @@ async fn a_finished_session_tells_what_it_did_and_takes_nothing_more() {
     assert_eq!(runtime.session("s").next(n(3)).await, Err(finished));
     assert_eq!(session.next(n(3)).input_id("a").await, Ok(first));
     assert!(session.view().await.unwrap().is_finished);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_input_brings_the_store_of_its_run() {
+    let runtime = runtime().await;
+    let mut graph = sums();
+    graph.name = Some("keyed".into());
+    graph.store_config.required_keys = vec!["n".into()];
+    graph.nodes[0].inputs.insert("n".into(), "${{store.n}}".into());
+    runtime.publish_and_promote(graph).await.unwrap();
+    let session = runtime.session("s").graph("keyed");
+    let ended = session.next(Value::Null).store("n", 4).input_id("a").await.unwrap();
+    assert_eq!(number(&ended), 8);
+    let refused = session.next(Value::Null).input_id("b").await.unwrap_err();
+    let SessionError::Start { source, .. } = refused else { panic!("{refused:?}") };
+    assert!(matches!(*source, StartError::MissingStoreKeys { .. }), "{source:?}");
+    let other = session.next(Value::Null).store("n", 5).input_id("a").await;
+    assert!(matches!(other, Err(SessionError::Conflict { .. })), "{other:?}");
 }

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotgraph::{Journal, MemoryJournal, RunQuery, Runtime, SessionError, StrandedReason, Value};
+use hotgraph::{
+    Journal, JournalError, JournalFuture, MemoryJournal, Record, RunQuery, Runtime, SessionError,
+    StrandedReason, Stream, Value,
+};
 
 use super::{Calls, TOTAL, builder, n, number, single, sums};
+use crate::durable::before::{Before, Hook};
 
 async fn process(journal: &Arc<MemoryJournal>, calls: &Calls) -> Runtime {
     let runtime = builder(calls).journal(journal.clone()).build().await.unwrap();
@@ -130,4 +134,61 @@ async fn a_session_of_a_runtime_whose_runs_are_not_on_record_is_on_record() {
     let second = build().await.unwrap();
     assert_eq!(second.session("s").next(n(3)).input_id("a").await.unwrap(), ended);
     assert_eq!(calls.lock().len(), 2);
+}
+
+/// Flips a bit of what is read of the session `bad`.
+#[derive(Debug)]
+struct Flipping(Arc<MemoryJournal>);
+
+impl Hook for Flipping {
+    fn inner(&self) -> &dyn Journal {
+        &*self.0
+    }
+
+    fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
+        Box::pin(async move {
+            let mut records = self.0.read(stream, after, limit).await?;
+            let is_bad =
+                |record: &Record| String::from_utf8_lossy(&record.body).contains("\"bad\"");
+            if records.first().is_some_and(is_bad) {
+                records[1].body[0] ^= 1;
+            }
+            Ok(records)
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_record_stops_its_session_and_no_other() {
+    let (journal, calls) = (Arc::new(MemoryJournal::new()), Calls::default());
+    let first = process(&journal, &calls).await;
+    for id in ["bad", "good"] {
+        first.session(id).graph("sums").next(n(1)).await.unwrap();
+    }
+    let flipping = Arc::new(Before(Flipping(journal.clone())));
+    let second = builder(&calls).journal(flipping).build().await.unwrap();
+    let refused = second.session("bad").next(n(1)).await.unwrap_err();
+    let SessionError::Journal { source, .. } = refused else { panic!("{refused:?}") };
+    assert!(matches!(source, JournalError::Corrupt { seq: Some(2), .. }), "{source:?}");
+    assert_eq!(second.session("good").next(n(1)).await.unwrap().step, 2);
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_session_in_a_file_goes_on() {
+    let folder = crate::journal::folder::Folder::new();
+    let mut ends = Vec::new();
+    for step in 1..=3 {
+        let journal = hotgraph::SqliteJournal::open(folder.path().join("runs.db")).await.unwrap();
+        let runtime = builder(&Calls::default()).journal(Arc::new(journal)).build().await.unwrap();
+        runtime.publish_and_promote(sums()).await.unwrap();
+        let session = runtime.session("s").graph("sums");
+        ends.push(session.next(n(step)).input_id(step.to_string()).await.unwrap());
+        for (step, known) in (1..).zip(&ends) {
+            let again = session.next(n(step)).input_id(step.to_string()).await.unwrap();
+            assert_eq!((again.step, &again), (step, known));
+        }
+        let _ = runtime.shutdown(Duration::from_secs(5)).await;
+    }
+    assert_eq!(number(&ends[2]), 12);
 }
