@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hotgraph::{
     Document, Durability, Journal, MemoryJournal, NodeSpec, RunQuery, RunStatus, Runtime, Session,
-    SessionError, SystemClock,
+    SessionError, Stream, SystemClock,
 };
 
 use super::{Calls, TOTAL, builder, n, sums};
@@ -159,6 +159,9 @@ async fn accepted_only(clock: &SystemClock) -> Arc<MemoryJournal> {
 async fn an_input_that_was_accepted_is_begun_by_itself_and_once() {
     let clock = SystemClock::new();
     let kept = accepted_only(&clock).await;
+    let stream = Stream::Run(kept.runs(&RunQuery::default()).await.unwrap()[0].run);
+    let records = kept.read(stream, 0, usize::MAX).await.unwrap();
+    let accepted: serde_json::Value = serde_json::from_slice(&records[1].body).unwrap();
     let calls = Calls::default();
     let second = builder(&calls).clock(clock).journal(kept.clone()).build().await.unwrap();
     // Nobody asks for it.
@@ -166,6 +169,8 @@ async fn an_input_that_was_accepted_is_begun_by_itself_and_once() {
     assert_eq!(calls.lock().len(), 2);
     let ended = second.session("s").next(n(3)).input_id("a").await.unwrap();
     assert_eq!((ended.step, calls.lock().len()), (1, 2));
+    // It is the run that was chosen when the input was accepted.
+    assert_eq!(accepted["Accepted"]["run"], ended.outcome.run.to_string());
 }
 
 #[tokio::test(start_paused = true)]
