@@ -107,16 +107,30 @@ impl LaneArguments {
         self.deliver_committed().await;
     }
 
+    /// Waits for the answer to the oldest commit, or until the run is being stopped: one that failed
+    /// never has another.
     async fn await_first(&mut self) {
-        std::future::poll_fn(|cx| self.commits.poll_first(cx)).await;
+        let control = self.lane.tools.pool.control.clone();
+        let cancelled = control.cancelled();
+        tokio::pin!(cancelled);
+        std::future::poll_fn(|cx| match self.commits.poll_first(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => cancelled.as_mut().poll(cx),
+        })
+        .await;
     }
 
-    /// Waits until everything that the lane did is on record and told.
-    pub(super) async fn await_commits(&mut self) {
+    /// Waits until everything that the lane did is on record and told; says whether it is, and not
+    /// the run being stopped.
+    pub(super) async fn await_commits(&mut self) -> bool {
         while !self.commits.under_way.is_empty() {
+            if self.lane.tools.pool.control.is_cancelled() {
+                return false;
+            }
             self.await_first().await;
             self.deliver_committed().await;
         }
+        true
     }
 
     /// Tells the run of what is on record, and goes on with what waited for it.

@@ -187,7 +187,9 @@ impl LaneArguments {
         }
         let Some(spare) = self.lane.spare() else { return };
         self.report().await;
-        self.await_commits().await;
+        if !self.await_commits().await {
+            return;
+        }
         let pool = &self.lane.tools.pool;
         match &self.lane.tasks[spare] {
             Task::Drawing(drawing) => pool.share(drawing.fanout.clone()),
