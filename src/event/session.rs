@@ -54,6 +54,11 @@ impl SessionBus {
         }
     }
 
+    /// Whether the session is finished, as far as anybody has asked.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(&*self.ring.lock(), Ring::Closed)
+    }
+
     /// Ends its streams when what was sent has been read.
     pub(crate) fn close(&self) {
         *self.ring.lock() = Ring::Closed;

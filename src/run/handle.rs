@@ -248,6 +248,10 @@ impl Run {
     /// # Errors
     ///
     /// As [`Run::retry`], and if no state failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Run::retry`].
     pub async fn retry_failed(&self, id: impl Into<String>) -> Result<Vec<StateId>, RetryError> {
         self.retry_what(RetryWhat::Failed, id.into()).await
     }

@@ -15,6 +15,11 @@ use crate::session::Standing;
 const TOGETHER: usize = 500;
 
 /// The journal of a runtime: what it holds, and how room is made in it.
+///
+/// # Cancel safety
+///
+/// Dropping a future that reads changes nothing. Of one that deletes, some runs may be gone; what this
+/// process keeps of them stays until it is forgotten like that of other ended runs.
 #[derive(Clone)]
 pub struct Storage {
     inner: Arc<Inner>,

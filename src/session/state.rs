@@ -5,6 +5,7 @@
 //! 2. One input is under way at a time, and the numbers of inputs have no gaps.
 //! 3. An input of a known id is never accepted again.
 //! 4. Slots change with the end of an input that succeeded, or between inputs.
+//! 5. A session that is finished has no input under way, and nothing changes it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -119,9 +120,11 @@ impl SessionState {
                 self.version = version;
                 Ok(())
             }
-            // An input that cannot go on is given up with its session.
+            // An input that cannot go on is given up with its session: should its run end after all, that
+            // changes nothing here.
             SessionEntry::Finished => {
                 self.is_finished = true;
+                self.pending = None;
                 Ok(())
             }
         }
@@ -173,6 +176,7 @@ impl SessionState {
             return match &known.outcome {
                 _ if known.content != given.content() => Err(Misjudged::Conflict(known.step)),
                 Some(outcome) => Ok(Judged::Known(outcome.clone())),
+                None if self.is_finished => Err(Misjudged::Finished),
                 None => Err(Misjudged::Busy(known.step)),
             };
         }

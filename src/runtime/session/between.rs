@@ -6,6 +6,7 @@ use super::turn::{Ground, Turn};
 use crate::event::EventKind;
 use crate::id::VersionNumber;
 use crate::journal::Patience;
+use crate::runtime::StartError;
 use crate::session::{SessionEntry, SessionState};
 
 impl Turn {
@@ -13,7 +14,7 @@ impl Turn {
         self.read().await?;
         self.settle().await?;
         self.is_open()?;
-        let Ground { graph, version, mut entries } = self.ground()?;
+        let Ground { graph, version, mut entries, .. } = self.ground()?;
         let pin = self.newest(&graph)?;
         let newest = pin.version().number();
         if newest != version {
@@ -29,8 +30,8 @@ impl Turn {
     pub(super) async fn finish(mut self) -> Result<(), SessionError> {
         self.read().await?;
         match self.settle().await {
-            Ok(()) | Err(SessionError::Stranded { .. }) => {}
-            Err(error) => return Err(error),
+            Err(error) if !is_stranded(&error) => return Err(error),
+            _ => {}
         }
         let Some(state) = &self.held.state else {
             return Err(SessionError::Unknown { session: self.id() });
@@ -69,5 +70,14 @@ impl Turn {
             true => Err(SessionError::Finished { session: self.id() }),
             false => Ok(()),
         }
+    }
+}
+
+/// Whether an input that was accepted lacks something in this process, begun or not.
+fn is_stranded(error: &SessionError) -> bool {
+    match error {
+        SessionError::Stranded { .. } => true,
+        SessionError::Start { source, .. } => matches!(**source, StartError::VersionAbsent { .. }),
+        _ => false,
     }
 }

@@ -52,6 +52,15 @@ impl SessionCell {
         Self { id, bus, held, pin: Mutex::default() }
     }
 
+    /// Whether the session has not begun, as far as is known, and nobody waits for events of it.
+    fn is_unused(&self) -> bool {
+        let has_begun = self.held.try_lock().map_or(true, |held| held.state.is_some());
+        !has_begun
+            && self.pin.lock().is_none()
+            && Arc::strong_count(&self.bus) == 1
+            && !self.bus.is_watched()
+    }
+
     /// The stream of the session in a journal: the same in every process.
     pub(super) fn stream(&self) -> RunId {
         let hash = blake3::hash(format!("session {}", self.id).as_bytes());
@@ -61,6 +70,12 @@ impl SessionCell {
 }
 
 impl Sessions {
+    /// How many are known.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.cells.len()
+    }
+
     /// One more is finished, and so many stay known.
     pub(super) fn keep_finished(&self, id: Arc<str>, keep: usize) {
         let mut finished = self.finished.lock();
@@ -72,10 +87,22 @@ impl Sessions {
         }
     }
 
-    /// A session is gone from the journal.
+    /// A finished session is gone from the journal.
+    ///
+    /// One of the same id may have begun since: what its handles share stays one.
     pub(in crate::runtime) fn forget(&self, id: &str) {
-        self.cells.remove(id);
+        self.cells.remove_if(id, |_, cell| cell.bus.is_closed());
         self.finished.lock().retain(|finished| &**finished != id);
+    }
+
+    /// A handle is about to go: if it is the last one, and nothing came of it, so does what it shares.
+    ///
+    /// Under the lock of the cells, by which every further handle would come to it.
+    pub(super) fn drop_unused(&self, cell: &Arc<SessionCell>) {
+        self.cells.remove_if(&cell.id, |_, known| {
+            // Those two: the one that is known, and the handle.
+            Arc::ptr_eq(known, cell) && Arc::strong_count(known) == 2 && known.is_unused()
+        });
     }
 
     /// Sessions between two inputs no longer keep a version: their next input may be refused.

@@ -13,6 +13,9 @@ mod record;
 mod slot;
 mod turn;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use cell::{SessionCell, Sessions};
 pub use error::SessionError;
 pub use handle::{Session, SessionView};

@@ -43,6 +43,7 @@ impl Turn {
         self.held.log = Some(keeper.session(row));
         if self.held.state.as_ref().is_some_and(SessionState::is_finished) {
             self.cell.bus.close();
+            self.inner.sessions.keep_finished(self.id(), self.inner.settings.keep_ended);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::SessionError;
 use super::handle::Session;
-use super::turn::Turn;
+use super::turn::{Ground, Turn};
 use crate::journal::Patience;
 use crate::node::{Reading, SlotError, StateKey, session_slot};
 use crate::session::{SessionEntry, SlotChange};
@@ -27,12 +27,13 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> SessionSlot<T> {
         Self { session, key }
     }
 
-    /// What the slot holds; an older version of it is upgraded first.
+    /// What the slot holds; an older version of it is upgraded first, and put on record if the session
+    /// is. A slot of a session that has not begun holds nothing.
     ///
     /// # Errors
     ///
     /// If it cannot be read as a `T` or not be upgraded, if the key is one of a slot that lives as long
-    /// as one input, or if the session is unknown or cannot be read.
+    /// as one input, or if the session cannot be read or what was upgraded not be put on record.
     pub async fn get(&self) -> Result<Option<T>, SessionError> {
         let key = self.key;
         self.session.turn(move |turn| turn.get(key)).await
@@ -132,9 +133,13 @@ impl Turn {
             session_slot(&place).map(|slot| (slot.to_owned(), value))
         };
         let changes: Vec<SlotChange> = changes.into_iter().filter_map(named).collect();
-        let mut entries = self.ground()?.entries;
+        let Ground { mut entries, pin, .. } = self.ground()?;
         entries.push(SessionEntry::SlotsChanged(changes));
-        self.write(entries, Patience::Impatient).await
+        self.write(entries, Patience::Impatient).await?;
+        if let Some(pin) = pin {
+            self.keep(&pin);
+        }
+        Ok(())
     }
 
     fn slot_error(&self, source: SlotError) -> SessionError {

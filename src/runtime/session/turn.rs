@@ -39,6 +39,8 @@ pub(super) struct Ground {
     pub graph: GraphName,
     pub version: VersionNumber,
     pub entries: Vec<SessionEntry>,
+    /// Keeps the version until the beginning is written.
+    pub pin: Option<Pin>,
 }
 
 impl Turn {
@@ -76,14 +78,14 @@ impl Turn {
             Judged::Known(outcome) => return Ok(outcome),
             Judged::New(step) => step,
         };
-        let Ground { graph, version, mut entries } = self.ground()?;
+        let Ground { graph, version, mut entries, .. } = self.ground()?;
         let start = self.start((graph, version), &given, None);
         let refused = |error| SessionError::of_start(&self.cell.id, error);
         let (run, pin) = start.prepare_input().map_err(refused)?;
         let input = Input { step, given, version, run: run.id() };
         entries.push(SessionEntry::Accepted(input));
-        self.keep(&pin);
         self.write(entries, Patience::Impatient).await?;
+        self.keep(&pin);
         let opened = start.open_input(run, pin).await;
         let run = opened.map_err(|error| SessionError::of_start(&self.cell.id, error))?;
         self.carry_out(run).await
@@ -113,13 +115,14 @@ impl Turn {
     pub(super) fn ground(&self) -> Result<Ground, SessionError> {
         if let Some(state) = &self.held.state {
             let (graph, version) = (state.graph().clone(), state.version());
-            return Ok(Ground { graph, version, entries: Vec::new() });
+            return Ok(Ground { graph, version, entries: Vec::new(), pin: None });
         }
         let graph = self.graph.clone();
         let graph = graph.ok_or_else(|| SessionError::Unknown { session: self.id() })?;
-        let version = self.newest(&graph)?.version().number();
+        let pin = self.newest(&graph)?;
+        let version = pin.version().number();
         let began = SessionEntry::Began { id: self.id(), graph: graph.clone(), version };
-        Ok(Ground { graph, version, entries: vec![began] })
+        Ok(Ground { graph, version, entries: vec![began], pin: Some(pin) })
     }
 
     /// The version that a start gets now: the same share of a canary's sessions gets the canary.
@@ -158,7 +161,7 @@ impl Turn {
         start.of_input(InputOf { session, entry, run })
     }
 
-    /// Keeps a version for the session.
+    /// Keeps a version for the session, whose being on it is on record: nothing else gives the pin back.
     pub(super) fn keep(&self, pin: &Pin) {
         let mut kept = self.cell.pin.lock();
         if !kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept.version(), pin.version())) {

@@ -8,7 +8,7 @@ mod crash_points;
 pub mod cut;
 mod failing;
 mod failing_commands;
-mod faulty;
+pub mod faulty;
 mod fencing;
 mod flips;
 mod graphs;

@@ -186,3 +186,15 @@ async fn an_input_that_cannot_begin_any_more_ends_as_cancelled() {
     assert!(ended.outcome.stopped.is_some());
     assert_eq!(session.view().await.unwrap().stranded, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_input_that_cannot_begin_in_this_process_is_given_up_with_its_session() {
+    let kept = accepted_only(&SystemClock::new()).await;
+    let bare = Runtime::builder().journal(kept.clone()).build().await.unwrap();
+    bare.session("s").finish().await.unwrap();
+    let calls = Calls::default();
+    let whole = builder(&calls).journal(kept).build().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(whole.session("s").view().await.unwrap().is_finished);
+    assert_eq!(calls.lock().len(), 0);
+}

@@ -94,6 +94,34 @@ async fn an_input_whose_version_is_absent_is_stranded_and_can_be_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_stays_finished_when_the_input_goes_on_that_was_given_up() {
+    let (journal, calls) = (Arc::new(MemoryJournal::new()), Calls::default());
+    let first = process(&journal, &calls).await;
+    let input = first.session("s").graph("slow").next(n(60)).input_id("a").into_future();
+    let input = tokio::spawn(input);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let bare = Runtime::builder().journal(journal.clone()).build().await.unwrap();
+    bare.session("s").finish().await.unwrap();
+    bare.session("s").finish().await.unwrap();
+    let view = bare.session("s").view().await.unwrap();
+    assert!(view.is_finished && view.stranded.is_none());
+
+    for _ in 0..2 {
+        let later = process(&journal, &calls).await;
+        let session = later.session("s");
+        session.finish().await.unwrap();
+        assert_eq!(session.slot(&TOTAL).get().await.unwrap(), None);
+        let refused = session.next(n(60)).input_id("a").await.unwrap_err();
+        assert_eq!(refused, SessionError::Finished { session: "s".into() });
+        assert_eq!(session.view().await.unwrap(), view);
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        let done = RunQuery::default().graph("slow").status("SUCCESS");
+        assert_eq!(later.storage().unwrap().runs(&done).await.unwrap().len(), 1);
+    }
+    drop((first, input));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_row_of_a_session_is_told_from_those_of_runs() {
     let (journal, calls) = (Arc::new(MemoryJournal::new()), Calls::default());
     let runtime = process(&journal, &calls).await;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotgraph::{Document, InFlight, MemoryJournal, NodeSpec, Runtime, VersionError};
+use hotgraph::{Document, InFlight, MemoryJournal, NodeSpec, Runtime, SessionError, VersionError};
 
-use super::{Calls, builder, n, number, runtime, single};
+use super::{Calls, TOTAL, builder, n, number, runtime, single};
+use crate::durable::faulty::{Failure, Faulty};
 
 /// The same graph with another second node.
 fn changed() -> Document {
@@ -72,6 +73,36 @@ async fn an_open_session_keeps_its_version_and_a_finished_one_does_not() {
     assert!(is_kept(&second).await, "also after a restart");
     second.session("s").finish().await.unwrap();
     second.versions("sums").retire(1).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_begins_with_a_slot_keeps_its_version() {
+    let runtime = runtime().await;
+    let session = runtime.session("s").graph("sums");
+    session.slot(&TOTAL).put(&1).await.unwrap();
+    runtime.publish_and_promote(changed()).await.unwrap();
+    assert!(is_kept(&runtime).await);
+    assert_eq!(number(&session.next(n(3)).await.unwrap()), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_first_input_is_not_on_record_keeps_no_version() {
+    let promoted = async |journal: &Arc<Faulty>| {
+        let runtime = builder(&Calls::default()).journal(journal.clone()).build().await.unwrap();
+        runtime.publish_and_promote(super::sums()).await.unwrap();
+        runtime
+    };
+    let whole = Faulty::whole(Arc::default());
+    promoted(&whole).await;
+    let journal = Faulty::new(Arc::default(), Failure::Full, whole.commits(), usize::MAX);
+    let runtime = promoted(&journal).await;
+    let session = runtime.session("s").graph("sums");
+    let refused = session.next(n(1)).await.unwrap_err();
+    assert!(matches!(refused, SessionError::Journal { .. }), "{refused:?}");
+    journal.heal();
+    runtime.publish_and_promote(changed()).await.unwrap();
+    runtime.versions("sums").retire(1).await.unwrap();
+    assert_eq!(session.next(n(1)).await.unwrap().outcome.version, 2.into());
 }
 
 #[tokio::test(start_paused = true)]
