@@ -112,8 +112,23 @@ impl Walker<'_> {
     fn childless(&mut self, own: &Execution) {
         let state = self.next_state_unlimited(Some(own.state));
         let failed = Box::new(own.beside(state));
-        let error = format!("limit of {} states exceeded", self.ground.plan.limits.max_states);
-        self.fail(failed, None, StateStatus::Errored, &error.into());
+        let error = self.exceeds();
+        self.fail(failed, None, StateStatus::Errored, &error);
+    }
+
+    /// The run may have no more states: a failure in the place of what would have had one.
+    pub(super) fn stateless(&mut self, child: Child, parent: Option<StateId>) {
+        let Child { node, input, path, scope } = child;
+        let state = self.next_state_unlimited(parent);
+        let scope = self.ground.scope(scope, node);
+        let failed = Box::new(Execution::first(node, state, parent, input, scope, path));
+        let error = self.exceeds();
+        self.fail_after(0, failed, None, StateStatus::Errored, &error);
+    }
+
+    /// Why there is no state.
+    pub(super) fn exceeds(&self) -> Arc<str> {
+        format!("limit of {} states exceeded", self.ground.plan.limits.max_states).into()
     }
 
     pub(super) fn create(

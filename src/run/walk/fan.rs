@@ -88,8 +88,8 @@ impl Walker<'_> {
     /// The run has no state left for an output of a fanout that was drawn, nor for so many in all.
     pub(crate) fn exceeded(&mut self, execution: &Execution, index: u64, outputs: usize) {
         let (rest, was) = self.rest(execution, index);
-        let error = format!("limit of {} states exceeded", self.ground.plan.limits.max_states);
-        self.fail(rest, was, StateStatus::Errored, &error.into());
+        let error = self.exceeds();
+        self.fail(rest, was, StateStatus::Errored, &error);
         self.forfeited(execution, outputs);
         let (of, outputs) = (execution.id, outputs as u64);
         self.write(|ids| Entry::Exceeded { of, index, outputs, ids });

@@ -54,7 +54,10 @@ impl Walker<'_> {
             scope,
         };
         let parent = Some(firing.opener.state);
-        let state = self.next_state(parent)?;
+        let Some(state) = self.next_state(parent) else {
+            self.stateless(child, parent);
+            return None;
+        };
         let mut execution = self.create(state, child, parent);
         let fold = Mutex::new(firing.collector.folded());
         execution.set_merge(Merge { united: firing.united, fold });
@@ -109,7 +112,10 @@ impl Walker<'_> {
             path: execution.path.then(Step::Retry(id)),
             scope: execution.scope.clone().with_tokens(outer),
         };
-        let state = self.next_state(execution.parent)?;
+        let Some(state) = self.next_state(execution.parent) else {
+            self.stateless(child, execution.parent);
+            return None;
+        };
         let mut next = self.create(state, child, execution.parent);
         next.repeat(execution);
         Some(next)

@@ -248,3 +248,31 @@ async fn the_oldest_ended_runs_keep_of_their_states_only_what_went_wrong() {
     assert_eq!(oldest.retry_failed("again").await.unwrap().len(), 2);
     assert_eq!(oldest.outcome().await.failures.len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_lacks_a_single_state_fails() {
+    let runtime = runtime().build().await.unwrap();
+    // Four of the list, four of its branches, and the merger's.
+    for limit in 1..=8 {
+        let run = start(&runtime, joined("pass", |m| m).max_states(limit)).await;
+        let outcome = run.outcome().await;
+        assert_eq!(outcome.status, RunStatus::Failed, "{limit}");
+        let exceeds = format!("limit of {limit} states exceeded");
+        assert!(outcome.failures.iter().any(|f| *f.error == *exceeds), "{outcome:?}");
+    }
+    let run = start(&runtime, joined("pass", |m| m).max_states(9)).await;
+    assert_eq!(run.outcome().await.status, RunStatus::Success);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manual_retry_that_can_have_no_state_fails() {
+    let fails = |_: ()| async { Err::<(), _>(NodeError::permanent("always")) };
+    let runtime = build(Handler::one("fails", fails)).await;
+    let run = start(&runtime, single(NodeSpec::new("fails")).max_states(1)).await;
+    assert_eq!(*run.outcome().await.failures[0].error, *"always");
+    run.retry_failed("again").await.unwrap();
+    let outcome = run.outcome().await;
+    assert_eq!(outcome.status, RunStatus::Failed);
+    let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
+    assert_eq!((&*failure.error, failure.attempts), ("limit of 1 states exceeded", 0));
+}
