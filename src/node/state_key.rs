@@ -125,12 +125,13 @@ impl<T> StateKey<T> {
     ///
     /// # Panics
     ///
-    /// If the version is not an older one, or more than eight are named.
+    /// If the version is not an older one, is named twice, or is the ninth.
     #[must_use]
     pub const fn upgrades_from(mut self, version: u32, hook: Hook<T>) -> Self {
         assert!(version > 0 && version < self.version, "only an older version can be upgraded");
         let mut place = 0;
-        while self.upgrades[place].is_some() {
+        while let Some((named, _)) = &self.upgrades[place] {
+            assert!(*named != version, "an older version is upgraded in one way");
             place += 1;
             assert!(place < MOST_UPGRADES, "a key reads eight older versions at most");
         }

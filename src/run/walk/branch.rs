@@ -16,32 +16,35 @@ use crate::value::{Fields, Key, Value};
 impl Walker<'_> {
     /// One output: the state succeeds and has children, unless they cannot be made.
     ///
-    /// The only child takes over what the state has, unless a record of the state is kept.
+    /// What comes after a state takes over what the state has, unless a record of it is kept.
     pub(super) fn output(
         &mut self,
         own: &mut Execution,
         was: Option<StateStatus>,
         output: &Value,
-        is_kept: bool,
         made: &mut Executions,
     ) -> Result<(), Arc<str>> {
         let ground = self.ground;
         match &*ground.plan.node(own.node).edges {
             [] => {
                 self.moved(own, was, StateStatus::Success);
-                self.gather(own, output, is_kept);
+                self.gather(own, output);
             }
             // The usual case, without a list of children and of what is skipped.
             [edge] if edge.when.is_none() && !edge.into_merger => {
                 let input = child_input(&ground.plan, edge.to, &self.view(own, output))?;
                 self.moved(own, was, StateStatus::Success);
-                self.gather(own, output, true);
-                self.only_child(own, edge.to, input, output, is_kept, made);
+                self.gather(own, output);
+                return self.only_child(own, (edge.to, input), output, made);
             }
             _ => {
                 self.split(own, was, output, made)?;
-                self.gather(own, output, is_kept);
+                self.gather(own, output);
             }
+        }
+        if ground.plan.node(own.node).is_result {
+            let path = self.hand_on(own, |own| &mut own.path);
+            self.batch.run.outputs.push((own.node, path, output.clone()));
         }
         Ok(())
     }
@@ -50,20 +53,35 @@ impl Walker<'_> {
     fn only_child(
         &mut self,
         own: &mut Execution,
-        node: NodeIndex,
-        input: Value,
+        (node, input): (NodeIndex, Value),
         output: &Value,
-        is_kept: bool,
         made: &mut Executions,
-    ) {
-        let Some(state) = self.next_state(Some(own.state)) else { return self.childless(own) };
-        let (path, scope) = match is_kept {
-            true => (own.path.clone(), own.scope.clone()),
-            false => (std::mem::take(&mut own.path), std::mem::take(&mut own.scope)),
+    ) -> Result<(), Arc<str>> {
+        if self.ground.plan.node(own.node).is_result {
+            self.batch.run.outputs.push((own.node, own.path.clone(), output.clone()));
+        }
+        let Some(state) = self.next_state(Some(own.state)) else {
+            self.childless(own);
+            return Ok(());
         };
+        let path = self.hand_on(own, |own| &mut own.path);
+        let scope = self.hand_on(own, |own| &mut own.scope);
         let scope = self.scope_below(own.node, scope, output);
         let child = Child { node, input, path, scope };
         made.push(self.create(state, child, Some(own.state)));
+        Ok(())
+    }
+
+    /// What a state has, for what comes after it: a copy only if a record of the state is kept.
+    fn hand_on<T: Clone + Default>(
+        &self,
+        own: &mut Execution,
+        what: impl FnOnce(&mut Execution) -> &mut T,
+    ) -> T {
+        match self.ground.retention.keeps(own.state, StateStatus::Success) {
+            true => what(own).clone(),
+            false => std::mem::take(what(own)),
+        }
     }
 
     /// A state with several next nodes, or with conditions.
@@ -175,18 +193,11 @@ impl Walker<'_> {
         execution.set_tokens(tokens.into());
     }
 
-    /// Gives the output to the groups that read it, and to the outcome.
-    fn gather(&mut self, own: &mut Execution, output: &Value, is_kept: bool) {
+    /// Gives the output to the groups that read it.
+    fn gather(&mut self, own: &Execution, output: &Value) {
         if !own.tokens().is_empty() {
             self.arrive(own, output);
             self.collect(own, output);
-        }
-        if self.ground.plan.node(own.node).is_result {
-            let path = match is_kept {
-                true => own.path.clone(),
-                false => std::mem::take(&mut own.path),
-            };
-            self.batch.run.outputs.push((own.node, path, output.clone()));
         }
     }
 

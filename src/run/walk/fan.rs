@@ -52,14 +52,13 @@ impl Walker<'_> {
         };
         let Some(state) = state else { return false };
         self.batch.count(own.tokens(), ENDED);
-        let is_kept = self.ground.retention.keeps(state, StateStatus::Success);
         let mut branch = own.branch(state, index);
-        match self.output(&mut branch, was, &output, is_kept, made) {
+        match self.output(&mut branch, was, &output, made) {
             Err(error) => {
                 let branch = Box::new(branch.with_input(&own.input));
                 self.fail(branch, was, StateStatus::NextCreatedError, &error);
             }
-            Ok(()) if is_kept => {
+            Ok(()) if self.ground.retention.keeps(state, StateStatus::Success) => {
                 let branch = branch.with_input(&own.input);
                 self.keep(branch, StateStatus::Success, StateEnd::Output(output));
             }

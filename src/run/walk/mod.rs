@@ -108,8 +108,7 @@ impl<'a> Walker<'a> {
         }
         self.batch.count(execution.tokens(), ENDED);
         let queued = Some(StateStatus::Queued);
-        let is_kept = self.ground.retention.keeps(execution.state, StateStatus::Success);
-        match self.output(&mut execution, queued, &output, is_kept, made) {
+        match self.output(&mut execution, queued, &output, made) {
             Ok(()) => self.record(execution, StateStatus::Success, StateEnd::Output(output)),
             Err(error) => self.fail(execution, queued, StateStatus::NextCreatedError, &error),
         }
