@@ -8,12 +8,15 @@ mod table;
 mod world;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::graph::Plan;
+use crate::id::VersionNumber;
 use model::Model;
-use ops::{Expects, Op, Step, change, graph, step};
+use ops::{Op, Step, change, graph, publication};
 use world::{Taken, World, name};
 
 /// What was asked for under a request id, and what it was told.
@@ -81,37 +84,40 @@ impl History {
 }
 
 #[test]
-fn a_pin_that_comes_while_a_full_graph_is_published_does_not_make_room_for_one_too_many() {
+fn a_full_graph_takes_no_version_that_holds_the_one_which_was_to_make_room_for_it() {
     let retention = Retention::default().keep_last(1).keep_proven(0).soft_limit(1).hard_limit(2);
     let mut world = World::with(retention);
-    let publish = |content| {
-        change(&Op::Publish { content, promote: false, expects: Expects::Any, is_turned: false })
+    let publish = |content, runs: &[u64]| {
+        let plan = Plan::empty("g", Some([content; 32]));
+        let bindings = runs.iter().map(|version| (graph(), VersionNumber(*version)));
+        let bindings = bindings.collect();
+        let new = NewVersion { bindings, ..publication(Arc::new(plan)) };
+        Change::Publish(Box::new(new))
     };
-    world.execute(publish(1), 0).unwrap();
-    world.execute(publish(2), 0).unwrap();
-    for turn in 3..2_000_u64 {
+    let versions = |world: &World| {
         let route = world.seen.route(&graph()).unwrap();
-        let oldest = route.versions.values().next().unwrap().version.clone();
-        let over = std::sync::atomic::AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                    drop(Pin::of(&oldest));
-                }
-            });
-            // It is refused if the pin is seen at all.
-            let _ = world.execute(publish(u8::try_from(turn % 250).unwrap() + 3), 0);
-            over.store(true, std::sync::atomic::Ordering::Relaxed);
-        });
-        assert!(world.seen.route(&graph()).unwrap().versions.size() <= 2);
-    }
+        route.versions.keys().map(|version| version.0).collect::<Vec<_>>()
+    };
+    world.execute(publish(1, &[]), 0).unwrap();
+    let first = world.seen.version(&graph(), VersionNumber(1)).unwrap().clone();
+    let pin = Pin::of(&first);
+    world.execute(publish(2, &[]), 0).unwrap();
+    world.execute(change(&Op::Route(0, 2, None)), 0).unwrap();
+    drop(pin);
+    // Version 1 would be given up, if the new version did not run it.
+    let refused = world.execute(publish(3, &[1]), 0).map_err(|error| name(&error));
+    assert_eq!(refused.map(drop), Err("TooManyVersions".to_owned()));
+    assert_eq!(versions(&world), [1, 2]);
+    assert!(Pin::of(&first).is_some(), "nothing was closed");
+    world.execute(publish(3, &[]), 0).unwrap();
+    assert_eq!(versions(&world), [2, 3]);
 }
 
 proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn commands_do_what_a_plain_model_says(steps in proptest::collection::vec(step(), 50)) {
+    fn commands_do_what_a_plain_model_says(steps in ops::history()) {
         let (mut world, mut history) = (World::new(), History::default());
         steps.into_iter().for_each(|step| history.take(&mut world, step));
         assert_eq!(world.audit.fold(), Routing::of(&world.seen), "I23: the audit adds up");

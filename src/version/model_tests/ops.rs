@@ -107,6 +107,13 @@ pub struct Step {
     pub is_repeat: bool,
 }
 
+/// The steps of a random history: by themselves, or those of a rollout one after the other.
+pub fn history() -> impl Strategy<Value = Vec<Step>> {
+    let one = step().prop_map(|step| vec![step]);
+    let some = prop_oneof![12 => one, 1 => followed_rollout()];
+    proptest::collection::vec(some, 30).prop_map(|all| all.concat())
+}
+
 pub fn step() -> impl Strategy<Value = Step> {
     let request_id = proptest::option::weighted(0.2, 0..12_u8);
     let (stale, repeat) = (proptest::bool::weighted(0.1), proptest::bool::weighted(0.1));
@@ -177,12 +184,43 @@ fn rollout() -> impl Strategy<Value = Op> {
         1 => Just(Act::Complete),
         1 => Just(Act::LetGo),
     ];
-    let all = vec![Health::Pass, Health::Fail, Health::Inconclusive, Health::Error];
-    let health = prop_oneof![2 => Just(Health::Pass), 1 => proptest::sample::select(all)];
     prop_oneof![
         (label.clone(), version, act).prop_map(|(l, v, act)| Op::Rollout(l, v, act)),
-        (label, health).prop_map(|(l, health)| Op::Gates(l, health)),
+        (label, health()).prop_map(|(l, health)| Op::Gates(l, health)),
     ]
+}
+
+fn health() -> impl Strategy<Value = Health> {
+    let all = vec![Health::Pass, Health::Fail, Health::Inconclusive, Health::Error];
+    prop_oneof![2 => Just(Health::Pass), 1 => proptest::sample::select(all)]
+}
+
+/// A rollout that nothing comes in between: single steps hardly ever bring one to its promotion.
+fn followed_rollout() -> impl Strategy<Value = Vec<Step>> {
+    (0..2_usize, 1..5_u8, 1..4_u64, 1..4_u64, 0..=10_000_u16).prop_flat_map(
+        |(l, content, active, v, weight)| {
+            let publish =
+                Op::Publish { content, promote: true, expects: Expects::Any, is_turned: false };
+            let begin = Op::Rollout(l, v, Act::Begin(weight));
+            let begin = [publish, Op::Route(1, active, None), begin];
+            let next = prop_oneof![
+                8 => health().prop_map(move |health| Op::Gates(l, health)),
+                1 => Just(Op::Rollout(l, v, Act::Confirm)),
+            ];
+            let next = ((0..3_u64).prop_map(Op::Tick), next).prop_map(|(tick, next)| [tick, next]);
+            proptest::collection::vec(next, 8).prop_map(move |next| {
+                let steps = begin.iter().cloned().chain(next.into_iter().flatten());
+                steps.map(Step::plain).collect()
+            })
+        },
+    )
+}
+
+impl Step {
+    /// A step that is given without a name, and for any revision.
+    const fn plain(op: Op) -> Self {
+        Self { op, request_id: None, is_stale: false, is_repeat: false }
+    }
 }
 
 const LEVELS: [Compatibility; 4] = [

@@ -49,10 +49,10 @@ pub struct Known {
 pub fn check(world: &mut World, model: &Model, taken: &Taken<'_>) {
     runs::check(world);
     weights::check(model, taken);
+    publishes::check(world, model);
     labels::check(world, model, taken);
     versions::check(world, model);
     starts::check(world, model, taken);
-    publishes::check(world, model);
     beside::check(world, model);
     restarts::check(world, model);
     records::check(world);
