@@ -9,7 +9,7 @@ use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 use crate::run::Run;
 use crate::version::{
     self, Change, Done, InFlight, LabelChange, Otherwise, Snapshot, Terms, Version, VersionChange,
-    VersionError,
+    VersionError, term_setters,
 };
 
 /// How many runs a refusal names.
@@ -63,31 +63,17 @@ impl<T> Command<T> {
         self
     }
 
-    /// Says who gives the command.
-    pub fn by(mut self, by: impl Into<Arc<str>>) -> Self {
-        self.terms.by = Some(by.into());
-        self
-    }
-
-    /// Says why.
-    pub fn reason(mut self, reason: impl Into<Arc<str>>) -> Self {
-        self.terms.reason = Some(reason.into());
-        self
-    }
-
-    /// Names the command: the same one of that name again does nothing and gives the recorded
-    /// result, refusals included; another one of that name is refused.
-    ///
-    /// The latest 10,000 names are remembered.
-    pub fn request_id(mut self, id: impl Into<Arc<str>>) -> Self {
-        self.terms.request_id = Some(id.into());
-        self
-    }
-
-    /// Carries the command out only if the routing is at this revision.
-    pub const fn if_revision(mut self, revision: u64) -> Self {
-        self.terms.if_revision = Some(revision);
-        self
+    term_setters! {
+        terms;
+        /// Says who gives the command.
+        by,
+        /// Names the command: the same one of that name again does nothing and gives the recorded
+        /// result, refusals included; another one of that name is refused.
+        ///
+        /// The latest 10,000 names are remembered.
+        request_id,
+        /// Carries the command out only if the routing is at this revision.
+        if_revision,
     }
 
     async fn carry_out(self) -> Result<T, VersionError> {

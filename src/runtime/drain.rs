@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::versions::Versions;
 use crate::id::VersionNumber;
-use crate::version::{InFlight, Terms, Version, VersionError};
+use crate::version::{InFlight, Terms, Version, VersionError, term_setters};
 
 /// How often runs are cancelled that started on a version whose time was up.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -50,29 +50,15 @@ impl Drain {
         self
     }
 
-    /// Says who gives the command when time is up.
-    pub fn by(mut self, by: impl Into<Arc<str>>) -> Self {
-        self.terms.by = Some(by.into());
-        self
-    }
-
-    /// Says why.
-    pub fn reason(mut self, reason: impl Into<Arc<str>>) -> Self {
-        self.terms.reason = Some(reason.into());
-        self
-    }
-
-    /// Names the command that is given when time is up: the same one of that name again is not put on
-    /// record again, and is obeyed by the runs that are in the way then.
-    pub fn request_id(mut self, id: impl Into<Arc<str>>) -> Self {
-        self.terms.request_id = Some(id.into());
-        self
-    }
-
-    /// Gives the command only if the routing is at this revision when time is up.
-    pub const fn if_revision(mut self, revision: u64) -> Self {
-        self.terms.if_revision = Some(revision);
-        self
+    term_setters! {
+        terms;
+        /// Says who gives the command when time is up.
+        by,
+        /// Names the command that is given when time is up: the same one of that name again is not put on
+        /// record again, and is obeyed by the runs that are in the way then.
+        request_id,
+        /// Gives the command only if the routing is at this revision when time is up.
+        if_revision,
     }
 
     async fn wait(self) -> Result<(), VersionError> {

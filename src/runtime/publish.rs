@@ -11,7 +11,9 @@ use crate::graph::{
 };
 use crate::id::{DEFAULT_NAMESPACE, GraphName, VersionNumber};
 use crate::node::Handler;
-use crate::version::{Bindings, Change, Command, GraphSecrets, NewVersion, Terms, VersionError};
+use crate::version::{
+    Bindings, Change, Command, GraphSecrets, NewVersion, Terms, VersionError, term_setters,
+};
 
 /// What a publish gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,29 +69,15 @@ impl Publish {
         }
     }
 
-    /// Says who publishes: the author in the version's manifest.
-    pub fn by(mut self, by: impl Into<Arc<str>>) -> Self {
-        self.terms.by = Some(by.into());
-        self
-    }
-
-    /// Says why.
-    pub fn reason(mut self, reason: impl Into<Arc<str>>) -> Self {
-        self.terms.reason = Some(reason.into());
-        self
-    }
-
-    /// Names the publish: the same graph under that name again gives the recorded result, refusals
-    /// of the registry included; another command of that name is refused.
-    pub fn request_id(mut self, id: impl Into<Arc<str>>) -> Self {
-        self.terms.request_id = Some(id.into());
-        self
-    }
-
-    /// Publishes only if the routing is at this revision.
-    pub const fn if_revision(mut self, revision: u64) -> Self {
-        self.terms.if_revision = Some(revision);
-        self
+    term_setters! {
+        terms;
+        /// Says who publishes: the author in the version's manifest.
+        by,
+        /// Names the publish: the same graph under that name again gives the recorded result, refusals
+        /// of the registry included; another command of that name is refused.
+        request_id,
+        /// Publishes only if the routing is at this revision.
+        if_revision,
     }
 
     /// Publishes only if this is the latest version that the graph was given; 0 for none.

@@ -9,7 +9,7 @@ use super::versions::Versions;
 use crate::id::{GraphName, VersionNumber};
 use crate::registry::{Rollout, RolloutRequest};
 use crate::run::{Run, RunStatus};
-use crate::version::{Decision, Ending, RolloutError, RolloutPlan, RunEnd, Terms};
+use crate::version::{Decision, Ending, RolloutError, RolloutPlan, RunEnd, Terms, term_setters};
 
 /// A rollout that is about to begin; awaiting it begins it and gives its handle.
 ///
@@ -35,32 +35,18 @@ impl BeginRollout {
         Self { inner: versions.inner().clone(), request }
     }
 
-    /// Says who begins it; what it does by itself later is on record as done by the rollout.
-    pub fn by(mut self, by: impl Into<Arc<str>>) -> Self {
-        self.request.terms.by = Some(by.into());
-        self
-    }
-
-    /// Says why.
-    pub fn reason(mut self, reason: impl Into<Arc<str>>) -> Self {
-        self.request.terms.reason = Some(reason.into());
-        self
-    }
-
-    /// Names the beginning: the same one of that name again begins nothing, and gives the rollout that
-    /// was begun, or the recorded refusal; another command of that name is refused.
-    ///
-    /// The latest 1,000 rollouts that were begun under a name can be given again. They do not survive
-    /// the process: then it is refused as [`Forgotten`](RolloutError::Forgotten).
-    pub fn request_id(mut self, id: impl Into<Arc<str>>) -> Self {
-        self.request.terms.request_id = Some(id.into());
-        self
-    }
-
-    /// Begins only if the routing is at this revision.
-    pub const fn if_revision(mut self, revision: u64) -> Self {
-        self.request.terms.if_revision = Some(revision);
-        self
+    term_setters! {
+        request.terms;
+        /// Says who begins it; what it does by itself later is on record as done by the rollout.
+        by,
+        /// Names the beginning: the same one of that name again begins nothing, and gives the rollout
+        /// that was begun, or the recorded refusal; another command of that name is refused.
+        ///
+        /// The latest 1,000 rollouts that were begun under a name can be given again. They do not
+        /// survive the process: then it is refused as [`Forgotten`](RolloutError::Forgotten).
+        request_id,
+        /// Begins only if the routing is at this revision.
+        if_revision,
     }
 
     /// Takes the place of a rollout of the label that is under way, or of a canary that was set by

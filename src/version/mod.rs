@@ -27,6 +27,7 @@ mod rollback;
 mod rollout;
 mod routing;
 mod secrets;
+mod setters;
 mod snapshot;
 mod start;
 mod state;
@@ -65,6 +66,7 @@ pub use rollout::{
 };
 pub use routing::{GraphRouting, Routing, RoutingChange};
 pub(crate) use secrets::GraphSecrets;
+pub(crate) use setters::term_setters;
 pub(crate) use snapshot::{ResolveError, Selector, Snapshot};
 pub(crate) use start::start;
 pub use state::{VersionInfo, VersionStatus};

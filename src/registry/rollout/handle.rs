@@ -2,7 +2,6 @@
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::Arc;
 
 use ractor::ActorRef;
 use tokio::sync::{oneshot, watch};
@@ -11,7 +10,7 @@ use super::message::{Order, RolloutMessage, RolloutStatus};
 use crate::registry::Registry;
 use crate::version::{
     Change, Command, RolloutAct, RolloutEnd, RolloutError, RolloutOf, RolloutOrder, RolloutPhase,
-    Terms,
+    Terms, term_setters,
 };
 
 /// A rollout of a version. Dropping the handle changes nothing.
@@ -164,29 +163,15 @@ pub struct RolloutCommand {
 }
 
 impl RolloutCommand {
-    /// Says who gives the command.
-    pub fn by(mut self, by: impl Into<Arc<str>>) -> Self {
-        self.order.terms.by = Some(by.into());
-        self
-    }
-
-    /// Says why.
-    pub fn reason(mut self, reason: impl Into<Arc<str>>) -> Self {
-        self.order.terms.reason = Some(reason.into());
-        self
-    }
-
-    /// Names the command: the same one of that name again does nothing and gives the recorded
-    /// result, refusals included; another one of that name is refused.
-    pub fn request_id(mut self, id: impl Into<Arc<str>>) -> Self {
-        self.order.terms.request_id = Some(id.into());
-        self
-    }
-
-    /// Carries the command out only if the routing is at this revision.
-    pub const fn if_revision(mut self, revision: u64) -> Self {
-        self.order.terms.if_revision = Some(revision);
-        self
+    term_setters! {
+        order.terms;
+        /// Says who gives the command.
+        by,
+        /// Names the command: the same one of that name again does nothing and gives the recorded
+        /// result, refusals included; another one of that name is refused.
+        request_id,
+        /// Carries the command out only if the routing is at this revision.
+        if_revision,
     }
 
     async fn carry_out(self) -> Result<(), RolloutError> {
