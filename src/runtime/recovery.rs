@@ -36,6 +36,15 @@ pub enum StrandedReason {
         /// Whether there is a version of that number, with another definition.
         is_known: bool,
     },
+    /// The process lacks a version that a sub-graph node of the run's version runs, or a handler or a
+    /// secret of it.
+    #[error("the process lacks what version {version} of graph `{graph}` needs, which it runs")]
+    NoSubgraph {
+        /// The graph.
+        graph: GraphName,
+        /// The version.
+        version: VersionNumber,
+    },
     /// Its records cannot be read.
     #[error("it is in quarantine")]
     Damaged(#[from] JournalError),
@@ -202,8 +211,24 @@ impl Inner {
         let found = found.ok().map(|(pin, _)| pin);
         let is_known = found.is_some();
         let is_same = |pin: &Pin| pin.plan().hash() == began.hash;
-        let missing = StrandedReason::NoVersion { graph, version, is_known };
-        found.filter(is_same).ok_or(missing)
+        found.filter(is_same).ok_or_else(|| match self.absent_below(&graph, version) {
+            Some((graph, version)) if !is_known => StrandedReason::NoSubgraph { graph, version },
+            _ => StrandedReason::NoVersion { graph, version, is_known },
+        })
+    }
+
+    /// A version without its handlers that a sub-graph node of a version runs, however far below.
+    fn absent_below(
+        &self,
+        graph: &GraphName,
+        version: VersionNumber,
+    ) -> Option<(GraphName, VersionNumber)> {
+        let snapshot = self.registry.snapshot();
+        let manifest = snapshot.version(graph, version)?.manifest();
+        manifest.bindings.iter().find_map(|(child, number)| {
+            snapshot.version(child, *number).filter(|child| child.plan().is_none())?;
+            self.absent_below(child, *number).or_else(|| Some((child.clone(), *number)))
+        })
     }
 }
 

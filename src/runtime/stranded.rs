@@ -36,7 +36,7 @@ impl Runtime {
     }
 
     /// Tries again to go on with a stranded run, and with the runs of its sub-graph nodes as the
-    /// run asks for them.
+    /// run asks for them; with that of a sub-graph node, the run that waits for it is tried as well.
     ///
     /// # Errors
     ///
@@ -119,15 +119,33 @@ impl Inner {
         taken.await.unwrap_or_else(|_| Err(self.why_stranded(run)))
     }
 
-    /// Goes on with a run if it is stranded still; until it is known to go on, it is listed.
+    /// Goes on with a run if it is stranded still, and with the stranded ones that wait for it.
     async fn take_up_once(&self, run: RunId) -> Result<Run, StrandedReason> {
         let keeper = self.keeper.as_ref().ok_or(StrandedReason::NotStranded)?;
         let one_at_a_time = self.taking_up.lock().await;
+        let mut found = self.take_up_listed(keeper, run).await?;
+        let (run, mut below) = (found.run.clone(), Vec::new());
+        while let Some(parent) = found.parent {
+            // One that is stranded still is listed still, and finds its child when it goes on.
+            let Ok(above) = self.take_up_listed(keeper, parent.run()).await else { break };
+            if !above.awaits(parent.attempt) {
+                found.run.cancel();
+            }
+            below.push(std::mem::replace(&mut found, above));
+        }
+        drop(one_at_a_time);
+        for found in below.into_iter().chain([found]) {
+            drop(found.go_on().await);
+        }
+        Ok(run)
+    }
+
+    /// Takes up a run that is stranded still; until it is known to go on, it is listed.
+    async fn take_up_listed(&self, keeper: &Keeper, run: RunId) -> Result<Found, StrandedReason> {
         let row = self.stranded.lock().get(&run).map(|(row, _)| row.clone());
         let found = self.take_up_or_strand(keeper, row.ok_or(StrandedReason::NotStranded)?).await?;
         self.stranded.lock().remove(&run);
-        drop(one_at_a_time);
-        Ok(found.go_on().await)
+        Ok(found)
     }
 
     /// Goes on with the stranded run that an attempt of a sub-graph node waits for.

@@ -6,6 +6,7 @@ use super::{Inner, Runtime};
 use crate::graph::SubGraphDocument;
 use crate::id::{DEFAULT_LABEL, GraphName, LabelName, VersionNumber};
 use crate::node::{Arity, Context, Control, Emit, Handler, NodeError, Schema};
+use crate::registry::StartRefusal;
 use crate::run::{AttemptKey, Durability, Outcome, Run, RunStatus};
 use crate::value::Value;
 use crate::version::{Bindings, Selector};
@@ -49,7 +50,10 @@ impl Runtime {
         let number = child.version.as_ref().and_then(Value::as_i64);
         let known = bound.and_then(|all| all.iter().find(|(other, _)| other == graph));
         if let (None, Some((_, version))) = (number, known) {
-            return Ok(*version);
+            let found = snapshot.peek(graph, &Selector::Bound(*version));
+            // A run of the graph around it would fail where it comes to the child.
+            let absent = found.err().filter(|error| matches!(error, StartRefusal::Absent(_)));
+            return absent.map_or(Ok(*version), |error| Err(format!("`{graph}`: {error}")));
         }
         let version = match number.and_then(|number| u64::try_from(number).ok()) {
             Some(number) => VersionNumber(number),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hotgraph::{
     Document, Handler, Journal, JournalFuture, MemoryJournal, NodeSpec, Record, RunId, RunStatus,
-    Runtime, RuntimeBuilder, StrandedReason, Stream, Value,
+    Runtime, RuntimeBuilder, StartError, StrandedReason, Stream, Value, VersionNumber,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,21 @@ async fn stranded(graphs: &[Document], started: &str) -> (Runtime, RunId) {
     second.register(last()).unwrap();
     assert_eq!(second.required_versions(), []);
     (second, run.id())
+}
+
+/// A journal with a run that was parked when both graphs had their handlers; with a delay, before its
+/// child began.
+async fn parked_around(delay: Duration) -> (Arc<MemoryJournal>, RunId) {
+    let journal = Arc::new(MemoryJournal::new());
+    let first = process(&journal).handler(slow()).handler(last()).build().await.unwrap();
+    for graph in [graph(), around()] {
+        first.publish_and_promote(graph).await.unwrap();
+    }
+    let run = first.start("around", Value::Null).delay(delay).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let report = first.shutdown(Duration::ZERO).await;
+    assert!(report.parked.contains(&run.id()), "{:?}", run.status());
+    (journal, run.id())
 }
 
 /// Polls something so often, and drops it.
@@ -155,4 +170,61 @@ async fn a_publish_of_the_graph_around_it_takes_up_a_stranded_child() {
     runtime.publish(around()).await.unwrap();
     assert_eq!(runtime.run(id).unwrap().await.status, RunStatus::Success);
     assert_eq!((runtime.stranded(), runtime.live_runs()), (vec![], 0));
+}
+
+/// Why a run does not go on whose child could not begin, or go on.
+fn lacks_child() -> StrandedReason {
+    StrandedReason::NoSubgraph { graph: "g".into(), version: VersionNumber(1) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_does_not_go_on_to_a_child_that_lacks_a_handler() {
+    let (journal, id) = parked_around(Duration::from_secs(60)).await;
+    let second = process(&journal).handler(last()).build().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let stranded = second.stranded();
+    let reasons: Vec<_> =
+        stranded.iter().map(|stranded| (stranded.run, &stranded.reason)).collect();
+    assert_eq!(reasons, [(id, &lacks_child())]);
+    assert_eq!(second.required_versions().len(), 2);
+    let refused = second.start("around", Value::Null).await.unwrap_err();
+    assert!(matches!(refused, StartError::VersionAbsent { .. }), "{refused}");
+    assert_eq!(second.resume(id).await.map(drop), Err(lacks_child()));
+    second.register(slow()).unwrap();
+    assert_eq!(second.required_versions(), []);
+    let run = second.resume(id).await.unwrap();
+    assert_eq!(run.await.status, RunStatus::Success);
+}
+
+/// What is asked for when the handler that a child lacked is there.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Resume,
+    ResumeOfChild,
+    PublishOfChild,
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_stranded_with_the_child_that_lacks_a_handler_and_both_end_once_it_is_there() {
+    for how in [Asked::Resume, Asked::ResumeOfChild, Asked::PublishOfChild] {
+        let (journal, id) = parked_around(Duration::ZERO).await;
+        let second = process(&journal).handler(last()).build().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (own, others): (Vec<_>, _) = second.stranded().into_iter().partition(|it| it.run == id);
+        assert_eq!((own.len(), others.len()), (1, 1), "{:?}", second.run(id).map(|it| it.status()));
+        assert_eq!(own[0].reason, lacks_child());
+        assert!(matches!(others[0].reason, StrandedReason::NoVersion { is_known: false, .. }));
+        let child = others[0].run;
+        second.register(slow()).unwrap();
+        match how {
+            Asked::Resume => drop(second.resume(id).await.unwrap()),
+            Asked::ResumeOfChild => drop(second.resume(child).await.unwrap()),
+            Asked::PublishOfChild => drop(second.publish(graph()).await.unwrap()),
+        }
+        for run in [id, child] {
+            let outcome = second.run(run).unwrap().await;
+            assert_eq!(outcome.status, RunStatus::Success, "{how:?}: {outcome:?}");
+        }
+        assert_eq!((second.stranded(), second.live_runs()), (vec![], 0), "{how:?}");
+    }
 }
