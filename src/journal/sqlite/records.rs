@@ -1,5 +1,7 @@
 //! The statements about records.
 
+use std::sync::LazyLock;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::Failure;
@@ -7,24 +9,48 @@ use super::kept;
 use crate::journal::error::JournalError;
 use crate::journal::record::{Record, Stream};
 
-const INSERT: &str = "INSERT INTO records (stream, seq, checksum, body) VALUES (?1, ?2, ?3, ?4) \
+/// How many records one statement writes: most of what a small record costs is its statement.
+const TOGETHER: usize = 16;
+
+const INSERT: &str = "INSERT INTO records (stream, seq, checksum, body) VALUES (?, ?, ?, ?) \
                       ON CONFLICT DO NOTHING";
+
+static INSERT_TOGETHER: LazyLock<String> =
+    LazyLock::new(|| INSERT.replace("(?, ?, ?, ?)", &["(?, ?, ?, ?)"; TOGETHER].join(", ")));
+
 const FIND: &str = "SELECT seq, checksum, body FROM records WHERE stream = ?1 AND seq = ?2";
 const READ: &str = "SELECT seq, checksum, body FROM records \
                     WHERE stream = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq LIMIT ?4";
 const TRUNCATE: &str = "DELETE FROM records WHERE stream = ?1 AND seq BETWEEN ?2 AND ?3";
 const DELETE: &str = "DELETE FROM records WHERE stream = ?1";
 
-/// Writes a record, unless it is there.
-pub(super) fn insert(db: &Connection, stream: Stream, record: &Record) -> Result<(), Failure> {
-    let key = kept::key(stream);
-    let (seq, check) = (kept::number(record.seq), kept::number(record.check));
-    let mut insert = db.prepare_cached(INSERT)?;
-    let written = insert.execute((key.as_slice(), seq, check, &record.body))?;
-    match written == 0 && find(db, stream, record.seq)?.as_ref() != Some(record) {
-        true => Err(JournalError::Conflict { stream, seq: record.seq }.into()),
-        false => Ok(()),
+/// Writes records, but for those that are there.
+pub(super) fn insert(db: &Connection, records: &[(Stream, &Record)]) -> Result<(), Failure> {
+    let (together, rest) = records.as_chunks::<TOGETHER>();
+    together.iter().try_for_each(|records| put(db, &INSERT_TOGETHER, records))?;
+    rest.iter().try_for_each(|record| put(db, INSERT, std::slice::from_ref(record)))
+}
+
+/// Writes as many records as the statement has places for.
+fn put(db: &Connection, insert: &str, records: &[(Stream, &Record)]) -> Result<(), Failure> {
+    let mut insert = db.prepare_cached(insert)?;
+    for (place, (stream, record)) in records.iter().enumerate() {
+        let first = 4 * place + 1;
+        insert.raw_bind_parameter(first, kept::key(*stream).as_slice())?;
+        insert.raw_bind_parameter(first + 1, kept::number(record.seq))?;
+        insert.raw_bind_parameter(first + 2, kept::number(record.check))?;
+        insert.raw_bind_parameter(first + 3, &record.body)?;
     }
+    if insert.raw_execute()? == records.len() {
+        return Ok(());
+    }
+    // Some were there, or are the same twice.
+    for (stream, record) in records {
+        if find(db, *stream, record.seq)?.as_ref() != Some(*record) {
+            return Err(JournalError::Conflict { stream: *stream, seq: record.seq }.into());
+        }
+    }
+    Ok(())
 }
 
 fn find(db: &Connection, stream: Stream, seq: u64) -> Result<Option<Record>, Failure> {

@@ -54,7 +54,9 @@ impl Store {
     }
 
     pub(super) fn commit(&mut self, epoch: Epoch, writes: &[Write]) -> Result<(), JournalError> {
-        self.write(epoch, |db| writes.iter().try_for_each(|one| write(db, one)))
+        let is_record = |one: &Write| matches!(one, Write::Record(..));
+        let mut together = writes.chunk_by(|a, b| is_record(a) && is_record(b));
+        self.write(epoch, |db| together.try_for_each(|writes| write(db, writes)))
     }
 
     pub(super) fn read(
@@ -151,18 +153,22 @@ fn claim(connection: &mut Connection, owner: &str) -> Result<Epoch, Failure> {
     Ok(Epoch(next))
 }
 
-fn write(db: &Connection, write: &Write) -> Result<(), Failure> {
-    match write {
-        Write::Record(stream, record) => records::insert(db, *stream, record),
-        Write::Row(row) => rows::put(db, row),
-        Write::Truncate(stream, last) => {
-            records::truncate(db, *stream, *last)?;
-            if let (Stream::Run(run), 0) = (stream, last) {
-                rows::delete(db, *run)?;
+/// Writes records that follow each other, or one thing else.
+fn write(db: &Connection, writes: &[Write]) -> Result<(), Failure> {
+    let mut records = Vec::with_capacity(writes.len());
+    for write in writes {
+        match write {
+            Write::Record(stream, record) => records.push((*stream, record)),
+            Write::Row(row) => rows::put(db, row)?,
+            Write::Truncate(stream, last) => {
+                records::truncate(db, *stream, *last)?;
+                if let (Stream::Run(run), 0) = (stream, last) {
+                    rows::delete(db, *run)?;
+                }
             }
-            Ok(())
         }
     }
+    records::insert(db, &records)
 }
 
 /// Says which store it is that cannot be used.

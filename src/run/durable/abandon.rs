@@ -4,6 +4,7 @@ use super::open_fan::OpenFan;
 use super::replay::Replay;
 use crate::run::status::StateStatus;
 use crate::run::unites::Verdict;
+use crate::run::walk::Walker;
 
 impl Replay<'_> {
     /// Ends what had not ended when the run was stopped, as its lanes did.
@@ -25,7 +26,9 @@ impl Replay<'_> {
             for verdict in verdicts.into_values() {
                 match verdict {
                     Verdict::Fire(firing) => {
-                        let execution = self.step(&[], |walker| walker.merged(*firing));
+                        // It is not on record that it began, nor with which number.
+                        let mut walker = Walker::new(self.ground, &mut self.batch, false);
+                        let execution = walker.merged(*firing);
                         self.made(execution.into_iter().collect());
                     }
                     Verdict::Skip(skipping) => {

@@ -58,7 +58,7 @@ pub(super) struct Replay<'a> {
     machine: Machine,
     barriers: Barriers,
     /// What was written together with the latest entry.
-    batch: Batch,
+    pub(super) batch: Batch,
     pub(super) waiting: BTreeMap<u64, (Box<Execution>, Option<Timestamp>)>,
     kept: HashMap<AttemptKey, Vec<Value>>,
     pub(super) fans: BTreeMap<u64, OpenFan>,
