@@ -1,5 +1,6 @@
 //! How a graph becomes a version: checked as a whole, compiled, hashed, handed to the registry.
 
+use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -204,22 +205,25 @@ impl Runtime {
         checked: &Checked,
         bound: Option<&Bindings>,
     ) -> Result<(Vec<Arc<Handler>>, Bindings), Problems> {
-        let mut problems = Vec::new();
+        let (mut problems, mut bindings) = (Vec::new(), Vec::new());
+        let bound = known_bindings(checked, bound);
         let found = checked.nodes.iter().filter_map(|node| {
-            let handler = self.handler(node, bound);
-            handler.map_err(|problem| problems.push(problem.at(&node.identifier))).ok()
+            let known = bound.get(&*node.identifier).copied();
+            let handler = self.handler(node, known);
+            let handler = handler.map_err(|problem| problems.push(problem.at(&node.identifier)));
+            let (handler, binding) = handler.ok()?;
+            bindings.extend(binding.map(|binding| (&node.identifier, binding)));
+            Some(handler)
         });
-        let (handlers, bindings): (Vec<_>, Vec<_>) = found.unzip();
+        let handlers = found.collect();
         if !problems.is_empty() {
             return Err(Problems::new(problems));
         }
-        let mut bindings: Vec<_> = bindings.into_iter().flatten().collect();
         bindings.sort_unstable();
-        bindings.dedup();
-        Ok((handlers, bindings.into()))
+        Ok((handlers, bindings.into_iter().map(|(_, binding)| binding).collect()))
     }
 
-    fn handler(&self, node: &CheckedNode, bound: Option<&Bindings>) -> Result<Found, Problem> {
+    fn handler(&self, node: &CheckedNode, bound: Option<VersionNumber>) -> Result<Found, Problem> {
         if let Some(handler) = &node.handler {
             return Ok((handler.clone(), None));
         }
@@ -234,4 +238,17 @@ impl Runtime {
             Problem::new(ProblemKind::SubgraphInvalid, name, reason)
         })
     }
+}
+
+/// The versions that sub-graph nodes were bound to when their graph was published, by identifier.
+fn known_bindings<'a>(
+    checked: &'a Checked,
+    bound: Option<&Bindings>,
+) -> BTreeMap<&'a str, VersionNumber> {
+    let children =
+        checked.nodes.iter().filter(|node| node.handler.is_none() && node.graph.is_some());
+    let mut children: Vec<_> = children.map(|node| &*node.identifier).collect();
+    children.sort_unstable();
+    let bound = bound.into_iter().flat_map(|bound| bound.iter());
+    children.into_iter().zip(bound.map(|(_, version)| *version)).collect()
 }

@@ -9,16 +9,16 @@ use crate::node::{Arity, Context, Control, Emit, Handler, NodeError, Schema};
 use crate::registry::StartRefusal;
 use crate::run::{AttemptKey, Durability, Outcome, Run, RunStatus};
 use crate::value::Value;
-use crate::version::{Bindings, Selector};
+use crate::version::Selector;
 
 impl Runtime {
-    /// The handler of a sub-graph node, and the version it is bound to: the one it names, or that
-    /// which its label leads to.
+    /// The handler of a sub-graph node, and the version it is bound to: the one it was bound to when
+    /// its graph was published, the one it names, or that which its label leads to.
     pub(super) fn subgraph(
         &self,
         child: &SubGraphDocument,
         namespace: &str,
-        bound: Option<&Bindings>,
+        bound: Option<VersionNumber>,
     ) -> Result<(Handler, (GraphName, VersionNumber)), String> {
         let graph = GraphName::new(
             child.namespace.as_deref().unwrap_or(namespace),
@@ -44,16 +44,15 @@ impl Runtime {
         &self,
         graph: &GraphName,
         child: &SubGraphDocument,
-        bound: Option<&Bindings>,
+        bound: Option<VersionNumber>,
     ) -> Result<VersionNumber, String> {
         let snapshot = self.inner.registry.snapshot();
         let number = child.version.as_ref().and_then(Value::as_i64);
-        let known = bound.and_then(|all| all.iter().find(|(other, _)| other == graph));
-        if let (None, Some((_, version))) = (number, known) {
-            let found = snapshot.peek(graph, &Selector::Bound(*version));
+        if let Some(version) = bound {
+            let found = snapshot.peek(graph, &Selector::Bound(version));
             // A run of the graph around it would fail where it comes to the child.
             let absent = found.err().filter(|error| matches!(error, StartRefusal::Absent(_)));
-            return absent.map_or(Ok(*version), |error| Err(format!("`{graph}`: {error}")));
+            return absent.map_or(Ok(version), |error| Err(format!("`{graph}`: {error}")));
         }
         let version = match number.and_then(|number| u64::try_from(number).ok()) {
             Some(number) => VersionNumber(number),

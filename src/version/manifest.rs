@@ -9,7 +9,8 @@ use crate::clock::Timestamp;
 use crate::graph::{Document, Outline};
 use crate::id::{GraphName, VersionNumber};
 
-/// The versions of other graphs that a version's nodes run.
+/// The versions of other graphs that a version's nodes run: one for each such node, in the order of
+/// the nodes' identifiers.
 pub(crate) type Bindings = Arc<[(GraphName, VersionNumber)]>;
 
 /// What a version is; it never changes, and it outlives the version's retirement.
@@ -38,7 +39,8 @@ pub struct Manifest {
     pub tags: Arc<[Arc<str>]>,
     /// How it differs from its parent for callers and runs; `None` for the first version.
     pub compatibility: Option<Arc<CompatibilityReport>>,
-    /// The versions of other graphs that its nodes run.
+    /// The versions of other graphs that its nodes run: one for each such node, in the order of the
+    /// nodes' identifiers.
     pub bindings: Arc<[(GraphName, VersionNumber)]>,
     /// What is known without the handlers; the journal has the normalised definition, as JSON.
     #[serde(rename = "document", with = "written")]

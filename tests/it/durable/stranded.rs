@@ -228,3 +228,42 @@ async fn a_run_is_stranded_with_the_child_that_lacks_a_handler_and_both_end_once
         assert_eq!((second.stranded(), second.live_runs()), (vec![], 0), "{how:?}");
     }
 }
+
+#[tokio::test]
+async fn nodes_that_run_several_versions_of_a_graph_run_the_same_ones_after_a_restart() {
+    let child = |n| Document::builder("g").node(NodeSpec::new("last").input("n", n)).build();
+    let sub = |name: &str| NodeSpec::new(name).subgraph("g").input("n", "${{first.outputs.n}}");
+    // In an order that is neither that of the identifiers nor that of the versions.
+    let parent = Document::builder("parent")
+        .node(NodeSpec::new("first").handler("last").input("n", 0).next("d").next("a").next("b"))
+        .node(sub("d"))
+        .node(sub("a").version(2))
+        .node(sub("b").label("beta"));
+    let journal = Arc::new(MemoryJournal::new());
+    let first = process(&journal).handler(last()).build().await.unwrap();
+    for n in 1..=3 {
+        first.publish_and_promote(child(n)).await.unwrap();
+    }
+    first.versions("g").label("beta").promote(1).await.unwrap();
+    first.publish_and_promote(parent.build()).await.unwrap();
+    let manifest = first.versions("parent").get(1).unwrap().manifest.clone();
+    let bound: Vec<_> = manifest.bindings.iter().map(|(_, version)| version.0).collect();
+    assert_eq!(bound, [2, 1, 3]);
+    first.versions("g").label("beta").promote(2).await.unwrap();
+    drop(first);
+
+    let second = process(&journal).handler(last()).build().await.unwrap();
+    assert_eq!(second.required_versions(), []);
+    let mut events = second.events();
+    let run = second.start("parent", Value::Null).await.unwrap();
+    assert_eq!(run.await.status, RunStatus::Success);
+    let mut versions = Vec::new();
+    while let Some(event) = events.try_next() {
+        let event = event.unwrap();
+        if event.kind == hotgraph::EventKind::RunStarted && event.graph == "g".into() {
+            versions.push(second.run(event.run.unwrap()).unwrap().version().0);
+        }
+    }
+    versions.sort_unstable();
+    assert_eq!(versions, [1, 2, 3]);
+}
