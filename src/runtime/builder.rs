@@ -147,11 +147,17 @@ impl RuntimeBuilder {
     ///
     /// # Errors
     ///
-    /// If a handler cannot be registered.
+    /// If a handler cannot be registered, or what the journal has cannot be read or belongs to another
+    /// process. The journal is given back then.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime with its timer enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it makes no runtime, and a journal that it has claimed by then stays claimed until the
+    /// journal is dropped, too.
     pub async fn build(mut self) -> Result<Runtime, BuildError> {
         let catalog = Catalog::default();
         for handler in std::mem::take(&mut self.handlers) {

@@ -42,6 +42,10 @@ impl PostgresJournal {
     /// - [`Unusable`](JournalError::Unusable) if the URL is none, or the schema is no store.
     /// - [`Format`](JournalError::Format) if a later version of this library has written it.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it leaves tables that are made or not, whole in either case.
+    ///
     /// # Examples
     ///
     /// ```

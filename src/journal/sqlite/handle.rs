@@ -38,6 +38,10 @@ impl SqliteJournal {
     /// - [`Format`](JournalError::Format) if a later version of this library has written it.
     /// - [`Unavailable`](JournalError::Unavailable) if another process keeps it locked.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it leaves a file that is made or not, whole in either case.
+    ///
     /// # Examples
     ///
     /// ```

@@ -241,38 +241,35 @@ impl Items {
 /// Collects the fields of a struct: most of what handlers return.
 pub(super) struct Struct(fields::Pairs);
 
-impl ser::SerializeStruct for Struct {
-    type Ok = Value;
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<()> {
+impl Struct {
+    fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
         self.0.push((Key::from_static(name), value.serialize(ToValue::Build)?));
         Ok(())
     }
 
-    fn end(self) -> Result<Value> {
-        Ok(Value::Object(self.0.into()))
+    fn finish(self) -> Value {
+        Value::Object(self.0.into())
     }
 }
 
 /// Collects a map or the fields of a variant, and the variant it belongs to.
 pub(super) struct Pairs {
     variant: Option<&'static str>,
-    pairs: fields::Pairs,
+    pairs: Struct,
     key: Option<Key>,
 }
 
 impl Pairs {
     fn new(variant: Option<&'static str>, len: usize) -> Self {
-        Self { variant, pairs: fields::Pairs::with_capacity(len), key: None }
+        Self { variant, pairs: Struct(fields::Pairs::with_capacity(len)), key: None }
+    }
+
+    fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
+        self.pairs.push(name, value)
     }
 
     fn finish(self) -> Value {
-        tagged(self.variant, Value::Object(self.pairs.into()))
+        tagged(self.variant, self.pairs.finish())
     }
 }
 
@@ -300,23 +297,28 @@ collect_items!(
     SerializeTupleVariant::serialize_field
 );
 
-impl ser::SerializeStructVariant for Pairs {
-    type Ok = Value;
-    type Error = Error;
+macro_rules! collect_fields {
+    ($($collector:ident for $fields:ident),*) => {$(
+        impl ser::$collector for $fields {
+            type Ok = Value;
+            type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<()> {
-        self.pairs.push((Key::from_static(name), value.serialize(ToValue::Build)?));
-        Ok(())
-    }
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<()> {
+                self.push(name, value)
+            }
 
-    fn end(self) -> Result<Value> {
-        Ok(self.finish())
-    }
+            fn end(self) -> Result<Value> {
+                Ok(self.finish())
+            }
+        }
+    )*};
 }
+
+collect_fields!(SerializeStruct for Struct, SerializeStructVariant for Pairs);
 
 impl ser::SerializeMap for Pairs {
     type Ok = Value;
@@ -329,7 +331,7 @@ impl ser::SerializeMap for Pairs {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         let key = self.key.take().ok_or_else(|| Error::Failed("a value without a key".into()))?;
-        self.pairs.push((key, value.serialize(ToValue::Build)?));
+        self.pairs.0.push((key, value.serialize(ToValue::Build)?));
         Ok(())
     }
 
