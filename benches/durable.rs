@@ -29,7 +29,7 @@ const BRANCHES: u64 = 10_000;
 const COME_BACK: u64 = 50_000;
 
 /// How often each figure is taken; the median counts.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 
 /// How many rows the floor inserts in one transaction.
 const TOGETHER: usize = 512;
@@ -97,41 +97,30 @@ fn median(mut took: Vec<Duration>) -> Duration {
     took[took.len() / 2]
 }
 
-async fn took(runtime: &Runtime, level: Durability) -> Duration {
-    let mut all = Vec::new();
-    for _ in 0..ROUNDS {
-        all.push(run(runtime, BRANCHES, level).await.0);
-    }
-    median(all)
-}
-
 /// The same rows, inserted with SQLite alone.
 fn floor(folder: &Path, records: &[Record]) -> Duration {
     let path = folder.join("floor.db");
-    let took = (0..ROUNDS).map(|_| {
-        // It is there only if an earlier round made it.
-        let _ = fs::remove_file(&path);
-        let mut connection = Connection::open(&path).expect("it opens");
-        let pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
-            CREATE TABLE records (run BLOB, seq INTEGER, body BLOB, checksum INTEGER,
-            PRIMARY KEY (run, seq)) WITHOUT ROWID;";
-        connection.execute_batch(pragmas).expect("it takes them");
-        let began = Instant::now();
-        for records in records.chunks(TOGETHER) {
-            let transaction = connection.transaction().expect("it begins");
-            {
-                let insert = "INSERT INTO records VALUES (?, ?, ?, ?)";
-                let mut insert = transaction.prepare_cached(insert).expect("it is valid");
-                for Record { seq, body, check, .. } in records {
-                    let row = ([7_u8; 16].as_slice(), *seq as i64, body, *check as i64);
-                    insert.execute(row).expect("it is inserted");
-                }
+    // It is there only if an earlier round made it.
+    let _ = fs::remove_file(&path);
+    let mut connection = Connection::open(&path).expect("it opens");
+    let pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
+        CREATE TABLE records (run BLOB, seq INTEGER, body BLOB, checksum INTEGER,
+        PRIMARY KEY (run, seq)) WITHOUT ROWID;";
+    connection.execute_batch(pragmas).expect("it takes them");
+    let began = Instant::now();
+    for records in records.chunks(TOGETHER) {
+        let transaction = connection.transaction().expect("it begins");
+        {
+            let insert = "INSERT INTO records VALUES (?, ?, ?, ?)";
+            let mut insert = transaction.prepare_cached(insert).expect("it is valid");
+            for Record { seq, body, check, .. } in records {
+                let row = ([7_u8; 16].as_slice(), *seq as i64, body, *check as i64);
+                insert.execute(row).expect("it is inserted");
             }
-            transaction.commit().expect("it is committed");
         }
-        began.elapsed()
-    });
-    median(took.collect())
+        transaction.commit().expect("it is committed");
+    }
+    began.elapsed()
 }
 
 /// How long a runtime takes to come back with a run whose end alone is not on record.
@@ -171,31 +160,35 @@ async fn print() {
     let folder = folder();
     let sqlite = SqliteJournal::open(folder.join("journal.db")).await.expect("it opens");
     let counted = Arc::new(Before(Counting { inner: sqlite, commits: AtomicU64::new(0) }));
-    let plain = took(&runtime(None).await, Durability::None).await;
-    let on_disk = runtime(Some(counted.clone())).await;
-    let beside = took(&on_disk, Durability::None).await;
+    let (plain, on_disk) = (runtime(None).await, runtime(Some(counted.clone())).await);
     let memory = runtime(Some(Arc::new(MemoryJournal::new()))).await;
-    let in_memory = took(&memory, Durability::EveryState).await;
-    let seldom = took(&on_disk, Durability::OnFanoutAndUnites).await;
-    let every = took(&on_disk, Durability::EveryState).await;
     let before = counted.commits.load(Ordering::Relaxed);
     let (_, last) = run(&on_disk, BRANCHES, Durability::EveryState).await;
     let commits = counted.commits.load(Ordering::Relaxed) - before;
     let records = counted.read(Stream::Run(last), 0, usize::MAX).await.expect("it is read");
     let bytes: usize = records.iter().map(|record| record.body.len()).sum();
-    let floor = floor(&folder, &records);
+    let cases = [
+        ("no journal", &plain, Durability::None),
+        ("SQLite, `None`", &on_disk, Durability::None),
+        ("memory, `EveryState`", &memory, Durability::EveryState),
+        ("SQLite, `OnFanoutAndUnites`", &on_disk, Durability::OnFanoutAndUnites),
+        ("SQLite, `EveryState`", &on_disk, Durability::EveryState),
+    ];
+    let (mut took, mut floors) = ([const { Vec::new() }; 5], Vec::new());
+    // In turns, so that what the machine does meanwhile is the same for all of them.
+    for _ in 0..ROUNDS {
+        for (took, (_, runtime, level)) in took.iter_mut().zip(&cases) {
+            took.push(run(runtime, BRANCHES, *level).await.0);
+        }
+        floors.push(floor(&folder, &records));
+    }
+    let floor = median(floors);
     let back = come_back().await;
     println!("| {BRANCHES} branches | us a branch | of the floor |");
     println!("| --- | --- | --- |");
-    let rows = [
-        ("no journal", plain),
-        ("SQLite, `None`", beside),
-        ("memory, `EveryState`", in_memory),
-        ("SQLite, `OnFanoutAndUnites`", seldom),
-        ("SQLite, `EveryState`", every),
-        ("the same rows, SQLite alone", floor),
-    ];
-    for (what, took) in rows {
+    let took = took.map(median);
+    let rows = cases.iter().map(|(what, ..)| *what).zip(took);
+    for (what, took) in rows.chain([("the same rows, SQLite alone", floor)]) {
         let ratio = took.as_secs_f64() / floor.as_secs_f64();
         println!("| {what} | {:.2} | {ratio:.2} |", per(took, BRANCHES));
     }

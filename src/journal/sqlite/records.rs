@@ -10,7 +10,7 @@ use crate::journal::error::JournalError;
 use crate::journal::record::{Record, Stream};
 
 /// How many records one statement writes: most of what a small record costs is its statement.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 64;
 
 const INSERT: &str = "INSERT INTO records (stream, seq, checksum, body) VALUES (?, ?, ?, ?) \
                       ON CONFLICT DO NOTHING";
