@@ -62,13 +62,10 @@ impl RuntimeBus {
         version: Option<VersionNumber>,
         kind: EventKind,
     ) {
-        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-        let event = Arc::new(Event { sequence, at, run: None, graph, version, kind });
+        let event = self.next(at, graph, version, kind);
         publish(&event, [&self.ring, &self.versions]);
     }
-}
 
-impl RuntimeBus {
     /// Sends something that happened to a session, outside of its runs.
     pub(crate) fn send_of_session(
         &self,
@@ -77,11 +74,21 @@ impl RuntimeBus {
         kind: EventKind,
         session: &SessionBus,
     ) {
-        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-        let event = Event { sequence, at, run: None, graph, version: Some(version), kind };
-        let event = Arc::new(event);
+        let event = self.next(at, graph, Some(version), kind);
         publish(&event, [&self.ring]);
         session.send(&event);
+    }
+
+    /// The next event of those outside of runs.
+    fn next(
+        &self,
+        at: Timestamp,
+        graph: GraphName,
+        version: Option<VersionNumber>,
+        kind: EventKind,
+    ) -> Arc<Event> {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Event { sequence, at, run: None, graph, version, kind })
     }
 }
 

@@ -15,7 +15,7 @@ use super::retention::StateRetention;
 use super::state_ids::StateCounter;
 use super::status::{RunStatus, StateStatus};
 use super::unites::{Barriers, Verdict};
-use super::walk::{Fan, Fault, Ground, Walker};
+use super::walk::{Fault, Ground, Walker};
 use crate::clock::Rng;
 use crate::graph::{CheckLimits, Plan, Wanted, check, compile};
 use crate::id::{RunId, VersionNumber};
@@ -268,7 +268,7 @@ impl World {
         }
         drawing.drawn.store(index + 1, Ordering::Relaxed);
         let mut made = Vec::new();
-        assert!(walker.drawn(&mut Fan::of(&drawing.execution), index, output(index), &mut made));
+        assert!(walker.drawn(&drawing.execution, index, output(index), &mut made));
         tasks.extend(made.into_iter().map(Task::Attempt));
         false
     }

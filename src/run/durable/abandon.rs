@@ -40,7 +40,7 @@ impl Replay<'_> {
     }
 
     fn abandon_fanout(&mut self, open: &OpenFan) {
-        let (own, left_out) = (&open.fan.own, open.left_out());
+        let (own, left_out) = (&open.own, open.left_out());
         let all = open.drawn.len();
         self.step(&[], |walker| {
             if let Some(first) = left_out.first() {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::run::walk::{Fan, Fault};
+use crate::run::execution::Execution;
+use crate::run::walk::Fault;
 use crate::value::Value;
 
 /// A fanout that was kept, and is not drawn to the end.
 pub(crate) struct OpenFan {
-    pub fan: Fan,
+    pub own: Execution,
     pub outputs: Arc<[Value]>,
     pub fault: Option<Fault>,
     /// Which outputs became states, or cannot.

@@ -20,7 +20,7 @@ use crate::run::execution::{Execution, Executions};
 use crate::run::machine::{Machine, RetryWhat};
 use crate::run::status::{RunStatus, StateStatus};
 use crate::run::unites::{Barriers, Verdict};
-use crate::run::walk::{Fan, Fault, Ground, Walker};
+use crate::run::walk::{Fault, Ground, Walker};
 use crate::value::Value;
 
 /// An entry that does not follow from those before it.
@@ -119,7 +119,7 @@ impl Replay<'_> {
             Entry::Exhausted { of, drawn, fault, ids } => {
                 let fan = self.fans.get_mut(&of).ok_or_else(|| unknown("fanout", of))?;
                 fan.closed_at = Some(usize::try_from(drawn).unwrap_or(usize::MAX));
-                let own = fan.fan.own.clone();
+                let own = fan.own.clone();
                 self.step(&ids, |walker| walker.exhausted(&own, drawn, fault.as_ref()));
             }
             Entry::Exceeded { of, index, outputs, ids } => {
@@ -233,9 +233,9 @@ impl Replay<'_> {
         }
         let execution = self.queued(of)?;
         self.step(&[], |walker| walker.fanned_out(&execution, count, None));
-        let (id, fan, drawn) = (execution.id, Fan::of(&execution), vec![false; outputs.len()]);
+        let (id, own, drawn) = (execution.id, *execution, vec![false; outputs.len()]);
         let outputs = outputs.into();
-        self.fans.insert(id, OpenFan { fan, outputs, fault, drawn, closed_at: None });
+        self.fans.insert(id, OpenFan { own, outputs, fault, drawn, closed_at: None });
         Ok(())
     }
 
@@ -244,7 +244,7 @@ impl Replay<'_> {
         for (index, ids) in outputs {
             let output = open.mark(*index)?;
             let mut made = Vec::new();
-            if !self.step(ids, |walker| walker.drawn(&mut open.fan, *index, output, &mut made)) {
+            if !self.step(ids, |walker| walker.drawn(&open.own, *index, output, &mut made)) {
                 return Err(format!("output {index} has no state"));
             }
             self.made(made);
@@ -259,7 +259,7 @@ impl Replay<'_> {
             open.mark(index)?;
         }
         let forfeited = usize::try_from(outputs).unwrap_or(usize::MAX);
-        self.step(ids, |walker| walker.exceeded(&open.fan.own, index, forfeited));
+        self.step(ids, |walker| walker.exceeded(&open.own, index, forfeited));
         self.fans.insert(of, open);
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::source::{After, End, Fanout};
 use crate::clock::Stopwatch;
-use crate::run::walk::Fan;
+use crate::run::execution::Execution;
 use crate::value::Value;
 
 /// The most outputs that are drawn at once.
@@ -26,7 +26,8 @@ const LONG: Duration = Duration::from_micros(40);
 /// A fanout as one lane draws it.
 pub(crate) struct Drawing {
     pub fanout: Arc<Fanout>,
-    pub fan: Fan,
+    /// Its execution, whose branches touch no reference count that another lane touches.
+    pub own: Execution,
     buffer: VecDeque<(u64, Value)>,
     /// Seen, but what was drawn before it comes first.
     end: Option<End>,
@@ -48,9 +49,9 @@ pub(crate) enum Next {
 
 impl Drawing {
     pub(crate) fn of(fanout: Arc<Fanout>) -> Self {
-        let fan = Fan::of(&fanout.execution);
+        let own = fanout.execution.localized();
         let (buffer, watch) = (VecDeque::new(), Stopwatch::start());
-        Self { fanout, fan, buffer, end: None, step: 1, watch }
+        Self { fanout, own, buffer, end: None, step: 1, watch }
     }
 
     /// The next output, drawn together with those that follow it: at most `room` of them, so that

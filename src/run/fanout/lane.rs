@@ -28,7 +28,7 @@ use crate::run::durable::RunJournal;
 use crate::run::execution::{Execution, Executions};
 use crate::run::status::StateStatus;
 use crate::run::unites::Verdict;
-use crate::run::walk::{Fan, Ground, Walker};
+use crate::run::walk::{Ground, Walker};
 use crate::value::Value;
 
 /// The most attempts that a lane starts, or goes on with, in one turn.
@@ -243,7 +243,7 @@ impl Lane {
             match drawing.next(cx, self.room()) {
                 Next::Output(index, output) => {
                     *left -= 1;
-                    if !self.branch(&mut drawing.fan, index, output, left) {
+                    if !self.branch(&drawing.own, index, output, left) {
                         return self.states_exceeded(drawing, index);
                     }
                 }
@@ -263,9 +263,9 @@ impl Lane {
     }
 
     /// One branch of a fanout; says whether the run may have its state.
-    fn branch(&mut self, fan: &mut Fan, index: u64, output: Value, left: &mut u32) -> bool {
+    fn branch(&mut self, own: &Execution, index: u64, output: Value, left: &mut u32) -> bool {
         let mut made = std::mem::take(&mut self.made);
-        let has_state = self.step_with(|walker| walker.drawn(fan, index, output, &mut made));
+        let has_state = self.step_with(|walker| walker.drawn(own, index, output, &mut made));
         self.made = made;
         match self.made.len() {
             1 => {
@@ -278,7 +278,7 @@ impl Lane {
     }
 
     fn drawn_to_end(&mut self, drawing: Box<Drawing>, end: &End) {
-        let Drawing { fanout, fan: Fan { own, .. }, .. } = *drawing;
+        let Drawing { fanout, own, .. } = *drawing;
         self.tools.pool.forget(&fanout);
         match &end.fault {
             Some(fault) if end.drawn == 0 => {
@@ -292,7 +292,7 @@ impl Lane {
     /// The run has no state for the output at `index`, nor for any after it.
     fn states_exceeded(&mut self, mut drawing: Box<Drawing>, index: u64) {
         let GivenUp { buffered, end, .. } = drawing.give_up();
-        let own = &drawing.fan.own;
+        let own = &drawing.own;
         self.step_with(|walker| {
             // The output that was drawn last has no state either.
             walker.exceeded(own, index, buffered + 1);
@@ -331,7 +331,7 @@ impl Lane {
     fn abandon_fanout(&mut self, mut drawing: Box<Drawing>) {
         self.tools.pool.forget(&drawing.fanout);
         let GivenUp { first, buffered, end } = drawing.give_up();
-        let own = &drawing.fan.own;
+        let own = &drawing.own;
         self.step_with(|walker| {
             if let Some(first) = first {
                 walker.cut_off(own, first);

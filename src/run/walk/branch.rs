@@ -25,28 +25,36 @@ impl Walker<'_> {
         made: &mut Executions,
     ) -> Result<(), Arc<str>> {
         let ground = self.ground;
-        match &*ground.plan.node(own.node).edges {
-            [] => {
-                self.moved(own, was, StateStatus::Success);
-                self.gather(own, output);
+        let node = ground.plan.node(own.node);
+        // The usual case, without a list of children and of what is skipped.
+        if let [edge] = &*node.edges
+            && edge.when.is_none()
+            && !edge.into_merger
+        {
+            let input = child_input(&ground.plan, edge.to, &self.view(own, output))?;
+            self.moved(own, was, StateStatus::Success);
+            self.gather(own, output);
+            if node.is_result {
+                self.result(own.node, own.path.clone(), output);
             }
-            // The usual case, without a list of children and of what is skipped.
-            [edge] if edge.when.is_none() && !edge.into_merger => {
-                let input = child_input(&ground.plan, edge.to, &self.view(own, output))?;
-                self.moved(own, was, StateStatus::Success);
-                self.gather(own, output);
-                return self.only_child(own, (edge.to, input), output, made);
-            }
-            _ => {
-                self.split(own, was, output, made)?;
-                self.gather(own, output);
-            }
+            self.only_child(own, (edge.to, input), output, made);
+            return Ok(());
         }
-        if ground.plan.node(own.node).is_result {
+        match node.edges.is_empty() {
+            true => self.moved(own, was, StateStatus::Success),
+            false => self.split(own, was, output, made)?,
+        }
+        self.gather(own, output);
+        if node.is_result {
             let path = self.hand_on(own, |own| &mut own.path);
-            self.batch.run.outputs.push((own.node, path, output.clone()));
+            self.result(own.node, path, output);
         }
         Ok(())
+    }
+
+    /// An output that the outcome tells of.
+    fn result(&mut self, node: NodeIndex, path: Path, output: &Value) {
+        self.batch.run.outputs.push((node, path, output.clone()));
     }
 
     /// The state's only next node, whose input is there.
@@ -56,20 +64,13 @@ impl Walker<'_> {
         (node, input): (NodeIndex, Value),
         output: &Value,
         made: &mut Executions,
-    ) -> Result<(), Arc<str>> {
-        if self.ground.plan.node(own.node).is_result {
-            self.batch.run.outputs.push((own.node, own.path.clone(), output.clone()));
-        }
-        let Some(state) = self.next_state(Some(own.state)) else {
-            self.childless(own);
-            return Ok(());
-        };
+    ) {
+        let Some(state) = self.next_state(Some(own.state)) else { return self.childless(own) };
         let path = self.hand_on(own, |own| &mut own.path);
         let scope = self.hand_on(own, |own| &mut own.scope);
         let scope = self.scope_below(own.node, scope, output);
         let child = Child { node, input, path, scope };
         made.push(self.create(state, child, Some(own.state)));
-        Ok(())
     }
 
     /// What a state has, for what comes after it: a copy only if a record of the state is kept.
@@ -134,14 +135,22 @@ impl Walker<'_> {
         self.fail(failed, None, StateStatus::Errored, &error);
     }
 
-    /// The run may have no more states: a failure in the place of what would have had one.
-    pub(super) fn stateless(&mut self, child: Child, parent: Option<StateId>) {
+    /// Makes an execution, or a failure in its place if the run may have no more states.
+    pub(super) fn try_create(
+        &mut self,
+        child: Child,
+        parent: Option<StateId>,
+    ) -> Option<Box<Execution>> {
+        if let Some(state) = self.next_state(parent) {
+            return Some(self.create(state, child, parent));
+        }
         let Child { node, input, path, scope } = child;
         let state = self.next_state_unlimited(parent);
         let scope = self.ground.scope(scope, node);
         let failed = Box::new(Execution::first(node, state, parent, input, scope, path));
         let error = self.exceeds();
         self.fail_after(0, failed, None, StateStatus::Errored, &error);
+        None
     }
 
     /// Why there is no state.
@@ -149,12 +158,7 @@ impl Walker<'_> {
         format!("limit of {} states exceeded", self.ground.plan.limits.max_states).into()
     }
 
-    pub(super) fn create(
-        &mut self,
-        state: StateId,
-        child: Child,
-        parent: Option<StateId>,
-    ) -> Box<Execution> {
+    fn create(&mut self, state: StateId, child: Child, parent: Option<StateId>) -> Box<Execution> {
         let Child { node, input, path, scope } = child;
         let scope = self.ground.scope(scope, node);
         let mut execution = Box::new(Execution::first(node, state, parent, input, scope, path));

@@ -8,18 +8,6 @@ use crate::run::path::Step;
 use crate::run::status::StateStatus;
 use crate::value::Value;
 
-/// A fanout's execution as one lane has it.
-pub(crate) struct Fan {
-    pub own: Execution,
-}
-
-impl Fan {
-    /// A copy whose branches touch no reference count that another lane touches.
-    pub(crate) fn of(execution: &Execution) -> Self {
-        Self { own: execution.localized() }
-    }
-}
-
 impl Walker<'_> {
     /// An execution turned out to have many outputs: its groups stay open until it is drawn.
     ///
@@ -38,14 +26,15 @@ impl Walker<'_> {
     }
 
     /// One output of a fanout, whose children go to `made`; says whether the run may have its state.
+    ///
+    /// `own` is a [localized](Execution::localized) copy, if other lanes draw from the fanout, too.
     pub(crate) fn drawn(
         &mut self,
-        fan: &mut Fan,
+        own: &Execution,
         index: u64,
         output: Value,
         made: &mut Executions,
     ) -> bool {
-        let Fan { own } = fan;
         let (state, was) = match index {
             0 => (Some(own.state), Some(StateStatus::Executed)),
             _ => (self.next_state(Some(own.state)), None),

@@ -54,11 +54,7 @@ impl Walker<'_> {
             scope,
         };
         let parent = Some(firing.opener.state);
-        let Some(state) = self.next_state(parent) else {
-            self.stateless(child, parent);
-            return None;
-        };
-        let mut execution = self.create(state, child, parent);
+        let mut execution = self.try_create(child, parent)?;
         let fold = Mutex::new(firing.collector.folded());
         execution.set_merge(Merge { united: firing.united, fold });
         match made {
@@ -112,11 +108,7 @@ impl Walker<'_> {
             path: execution.path.then(Step::Retry(id)),
             scope: execution.scope.clone().with_tokens(outer),
         };
-        let Some(state) = self.next_state(execution.parent) else {
-            self.stateless(child, execution.parent);
-            return None;
-        };
-        let mut next = self.create(state, child, execution.parent);
+        let mut next = self.try_create(child, execution.parent)?;
         next.repeat(execution);
         Some(next)
     }

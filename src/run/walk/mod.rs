@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 pub(crate) use branch::resolve_inputs;
-pub(crate) use fan::Fan;
 pub(crate) use ground::Ground;
 
 use super::batch::{Batch, StateEnd, Tally};
@@ -90,8 +89,7 @@ impl<'a> Walker<'a> {
     pub(crate) fn begin(&mut self, input: Value) -> Option<Box<Execution>> {
         let root = self.ground.plan.root;
         let child = Child { node: root, input, path: Path::default(), scope: Scope::default() };
-        let state = self.next_state(None)?;
-        Some(self.create(state, child, None))
+        self.try_create(child, None)
     }
 
     /// The only output of an execution; its children go to `made`.

@@ -13,7 +13,7 @@ impl Turn {
     pub(super) async fn move_to_newest(mut self) -> Result<VersionNumber, SessionError> {
         self.read().await?;
         self.settle().await?;
-        self.is_open()?;
+        self.refuse_finished()?;
         let Ground { graph, version, mut entries, .. } = self.ground()?;
         let pin = self.newest(&graph)?;
         let newest = pin.version().number();
@@ -64,7 +64,7 @@ impl Turn {
     }
 
     /// Refuses a session that is finished.
-    pub(super) fn is_open(&self) -> Result<(), SessionError> {
+    pub(super) fn refuse_finished(&self) -> Result<(), SessionError> {
         let is_finished = self.held.state.as_ref().is_some_and(SessionState::is_finished);
         match is_finished {
             true => Err(SessionError::Finished { session: self.id() }),

@@ -88,7 +88,7 @@ impl Turn {
         };
         let Reading { value, upgraded } = reading;
         // A finished session is read as it is.
-        if let Some((older, upgraded)) = upgraded.filter(|_| self.is_open().is_ok()) {
+        if let Some((older, upgraded)) = upgraded.filter(|_| self.refuse_finished().is_ok()) {
             let newer = (key.own_place(), Some(upgraded));
             self.change([newer, (older, None)]).await?;
         }
@@ -102,7 +102,7 @@ impl Turn {
         value: Option<Value>,
     ) -> Result<bool, SessionError> {
         self.of_slot(key).await?;
-        self.is_open()?;
+        self.refuse_finished()?;
         let places = std::iter::once(key.own_place()).chain(key.older_places());
         let held: Vec<_> = places.filter(|place| self.held_in(place).is_some()).collect();
         let was_held = !held.is_empty();

@@ -5,26 +5,19 @@ use std::time::Duration;
 
 use hotgraph::{Durability, Journal, MemoryJournal, SystemClock};
 
-use super::cut::{Cut, CutJournal};
+use super::cut::{Cut, Process};
 use super::graphs;
-use super::scenarios::{self, Act, Calls, Scenario};
+use super::scenarios::{self, Act, Scenario};
 use super::seen::{Ended, ended_roughly, on_record};
 
-struct Process {
-    journal: Arc<CutJournal>,
-    calls: Calls,
-    /// Time goes on between processes.
-    clock: SystemClock,
-}
-
 impl Process {
-    fn new(kept: Arc<MemoryJournal>, cut: Cut, clock: &SystemClock) -> Self {
-        let journal = CutJournal::new(kept, cut);
-        Self { journal, calls: Calls::default(), clock: clock.clone() }
-    }
-
     /// Runs a scenario until it has ended or the process has died.
-    async fn run(&self, scenario: &Scenario, level: Durability, seed: u64) -> Option<Ended> {
+    async fn run_scenario(
+        &self,
+        scenario: &Scenario,
+        level: Durability,
+        seed: u64,
+    ) -> Option<Ended> {
         let runtime = scenarios::runtime(&self.calls).seed(seed).durability(level);
         let runtime = runtime.clock(self.clock.clone()).journal(self.journal.clone()).build();
         let work = async {
@@ -40,11 +33,7 @@ impl Process {
             }
             ended
         };
-        tokio::select! {
-            biased;
-            ended = work => Some(ended),
-            () = self.journal.died() => None,
-        }
+        self.until_it_dies(work).await
     }
 }
 
@@ -57,7 +46,7 @@ struct Expected {
 
 async fn uninterrupted(scenario: &Scenario, level: Durability) -> Expected {
     let process = Process::new(Arc::default(), Cut::Never, &SystemClock::new());
-    let ended = process.run(scenario, level, 1).await.unwrap();
+    let ended = process.run_scenario(scenario, level, 1).await.unwrap();
     let runs = process.journal.inner.size().await.unwrap().runs;
     Expected { ended, commits: process.journal.commits(), runs }
 }
@@ -66,7 +55,7 @@ async fn cut_off(scenario: &Scenario, level: Durability, cut: Cut, expected: &Ex
     let place = format!("{}, {level:?}, {cut:?}", scenario.name);
     let (kept, clock) = (Arc::new(MemoryJournal::new()), SystemClock::new());
     let first = Process::new(kept.clone(), cut, &clock);
-    if let Some(ended) = first.run(scenario, level, 1).await {
+    if let Some(ended) = first.run_scenario(scenario, level, 1).await {
         assert_eq!(ended, expected.ended, "{place}");
         return;
     }
@@ -74,7 +63,8 @@ async fn cut_off(scenario: &Scenario, level: Durability, cut: Cut, expected: &Ex
     tokio::time::sleep(Duration::from_secs(60)).await;
     let recorded = on_record(&*kept).await;
     let second = Process::new(kept.clone(), Cut::Never, &clock);
-    let again = tokio::time::timeout(Duration::from_secs(86_400), second.run(scenario, level, 2));
+    let again =
+        tokio::time::timeout(Duration::from_secs(86_400), second.run_scenario(scenario, level, 2));
     let ended = again.await.unwrap_or_else(|_| panic!("{place}: it hangs")).unwrap();
     assert_eq!(ended, expected.ended, "{place}");
     assert_eq!(kept.size().await.unwrap().runs, expected.runs, "{place}: another run was started");

@@ -1,12 +1,14 @@
 //! A journal of a process that dies at a chosen commit.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hotgraph::{Epoch, Journal, JournalFuture, MemoryJournal, Write};
+use hotgraph::{Epoch, Journal, JournalFuture, MemoryJournal, SystemClock, Write};
 use tokio::sync::Notify;
 
 use super::before::{Before, Hook};
+use super::scenarios::Calls;
 
 /// When a process dies.
 #[derive(Clone, Copy, Debug)]
@@ -70,5 +72,29 @@ impl Hook for Dying {
             self.died.notify_one();
             std::future::pending().await
         })
+    }
+}
+
+/// A process that dies, and what the one after it finds.
+pub struct Process {
+    pub journal: Arc<CutJournal>,
+    pub calls: Calls,
+    /// Time goes on between processes.
+    pub clock: SystemClock,
+}
+
+impl Process {
+    pub fn new(kept: Arc<MemoryJournal>, cut: Cut, clock: &SystemClock) -> Self {
+        let journal = CutJournal::new(kept, cut);
+        Self { journal, calls: Calls::default(), clock: clock.clone() }
+    }
+
+    /// Works until that is done or the process has died.
+    pub async fn until_it_dies<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.journal.died() => None,
+        }
     }
 }

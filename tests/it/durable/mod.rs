@@ -18,7 +18,7 @@ mod random;
 #[cfg(feature = "postgres")]
 mod restarts;
 mod rollouts;
-mod scenarios;
+pub mod scenarios;
 pub mod seen;
 mod storage;
 mod storm;

@@ -10,7 +10,7 @@ use hotgraph::{
 };
 
 use super::{Calls, TOTAL, builder, n, sums};
-use crate::durable::cut::{Cut, CutJournal};
+use crate::durable::cut::{Cut, Process};
 use crate::durable::seen::on_record;
 
 /// The number of an input, and how it ended.
@@ -70,31 +70,16 @@ async fn script(runtime: &Runtime) -> Seen {
     Seen { inputs, total, steps: view.steps, is_finished: view.is_finished }
 }
 
-struct Process {
-    journal: Arc<CutJournal>,
-    calls: Calls,
-    clock: SystemClock,
-}
-
 impl Process {
-    fn new(kept: Arc<MemoryJournal>, cut: Cut, clock: &SystemClock) -> Self {
-        let journal = CutJournal::new(kept, cut);
-        Self { journal, calls: Calls::default(), clock: clock.clone() }
-    }
-
     /// Does everything until it is done or the process has died.
-    async fn run(&self, level: Durability, seed: u64) -> Option<Seen> {
+    async fn follow_script(&self, level: Durability, seed: u64) -> Option<Seen> {
         let builder = builder(&self.calls).seed(seed).durability(level).clock(self.clock.clone());
         let work = async {
             let runtime = builder.journal(self.journal.clone()).build().await.unwrap();
             assert_eq!(runtime.stranded(), []);
             script(&runtime).await
         };
-        tokio::select! {
-            biased;
-            seen = work => Some(seen),
-            () = self.journal.died() => None,
-        }
+        self.until_it_dies(work).await
     }
 }
 
@@ -102,7 +87,7 @@ async fn cut_off(level: Durability, cut: Cut, expected: &Seen, runs: u64) {
     let place = format!("{level:?}, {cut:?}");
     let (kept, clock) = (Arc::new(MemoryJournal::new()), SystemClock::new());
     let first = Process::new(kept.clone(), cut, &clock);
-    if let Some(seen) = first.run(level, 1).await {
+    if let Some(seen) = first.follow_script(level, 1).await {
         assert_eq!(&seen, expected, "{place}");
         return;
     }
@@ -110,7 +95,8 @@ async fn cut_off(level: Durability, cut: Cut, expected: &Seen, runs: u64) {
     tokio::time::sleep(Duration::from_secs(60)).await;
     let recorded = on_record(&*kept).await;
     let second = Process::new(kept.clone(), Cut::Never, &clock);
-    let again = tokio::time::timeout(Duration::from_secs(86_400), second.run(level, 2)).await;
+    let again =
+        tokio::time::timeout(Duration::from_secs(86_400), second.follow_script(level, 2)).await;
     let seen = again.unwrap_or_else(|_| panic!("{place}: it hangs")).unwrap();
     assert_eq!(&seen, expected, "{place}");
     assert_eq!(kept.size().await.unwrap().runs, runs, "{place}: an input has two runs");
@@ -125,7 +111,7 @@ async fn cut_off(level: Durability, cut: Cut, expected: &Seen, runs: u64) {
 async fn a_session_that_is_cut_off_at_any_commit_ends_as_if_it_had_not_been() {
     for level in [Durability::EveryState, Durability::OnFanoutAndUnites] {
         let whole = Process::new(Arc::default(), Cut::Never, &SystemClock::new());
-        let expected = whole.run(level, 1).await.unwrap();
+        let expected = whole.follow_script(level, 1).await.unwrap();
         let steps: Vec<_> = expected.inputs.iter().map(|(step, ..)| *step).collect();
         assert_eq!(steps, [1, 2, 3, 4, 5]);
         assert_eq!((expected.total, expected.steps, expected.is_finished), (Some(5), 5, true));
@@ -146,7 +132,10 @@ async fn accepted_only(clock: &SystemClock) -> Arc<MemoryJournal> {
     for at in 0.. {
         let kept = Arc::new(MemoryJournal::new());
         let process = Process::new(kept.clone(), Cut::After(at), clock);
-        assert!(process.run(Durability::EveryState, 1).await.is_none(), "there is no such commit");
+        assert!(
+            process.follow_script(Durability::EveryState, 1).await.is_none(),
+            "there is no such commit"
+        );
         let rows = kept.runs(&RunQuery::default()).await.unwrap();
         if rows.len() == 1 && &*rows[0].status == "SESSION_BUSY" {
             return kept;

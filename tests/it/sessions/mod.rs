@@ -12,16 +12,16 @@ mod slots;
 mod tasks;
 mod versions;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use hotgraph::{
     Context, Document, Emit, Handler, Lifetime, NodeError, NodeSpec, RetryPolicy, Runtime,
     RuntimeBuilder, StateKey, StepOutcome, Value,
 };
-use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::durable::scenarios::Calls;
 
 const TOTAL: StateKey<u64> = StateKey::new("sums", "total", 1);
 const DRAFT: StateKey<u64> = StateKey::new("sums", "draft", 1).lifetime(Lifetime::Invocation);
@@ -35,9 +35,6 @@ struct Number {
 struct Numbers {
     n: Vec<u64>,
 }
-
-/// The idempotency key and attempt of every call of a handler that ended.
-type Calls = Arc<Mutex<Vec<(String, u32)>>>;
 
 /// A handler that adds to the total, and fails on 13 after it did.
 fn add(calls: &Calls) -> Handler {
