@@ -1,14 +1,20 @@
 //! How many states of each node have which status: one row per node.
 
+use std::collections::BTreeMap;
+
 use super::status::StateStatus;
 use crate::id::NodeIndex;
 
-const STATUSES: usize = StateStatus::ALL.len();
+/// How many statuses a row has: those that nearly every state goes through, the first of all.
+///
+/// A run keeps its counts when it has ended, so a row that is short is memory that stays near.
+const USUAL: usize = StateStatus::Success as usize + 1;
 
 /// Counts of states, or what changed in them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
-    rows: Vec<[i64; STATUSES]>,
+    rows: Vec<[i64; USUAL]>,
+    unusual: BTreeMap<(NodeIndex, StateStatus), i64>,
 }
 
 impl Counts {
@@ -18,39 +24,50 @@ impl Counts {
         if self.rows.len() <= at {
             self.widen(at);
         }
-        self.rows[at][status as usize] += count;
+        match self.rows[at].get_mut(status as usize) {
+            Some(usual) => *usual += count,
+            None => self.add_unusual(node, status, count),
+        }
     }
 
     #[cold]
     fn widen(&mut self, to: usize) {
-        self.rows.resize(to + 1, [0; STATUSES]);
+        self.rows.resize(to + 1, [0; USUAL]);
+    }
+
+    #[cold]
+    fn add_unusual(&mut self, node: NodeIndex, status: StateStatus, count: i64) {
+        *self.unusual.entry((node, status)).or_default() += count;
     }
 
     /// Adds the changes of `other`.
     pub(crate) fn merge(&mut self, other: Self) {
         if self.rows.is_empty() {
-            self.rows = other.rows;
+            *self = other;
             return;
         }
         if self.rows.len() < other.rows.len() {
-            self.rows.resize(other.rows.len(), [0; STATUSES]);
+            self.rows.resize(other.rows.len(), [0; USUAL]);
         }
         for (row, change) in self.rows.iter_mut().zip(&other.rows) {
             for (count, change) in row.iter_mut().zip(change) {
                 *count += change;
             }
         }
+        for ((node, status), count) in other.unusual {
+            self.add_unusual(node, status, count);
+        }
     }
 
     /// Every count that is not zero.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeIndex, StateStatus, i64)> + '_ {
-        self.rows.iter().enumerate().flat_map(|(node, row)| {
+        let usual = self.rows.iter().enumerate().flat_map(|(node, row)| {
             let node = NodeIndex(u32::try_from(node).expect("nodes are numbered with 32 bits"));
             let counts = StateStatus::ALL.into_iter().zip(row);
-            counts
-                .filter(|(_, count)| **count != 0)
-                .map(move |(status, count)| (node, status, *count))
-        })
+            counts.map(move |(status, count)| (node, status, *count))
+        });
+        let unusual = self.unusual.iter().map(|(&(node, status), &count)| (node, status, count));
+        usual.chain(unusual).filter(|(.., count)| *count != 0)
     }
 }
 
@@ -63,5 +80,23 @@ mod tests {
         for (at, status) in StateStatus::ALL.into_iter().enumerate() {
             assert_eq!(status as usize, at);
         }
+    }
+
+    #[test]
+    fn counts_of_any_status_add_up() {
+        let mut counts = Counts::default();
+        for (at, status) in (1..).zip(StateStatus::ALL) {
+            let (mut one, mut other) = (Counts::default(), Counts::default());
+            one.add(NodeIndex(2), status, at + 5);
+            other.add(NodeIndex(1), status, 7);
+            other.add(NodeIndex(1), status, -7);
+            other.add(NodeIndex(2), status, -5);
+            counts.merge(one);
+            counts.merge(other);
+        }
+        let found: BTreeMap<_, _> =
+            counts.iter().map(|(node, status, count)| ((node, status), count)).collect();
+        let expected = (1..).zip(StateStatus::ALL).map(|(at, status)| ((NodeIndex(2), status), at));
+        assert_eq!(found, expected.collect());
     }
 }

@@ -20,7 +20,9 @@ use crate::clock::Rng;
 use crate::graph::{CheckLimits, Plan, Wanted, check, compile};
 use crate::id::{RunId, VersionNumber};
 use crate::node::Store;
-use crate::{Arity, Context, Document, Emit, Handler, NodeSpec, RetryPolicy, Schema, Value};
+use crate::{
+    Arity, Context, Document, Emit, Fields, Handler, NodeSpec, RetryPolicy, Schema, Value,
+};
 
 /// Nested fanouts; two mergers on one node, one below another, one that minds failures.
 fn document() -> Document {
@@ -279,8 +281,7 @@ fn output(k: u64) -> Value {
 }
 
 /// What has to be the same whatever the interleaving.
-type End =
-    (RunStatus, BTreeMap<String, Value>, Vec<String>, BTreeMap<(Arc<str>, StateStatus), u64>);
+type End = (RunStatus, Fields, Vec<String>, BTreeMap<(Arc<str>, StateStatus), u64>);
 
 fn run(plan: &Arc<Plan>, world: u64, seed: u64) -> End {
     finish(World::new(plan, world, seed), world, seed)

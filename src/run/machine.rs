@@ -270,6 +270,8 @@ impl Machine {
     }
 
     /// Drops the records of a run that has ended, but for what went wrong.
+    ///
+    /// The outcome tells of its outputs; the machine has them for the outcome of a manual retry.
     pub(crate) fn keep_failures(&mut self) {
         let is_kept = StateRetention::keeps_failure;
         if !self.ended {
@@ -279,6 +281,7 @@ impl Machine {
             self.records.sorted().retain(|_, record| is_kept(record.status));
         } else {
             self.records = Records::default();
+            self.outputs.clear();
         }
     }
 

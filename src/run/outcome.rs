@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::status::{RunStatus, StateStatus};
 use crate::graph::Mark;
 use crate::id::{GraphName, RunId, StateId, VersionNumber};
-use crate::value::{Value, ValueError, from_value};
+use crate::value::{Fields, Value, ValueError, from_value};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Outcome {
     pub stopped: Option<String>,
     /// The outputs by node identifier: those of the `result` node, else of every leaf. One value
     /// where a run can have at most one such state, else an array in fanout order.
-    pub outputs: BTreeMap<String, Value>,
+    pub outputs: Fields,
     /// States that ended as failures, in fanout order.
     pub failures: Vec<FailureReport>,
     /// What could no longer run, in fanout order.
@@ -97,7 +97,7 @@ impl Outcome {
             version,
             status: RunStatus::Cancelled,
             stopped: Some(why),
-            outputs: BTreeMap::new(),
+            outputs: Fields::default(),
             failures: Vec::new(),
             skipped: Vec::new(),
             warnings: Vec::new(),
@@ -119,10 +119,11 @@ impl Outcome {
         let mut outputs = self.outputs.iter();
         match (outputs.next(), outputs.next()) {
             (Some((node, output)), None) => from_value(output)
-                .map_err(|source| OutputError::Misfit { node: node.clone(), source }),
+                .map_err(|source| OutputError::Misfit { node: node.as_str().to_owned(), source }),
             (None, _) => Err(OutputError::None { status: self.status }),
             (Some(_), Some(_)) => {
-                Err(OutputError::Several { nodes: self.outputs.keys().cloned().collect() })
+                let names = self.outputs.iter().map(|(node, _)| node.as_str().to_owned());
+                Err(OutputError::Several { nodes: names.collect() })
             }
         }
     }

@@ -12,7 +12,7 @@ use super::path::Path;
 use super::status::StateStatus;
 use crate::graph::Plan;
 use crate::id::{NodeIndex, StateId};
-use crate::value::Value;
+use crate::value::{Fields, Value};
 
 impl Machine {
     /// How the run stands, with counts by node and status.
@@ -53,7 +53,7 @@ impl Machine {
         }
     }
 
-    fn gather_outputs(&self) -> BTreeMap<String, Value> {
+    fn gather_outputs(&self) -> Fields {
         let mut outputs: Vec<_> = self.outputs.iter().flatten().collect();
         outputs.sort_by_key(|(node, ..)| *node);
         let named = outputs.chunk_by_mut(|a, b| a.0 == b.0).filter_map(|outputs| {
@@ -64,7 +64,7 @@ impl Machine {
                 true => Value::Array(self.latest(outputs)),
                 false => outputs.last()?.2.clone(),
             };
-            Some((place.identifier.to_string(), output))
+            Some((place.identifier.clone().into(), output))
         });
         named.collect()
     }

@@ -98,9 +98,10 @@ impl RuntimeBuilder {
 
     /// Sets how many ended runs stay readable; 1,000 unless set.
     ///
-    /// Ended runs keep 20,000 states together. Beyond that the oldest ones keep their outcome, their
-    /// counts and the states that failed or were cancelled, which can still be retried. Their outcomes
-    /// have 200,000 outputs, failures and skips together; beyond that the oldest runs are forgotten.
+    /// Ended runs keep 4,000 states together, or those of the latest run. Beyond that the oldest ones
+    /// keep their outcome, their counts and the states that failed or were cancelled, which can still be
+    /// retried. Their outcomes have 200,000 outputs, failures and skips together; beyond that the oldest
+    /// runs are forgotten.
     pub const fn keep_ended(mut self, runs: usize) -> Self {
         self.settings.keep_ended = runs;
         self

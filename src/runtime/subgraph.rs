@@ -133,6 +133,6 @@ fn output(outcome: &Outcome) -> Result<Value, NodeError> {
     let mut outputs = outcome.outputs.iter();
     match (outputs.next(), outputs.next()) {
         (Some((_, only @ Value::Object(_))), None) => Ok(only.clone()),
-        _ => Ok(Value::object(outcome.outputs.iter().map(|(k, v)| (k.clone(), v.clone())))),
+        _ => Ok(Value::Object(outcome.outputs.clone())),
     }
 }

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::ops::Index;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -109,6 +110,12 @@ impl Borrow<str> for Key {
     }
 }
 
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
@@ -116,7 +123,7 @@ impl fmt::Debug for Key {
 }
 
 /// The fields of an object, sorted by name; cloning them counts a reference.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Fields(
     /// `None` if there are none: an empty object allocates nothing and counts nothing.
     Option<Arc<[(Key, Value)]>>,
@@ -150,6 +157,25 @@ impl Fields {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl Index<&str> for Fields {
+    type Output = Value;
+
+    /// The value of a field.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such field.
+    fn index(&self, name: &str) -> &Value {
+        self.get(name).unwrap_or_else(|| panic!("there is no field `{name}`"))
     }
 }
 

@@ -120,8 +120,8 @@ impl Lane {
     pub(crate) fn new(tools: Tools) -> Self {
         Self {
             context: NodeContext::new(tools.facts.clone(), AttemptFacts::NONE),
+            batch: Batch::first(tools.ground.plan.nodes.len()),
             tools: Arc::new(tools),
-            batch: Batch::default(),
             tasks: Vec::new(),
             made: Vec::new(),
             stalled: Vec::new(),

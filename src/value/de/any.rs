@@ -8,13 +8,22 @@ use serde::de::{
 };
 
 use super::super::ser::TOKEN;
-use super::super::{Key, Value};
+use super::super::{Fields, Key, Value};
 use super::error::Shared;
 
 impl<'de> Deserialize<'de> for Value {
     /// How deep the data may be nested is up to the format.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_newtype_struct(TOKEN, ValueVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Object(fields) => Ok(fields),
+            other => Err(de::Error::custom(format!("expected an object, found {other}"))),
+        }
     }
 }
 

@@ -93,7 +93,7 @@ async fn child_that_runs_until_it_is_killed() {
     tokio::time::sleep(Duration::from_millis(20)).await;
     runtime.publish_and_promote(graph(0)).await.unwrap();
     let outcome = run.outcome().await;
-    let outputs: Vec<_> = outcome.outputs.values().map(Value::to_json).collect();
+    let outputs: Vec<_> = outcome.outputs.iter().map(|(_, output)| output.to_json()).collect();
     println!("{ENDED}{} on {} with {}", outcome.status, outcome.version, outputs.join(", "));
 }
 

@@ -20,7 +20,7 @@ pub fn ended_roughly(outcome: &Outcome) -> Ended {
 }
 
 pub fn ended(outcome: &Outcome) -> Ended {
-    let outputs = outcome.outputs.iter().map(|(node, value)| (node.clone(), value.to_json()));
+    let outputs = outcome.outputs.iter().map(|(node, value)| (node.to_string(), value.to_json()));
     let failures = outcome.failures.iter().map(|failure| {
         let (node, status, error) = (&failure.node, failure.status, &failure.error);
         format!("{node} {status} {error} {} {}", failure.attempts, failure.tolerated)

@@ -1,15 +1,13 @@
 //! What a naive run says when it has ended.
 
-use std::collections::BTreeMap;
-
-use hotgraph::Value;
+use hotgraph::{Fields, Key, Value};
 
 use super::executor::{Naive, State};
 
 impl Naive<'_> {
     /// The outputs of the leaves, by identifier.
-    pub fn outputs(&self) -> BTreeMap<String, Value> {
-        let mut outputs = BTreeMap::new();
+    pub fn outputs(&self) -> Fields {
+        let mut outputs = Vec::new();
         for (node, spec) in self.graph.nodes.iter().enumerate().filter(|(_, n)| n.next.is_empty()) {
             let states = self.states.iter().filter(|state| state.node == node);
             let mut found: Vec<_> =
@@ -19,10 +17,10 @@ impl Naive<'_> {
             let repeats = self.graph.most(0, &|_| true, node) * self.graph.width(node) > 1;
             if !found.is_empty() {
                 let value = if repeats { Value::from(found) } else { found.remove(0) };
-                outputs.insert(spec.name.clone(), value);
+                outputs.push((Key::from(spec.name.clone()), value));
             }
         }
-        outputs
+        outputs.into_iter().collect()
     }
 
     /// Whether a merger that tolerates failures has the state in one of its regions.
