@@ -118,50 +118,8 @@ impl Actor for RunActor {
         message: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            RunMessage::Reported(delta, permit) => {
-                state.apply(*delta, &myself).await?;
-                drop(permit);
-            }
-            RunMessage::NotSaved(error) => state.not_saved(&error, &myself).await?,
-            RunMessage::Woken => state.call_crew(&myself).await?,
-            RunMessage::Hungry => state.spawn_lane(&myself, None).await?,
-            RunMessage::Fired(firing) => {
-                let execution = state.step(&myself, |walker| walker.merged(*firing)).await?;
-                if !state.is_group_saved(&myself).await? {
-                    return Ok(());
-                }
-                state.dispatch(execution, &myself).await?;
-            }
-            RunMessage::MergerSkipped(skipping) => {
-                state.step(&myself, |walker| walker.merger_skipped(*skipping)).await?;
-            }
-            RunMessage::Stop(stop) => {
-                let effect = state.cell.machine.lock().stop(stop);
-                state.carry_out(effect.into_iter().collect(), &myself).await?;
-                state.stop_waiting(&myself).await;
-            }
-            RunMessage::GraceBegins => {
-                state.write_stop();
-                state.after(state.cell.settings.grace, &myself, RunMessage::GraceOver);
-                state.stop_waiting(&myself).await;
-            }
-            RunMessage::GraceOver => {
-                if !state.ending {
-                    state.end_by_force(&myself).await;
-                }
-            }
-            RunMessage::Retry(what, id, reply) => {
-                state.call_crew(&myself).await?;
-                state.retry(what, &id, reply, &myself).await?;
-            }
-            RunMessage::Reopened(execution, id, found) => {
-                state.reopened(execution, id, &found, &myself).await?;
-            }
-            RunMessage::Closed(barriers) => state.closed(*barriers, &myself).await,
-            RunMessage::ChildGone(what) => state.broken(what, &myself).await,
-        }
-        Ok(())
+        // Boxed: a run that waits keeps no room for what it may be told.
+        Box::pin(state.heed(message, &myself)).await
     }
 
     /// A child that ends early breaks the run, but only when everything it sent has been read.
@@ -193,6 +151,58 @@ impl Drop for RunState {
 }
 
 impl RunState {
+    /// Does what a message says.
+    async fn heed(
+        &mut self,
+        message: RunMessage,
+        myself: &ActorRef<RunMessage>,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            RunMessage::Reported(delta, permit) => {
+                self.apply(*delta, myself).await?;
+                drop(permit);
+            }
+            RunMessage::NotSaved(error) => self.not_saved(&error, myself).await?,
+            RunMessage::Woken => self.call_crew(myself).await?,
+            RunMessage::Hungry => self.spawn_lane(myself, None).await?,
+            RunMessage::Fired(firing) => {
+                let execution = self.step(myself, |walker| walker.merged(*firing)).await?;
+                if !self.is_group_saved(myself).await? {
+                    return Ok(());
+                }
+                self.dispatch(execution, myself).await?;
+            }
+            RunMessage::MergerSkipped(skipping) => {
+                self.step(myself, |walker| walker.merger_skipped(*skipping)).await?;
+            }
+            RunMessage::Stop(stop) => {
+                let effect = self.cell.machine.lock().stop(stop);
+                self.carry_out(effect.into_iter().collect(), myself).await?;
+                self.stop_waiting(myself).await;
+            }
+            RunMessage::GraceBegins => {
+                self.write_stop();
+                self.after(self.cell.settings.grace, myself, RunMessage::GraceOver);
+                self.stop_waiting(myself).await;
+            }
+            RunMessage::GraceOver => {
+                if !self.ending {
+                    self.end_by_force(myself).await;
+                }
+            }
+            RunMessage::Retry(what, id, reply) => {
+                self.call_crew(myself).await?;
+                self.retry(what, &id, reply, myself).await?;
+            }
+            RunMessage::Reopened(execution, id, found) => {
+                self.reopened(execution, id, &found, myself).await?;
+            }
+            RunMessage::Closed(barriers) => self.closed(*barriers, myself).await,
+            RunMessage::ChildGone(what) => self.broken(what, myself).await,
+        }
+        Ok(())
+    }
+
     /// Walks as far as that goes without waiting, and sees who goes on with the rest.
     async fn begin(&mut self, myself: &ActorRef<RunMessage>) -> Result<(), ActorProcessingErr> {
         if self.cell.journal.is_some() {

@@ -32,7 +32,10 @@ impl Counts {
 
     #[cold]
     fn widen(&mut self, to: usize) {
-        self.rows.resize(to + 1, [0; USUAL]);
+        // To a power of two: the nodes of a chain come one after the other.
+        let rows = (to + 1).next_power_of_two();
+        self.rows.reserve_exact(rows - self.rows.len());
+        self.rows.resize(rows, [0; USUAL]);
     }
 
     #[cold]
