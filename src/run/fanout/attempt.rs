@@ -93,7 +93,7 @@ pub(crate) async fn finish(
     .await
 }
 
-fn classify(result: Result<Emission, NodeError>, arity: Arity) -> Ended {
+pub(super) fn classify(result: Result<Emission, NodeError>, arity: Arity) -> Ended {
     match result {
         Ok(Emission::Nothing) => Ended::Output(Value::empty_object()),
         Ok(Emission::One(output)) => Ended::Output(output),

@@ -5,8 +5,6 @@
 //! 2. What waits is in `parked` and in `waiting`, under one key.
 //! 3. Everything a lane has is in one of `tasks`, `stalled`, `parked`.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,11 +13,11 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use slab::Slab;
 
-use super::attempt::Ended;
 use super::drawing::{Drawing, GivenUp, Next};
 use super::keeping::Keeping;
 use super::pool::{Pool, Taken};
 use super::source::End;
+use super::wait::Wait;
 use crate::clock::Stopwatch;
 use crate::event::RunBus;
 use crate::node::{AttemptFacts, Context as NodeContext, RunFacts};
@@ -51,17 +49,6 @@ pub(crate) struct Tools {
     pub journal: Option<Arc<RunJournal>>,
     /// How many attempts this lane may have under way.
     pub in_flight: usize,
-}
-
-pub(super) type Waiting = Pin<Box<dyn Future<Output = (usize, Woken)> + Send>>;
-
-/// Why a parked execution goes on.
-pub(super) enum Woken {
-    Ended(Ended),
-    /// Its delay is over.
-    Due,
-    /// Its time was over before its attempt could start.
-    Expired,
 }
 
 /// Work that only this lane has.
@@ -109,7 +96,7 @@ pub(crate) struct Lane {
     /// Keys of parked executions that no record lists yet.
     pub(super) unlisted: Vec<usize>,
     /// `None` as long as nothing has waited.
-    pub(super) waiting: Option<FuturesUnordered<Waiting>>,
+    pub(super) waiting: Option<FuturesUnordered<Wait>>,
     /// How many attempts the next turn starts.
     turn: u32,
     /// Whether a fanout was opened: the turn ends, so that it can be shared before it is walked.

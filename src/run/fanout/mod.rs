@@ -16,6 +16,7 @@ mod park;
 mod pool;
 mod resume;
 mod source;
+mod wait;
 
 pub(crate) use alone::Alone;
 pub(crate) use commits::Commits;

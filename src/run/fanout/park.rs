@@ -9,8 +9,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::attempt::{Begun, Ended, attempt_facts, begin, finish};
 use super::drawing::Drawing;
 use super::keeping::Keeping;
-use super::lane::{Lane, Parked, Task, Tools, Waiting, Woken};
+use super::lane::{Lane, Parked, Task, Tools};
 use super::source::Fanout;
+use super::wait::{AttemptWait, Wait, Woken};
 use crate::clock::{Rng, Timestamp};
 use crate::id::NodeIndex;
 use crate::node::{Context as NodeContext, Emission};
@@ -47,50 +48,65 @@ impl Lane {
         match begin(&self.tools.ground.plan, &execution, &self.context) {
             Begun::Ended(ended) => self.ended(execution, ended),
             Begun::Pending(future) => {
-                let (tools, place) = (self.tools.clone(), Attempt::of(&execution));
-                self.park(execution, StateStatus::Queued, |key| {
-                    Box::pin(async move {
-                        let ended = tools.finish(place, future).await;
-                        drop(permit);
-                        (key, Woken::Ended(ended))
-                    })
-                });
+                let wait = self.wait_for(&execution, future, permit);
+                self.park(execution, StateStatus::Queued, wait);
             }
         }
+    }
+
+    /// The wait for an attempt under way.
+    fn wait_for(
+        &self,
+        execution: &Execution,
+        future: Guarded<Emission>,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Wait {
+        let (key, attempt) = (self.next_key(), Attempt::of(execution));
+        let node = self.tools.ground.plan.node(attempt.node);
+        if node.attempt_timeout.is_none() && attempt.deadline.is_none() {
+            return Wait::Attempt(AttemptWait { key, future, arity: node.arity(), permit });
+        }
+        let tools = self.tools.clone();
+        Wait::Other(Box::pin(async move {
+            let ended = tools.finish(attempt, future).await;
+            drop(permit);
+            (key, Woken::Ended(ended))
+        }))
     }
 
     /// Waits for a permit of a node whose concurrency is limited.
     fn queue(&mut self, execution: Box<Execution>, permits: Arc<Semaphore>) {
         self.step_with(|walker| walker.queued(&execution));
-        let (tools, queued) = (self.tools.clone(), execution.clone());
-        self.park(execution, StateStatus::Queued, |key| {
-            Box::pin(async move {
-                let permit = permits.acquire_owned().await;
-                tools.pool.control.resumed().await;
-                if tools.is_expired(&queued) {
-                    return (key, Woken::Expired);
-                }
-                let context = NodeContext::new(tools.facts.clone(), attempt_facts(&queued));
-                let ended = match begin(&tools.ground.plan, &queued, &context) {
-                    Begun::Ended(ended) => ended,
-                    Begun::Pending(future) => tools.finish(Attempt::of(&queued), future).await,
-                };
-                drop(permit);
-                (key, Woken::Ended(ended))
-            })
+        let (key, tools, queued) = (self.next_key(), self.tools.clone(), execution.clone());
+        let wait = Box::pin(async move {
+            let permit = permits.acquire_owned().await;
+            tools.pool.control.resumed().await;
+            if tools.is_expired(&queued) {
+                return (key, Woken::Expired);
+            }
+            let context = NodeContext::new(tools.facts.clone(), attempt_facts(&queued));
+            let ended = match begin(&tools.ground.plan, &queued, &context) {
+                Begun::Ended(ended) => ended,
+                Begun::Pending(future) => tools.finish(Attempt::of(&queued), future).await,
+            };
+            drop(permit);
+            (key, Woken::Ended(ended))
         });
+        self.park(execution, StateStatus::Queued, Wait::Other(wait));
     }
 
     /// Lets an execution wait; how it goes on is decided when it is woken.
-    fn park(
-        &mut self,
-        execution: Box<Execution>,
-        status: StateStatus,
-        waiting: impl FnOnce(usize) -> Waiting,
-    ) {
+    ///
+    /// The wait ends with the [next key](Self::next_key).
+    fn park(&mut self, execution: Box<Execution>, status: StateStatus, wait: Wait) {
         let key = self.parked.insert(Parked { execution, status });
         self.unlisted.push(key);
-        self.waiting.get_or_insert_default().push(waiting(key));
+        self.waiting.get_or_insert_default().push(wait);
+    }
+
+    /// The key of what is parked next.
+    fn next_key(&self) -> usize {
+        self.parked.vacant_key()
     }
 
     /// Goes on with an execution when the delay is over.
@@ -101,12 +117,12 @@ impl Lane {
         let clock = &self.tools.facts.clock;
         let left = execution.deadline().map_or(delay, |deadline| deadline.since(clock.now()));
         let sleep = clock.sleep(delay.min(left));
-        self.park(execution, StateStatus::Created, |key| {
-            Box::pin(async move {
-                sleep.await;
-                (key, Woken::Due)
-            })
+        let key = self.next_key();
+        let wait = Box::pin(async move {
+            sleep.await;
+            (key, Woken::Due)
         });
+        self.park(execution, StateStatus::Created, Wait::Other(wait));
     }
 
     pub(super) fn woken(&mut self, key: usize, woken: Woken) {
