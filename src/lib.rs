@@ -39,7 +39,7 @@ pub use clock::{Clock, Rng, Sleep, SystemClock, Timestamp, VirtualClock};
 
 mod node;
 pub use node::{
-    Arity, BranchOutcome, Catalog, CatalogError, Context, Emit, FieldType, Handler,
+    Arity, BranchOutcome, Catalog, CatalogError, Context, CursorError, Emit, FieldType, Handler,
     HandlerFingerprint, HandlerName, Lifetime, Node, NodeError, NodeFunction, Schema, Signal, Slot,
     SlotError, StateKey, Store, United,
 };

@@ -10,13 +10,14 @@ use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::control::Control;
+use super::cursor::CursorError;
 use super::slot::Slot;
 use super::state_key::StateKey;
 use super::store::Store;
 use super::united::United;
 use crate::clock::{Clock, Rng, Timestamp};
 use crate::id::{GraphName, NodeIndex, RunId, StateId, VersionNumber};
-use crate::value::Value;
+use crate::value::{Value, from_value};
 
 /// Tells the random numbers of a handler from the jitter of its retries, which is drawn from the
 /// same seed, execution and attempt.
@@ -40,6 +41,8 @@ pub(crate) struct RunFacts {
     pub secrets: Arc<BTreeMap<String, String>>,
     pub control: Arc<Control>,
     pub progress: Arc<dyn Progress>,
+    /// Where a resumable stream stood: a call that goes on behind it has facts of its own.
+    pub cursor: Option<Value>,
 }
 
 /// What belongs to one attempt.
@@ -199,6 +202,20 @@ impl Context {
     pub fn progress(&self, progress: impl Into<Value>) {
         let node = &self.run.names[self.attempt.node.at()];
         self.run.progress.report(node, self.attempt.state, progress.into());
+    }
+
+    /// Where the [resumable stream](super::Emit::resumable) of this attempt stood when its run was
+    /// interrupted: the cursor of the last output that is on record.
+    ///
+    /// `None` on any other call: there is nothing to go on behind.
+    ///
+    /// # Errors
+    ///
+    /// [`CursorError`] if the cursor is no `C`.
+    pub fn cursor<C: DeserializeOwned>(&self) -> Result<Option<C>, CursorError> {
+        let Some(cursor) = &self.run.cursor else { return Ok(None) };
+        let misfit = |source| CursorError::misfit::<C>(self.node(), source);
+        from_value(cursor).map(Some).map_err(misfit)
     }
 
     /// The outcomes of the branches a merger joins; `None` in any other node.

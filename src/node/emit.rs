@@ -3,9 +3,11 @@
 use std::fmt;
 use std::pin::Pin;
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
+use serde::Serialize;
 
 use super::error::NodeError;
+use crate::value::{Value, to_value};
 
 /// A boxed stream of outputs.
 pub(crate) type OutputStream<T> = Pin<Box<dyn Stream<Item = Result<T, NodeError>> + Send>>;
@@ -20,6 +22,8 @@ pub(crate) enum EmitKind<T> {
     One(T),
     Each(Box<dyn Iterator<Item = T> + Send>),
     Stream(OutputStream<T>),
+    /// Each output with the cursor that stands behind it.
+    Resumable(OutputStream<(T, Value)>),
 }
 
 impl<T> Emit<T> {
@@ -52,6 +56,40 @@ impl<T> Emit<T> {
     pub fn stream(outputs: impl Stream<Item = Result<T, NodeError>> + Send + 'static) -> Self {
         Self { kind: EmitKind::Stream(Box::pin(outputs)) }
     }
+
+    /// One output per item of a stream that can be drawn from its middle: each item has a cursor, a
+    /// small value that says where the source stands after it.
+    ///
+    /// Without a journal it is drawn as [`stream`](Self::stream) is. With one, its outputs are not
+    /// kept whole before the first branch starts: each goes on record with its cursor, then its branch
+    /// starts. After a restart the handler is called again, and
+    /// [`Context::cursor`](super::Context::cursor) gives the cursor of the last output on record: what
+    /// the handler returns then is resumable too, and goes on with the item after that one.
+    ///
+    /// ```
+    /// use futures_util::stream;
+    /// use hotgraph::{Context, Emit, Handler};
+    /// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    /// # struct Row { id: u64 }
+    ///
+    /// let rows = |_: (), ctx: Context| async move {
+    ///     let next = ctx.cursor::<u64>()?.map_or(0, |last| last + 1);
+    ///     Ok(Emit::resumable(stream::iter((next..1_000).map(|id| Ok((Row { id }, id))))))
+    /// };
+    /// let handler = Handler::many("rows", rows);
+    /// ```
+    #[must_use]
+    pub fn resumable<C: Serialize>(
+        outputs: impl Stream<Item = Result<(T, C), NodeError>> + Send + 'static,
+    ) -> Self {
+        let outputs = outputs.map(|item| {
+            let (output, cursor) = item?;
+            let cursor = to_value(&cursor);
+            let no_value = |error| NodeError::permanent(format_args!("cursor: {error}"));
+            Ok((output, cursor.map_err(no_value)?))
+        });
+        Self { kind: EmitKind::Resumable(Box::pin(outputs)) }
+    }
 }
 
 impl<T> fmt::Debug for Emit<T> {
@@ -61,6 +99,7 @@ impl<T> fmt::Debug for Emit<T> {
             EmitKind::One(_) => "Emit::one",
             EmitKind::Each(_) => "Emit::each",
             EmitKind::Stream(_) => "Emit::stream",
+            EmitKind::Resumable(_) => "Emit::resumable",
         })
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, TryStreamExt};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -101,6 +102,8 @@ pub(crate) enum Emission {
     One(Value),
     Each(Box<dyn Iterator<Item = Result<Value, NodeError>> + Send>),
     Stream(OutputStream<Value>),
+    /// Each output with the cursor that stands behind it.
+    Resumable(OutputStream<(Value, Value)>),
 }
 
 impl Emission {
@@ -111,13 +114,24 @@ impl Emission {
             EmitKind::Each(outputs) => {
                 Self::Each(Box::new(outputs.map(|item| output_value(&item))))
             }
-            EmitKind::Stream(outputs) => {
-                use futures_util::StreamExt;
-                Self::Stream(Box::pin(
-                    outputs.map(|item| item.and_then(|item| output_value(&item))),
-                ))
-            }
+            EmitKind::Stream(outputs) => Self::Stream(Box::pin(
+                outputs.map(|item| item.and_then(|item| output_value(&item))),
+            )),
+            EmitKind::Resumable(outputs) => Self::Resumable(Box::pin(outputs.map(|item| {
+                let (output, cursor) = item?;
+                Ok((output_value(&output)?, cursor))
+            }))),
         })
+    }
+
+    /// The same for a run that is never resumed.
+    pub(crate) fn without_cursors(self) -> Self {
+        match self {
+            Self::Resumable(outputs) => {
+                Self::Stream(Box::pin(outputs.map_ok(|(output, _)| output)))
+            }
+            other => other,
+        }
     }
 }
 

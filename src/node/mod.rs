@@ -7,6 +7,7 @@
 mod catalog;
 mod context;
 mod control;
+mod cursor;
 mod emit;
 mod error;
 mod fold;
@@ -23,7 +24,9 @@ pub use catalog::{Catalog, CatalogError};
 pub use context::Context;
 pub(crate) use context::{AttemptFacts, Progress, RunFacts};
 pub(crate) use control::{Control, PauseWatcher};
+pub use cursor::CursorError;
 pub use emit::Emit;
+pub(crate) use emit::OutputStream;
 pub(crate) use error::ErrorKind;
 pub use error::{NodeError, Signal};
 pub(crate) use fold::{ErasedFold, FoldState, KEPT_ELEMENTS};

@@ -74,6 +74,7 @@ impl Inner {
             graph,
             control: control.clone(),
             progress: bus.clone(),
+            cursor: None,
         };
         let settings = RunSettings {
             lanes: self.settings.lanes,

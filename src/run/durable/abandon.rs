@@ -14,6 +14,9 @@ impl Replay<'_> {
         for open in std::mem::take(&mut self.fans).into_values() {
             self.abandon_fanout(&open);
         }
+        for open in std::mem::take(&mut self.resumables).into_values() {
+            self.abandon_resumable(&open);
+        }
         loop {
             for (execution, _) in std::mem::take(&mut self.waiting).into_values() {
                 self.step(&[], |walker| walker.cancelled(execution, StateStatus::Created));

@@ -39,6 +39,10 @@ pub(crate) enum Entry {
     FannedOut { of: AttemptKey, kept: u64, fault: Option<Fault> },
     /// Outputs of a fanout became states: the place of each, and the numbers it took.
     Drawn { of: u64, outputs: Vec<(u64, Vec<u64>)> },
+    /// An attempt fanned out to a stream that can be drawn from its middle; its outputs follow.
+    FannedOutResumable { of: AttemptKey },
+    /// Outputs of such a fanout were drawn, those after the ones before, and became states.
+    DrawnWithCursors { of: u64, outputs: Vec<DrawnOutput> },
     /// A fanout has no more outputs.
     Exhausted { of: u64, drawn: u64, fault: Option<Fault>, ids: Vec<u64> },
     /// The run has no state left for the output at that place, nor for so many in all.
@@ -68,6 +72,11 @@ pub(crate) enum Entry {
 /// An attempt of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct AttemptKey(pub u64, pub u32);
+
+/// An output of a resumable fanout: its place, what it is, the cursor that stands behind it, and the
+/// numbers that its states took.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DrawnOutput(pub u64, pub Value, pub Value, pub Vec<u64>);
 
 impl From<&Execution> for AttemptKey {
     fn from(execution: &Execution) -> Self {

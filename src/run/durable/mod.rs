@@ -10,11 +10,13 @@ mod history;
 mod journal;
 mod level;
 mod open_fan;
+mod open_resumable;
 mod replay;
 
-pub(crate) use entry::{AttemptKey, Began, Entry, KEPT_TOGETHER, Parent};
+pub(crate) use entry::{AttemptKey, Began, DrawnOutput, Entry, KEPT_TOGETHER, Parent};
 pub use history::HistoryStep;
 pub(crate) use journal::RunJournal;
 pub use level::Durability;
 pub(crate) use open_fan::OpenFan;
+pub(crate) use open_resumable::OpenResumable;
 pub(crate) use replay::{Misfit, Rebuilt, Rest, replay};

@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::entry::{AttemptKey, Began, Entry};
 use super::open_fan::OpenFan;
+use super::open_resumable::OpenResumable;
 use crate::clock::{Rng, Timestamp};
 use crate::id::StateId;
 use crate::run::batch::Batch;
@@ -47,6 +48,7 @@ pub(crate) struct Rest {
     /// Executions that have not ended, and until when they wait.
     pub waiting: Vec<(Box<Execution>, Option<Timestamp>)>,
     pub fans: Vec<OpenFan>,
+    pub resumables: Vec<OpenResumable>,
     /// Mergers whose groups have settled.
     pub verdicts: Vec<Verdict>,
     /// States that are retried by hand and have no next attempt yet, with the hash of the retry's id.
@@ -62,6 +64,7 @@ pub(super) struct Replay<'a> {
     pub(super) waiting: BTreeMap<u64, (Box<Execution>, Option<Timestamp>)>,
     kept: HashMap<AttemptKey, Vec<Value>>,
     pub(super) fans: BTreeMap<u64, OpenFan>,
+    pub(super) resumables: BTreeMap<u64, OpenResumable>,
     pub(super) verdicts: BTreeMap<u64, Verdict>,
     retaken: BTreeMap<StateId, (Box<Execution>, u64)>,
     at: Timestamp,
@@ -83,6 +86,7 @@ pub(crate) fn replay(
         waiting: BTreeMap::new(),
         kept: HashMap::new(),
         fans: BTreeMap::new(),
+        resumables: BTreeMap::new(),
         verdicts: BTreeMap::new(),
         retaken: BTreeMap::new(),
         at: began.at,
@@ -116,11 +120,10 @@ impl Replay<'_> {
             Entry::Kept { of, from, outputs } => self.keep(of, from, outputs)?,
             Entry::FannedOut { of, kept, fault } => self.fanned_out(of, kept, fault)?,
             Entry::Drawn { of, outputs } => self.drawn(of, &outputs)?,
+            Entry::FannedOutResumable { of } => self.fanned_out_resumable(of)?,
+            Entry::DrawnWithCursors { of, outputs } => self.drawn_with_cursors(of, outputs)?,
             Entry::Exhausted { of, drawn, fault, ids } => {
-                let fan = self.fans.get_mut(&of).ok_or_else(|| unknown("fanout", of))?;
-                fan.closed_at = Some(usize::try_from(drawn).unwrap_or(usize::MAX));
-                let own = fan.own.clone();
-                self.step(&ids, |walker| walker.exhausted(&own, drawn, fault.as_ref()));
+                self.exhausted(of, drawn, fault.as_ref(), &ids)?;
             }
             Entry::Exceeded { of, index, outputs, ids } => {
                 self.exceeded(of, index, outputs, &ids)?;
@@ -178,7 +181,7 @@ impl Replay<'_> {
     }
 
     /// An execution whose attempt was handed to a lane.
-    fn queued(&mut self, of: AttemptKey) -> Result<Box<Execution>, String> {
+    pub(super) fn queued(&mut self, of: AttemptKey) -> Result<Box<Execution>, String> {
         let execution = self.attempt(of)?;
         self.step(&[], |walker| walker.queued(&execution));
         Ok(execution)
@@ -253,7 +256,27 @@ impl Replay<'_> {
         Ok(())
     }
 
+    fn exhausted(
+        &mut self,
+        of: u64,
+        drawn: u64,
+        fault: Option<&Fault>,
+        ids: &[u64],
+    ) -> Result<(), String> {
+        if self.resumable_exhausted(of, drawn, fault, ids)? {
+            return Ok(());
+        }
+        let fan = self.fans.get_mut(&of).ok_or_else(|| unknown("fanout", of))?;
+        fan.closed_at = Some(usize::try_from(drawn).unwrap_or(usize::MAX));
+        let own = fan.own.clone();
+        self.step(ids, |walker| walker.exhausted(&own, drawn, fault));
+        Ok(())
+    }
+
     fn exceeded(&mut self, of: u64, index: u64, outputs: u64, ids: &[u64]) -> Result<(), String> {
+        if self.resumable_exceeded(of, index, outputs, ids)? {
+            return Ok(());
+        }
         let mut open = self.fans.remove(&of).ok_or_else(|| unknown("fanout", of))?;
         for index in index..index.saturating_add(outputs) {
             open.mark(index)?;
@@ -337,6 +360,7 @@ impl Replay<'_> {
         let rest = Rest {
             waiting: self.waiting.into_values().collect(),
             fans: self.fans.into_values().filter(is_open).collect(),
+            resumables: self.resumables.into_values().collect(),
             verdicts: self.verdicts.into_values().collect(),
             retaken: self.retaken.into_values().collect(),
         };
@@ -345,6 +369,6 @@ impl Replay<'_> {
     }
 }
 
-fn unknown(what: &str, id: u64) -> String {
+pub(super) fn unknown(what: &str, id: u64) -> String {
     format!("no {what} {id:016x} is open")
 }

@@ -144,7 +144,7 @@ impl Alone {
     fn has_wide_fanout(&self) -> bool {
         let is_wide = |task: &Task| match task {
             Task::Drawing(drawing) => drawing.fanout.at_least() >= WIDE,
-            Task::Execution(_) | Task::Keeping(_) => false,
+            Task::Execution(_) | Task::Keeping(_) | Task::Handed(_) => false,
         };
         self.cell.lanes() > 1 && self.lane.tasks.last().is_some_and(is_wide)
     }

@@ -162,6 +162,11 @@ impl LaneArguments {
         self.tell(batch).await;
         self.commits.released |= !held.is_empty();
         self.lane.opened |= held.iter().any(|task| matches!(task, Task::Drawing(_)));
-        self.lane.tasks.extend(held);
+        for task in held {
+            match task {
+                Task::Handed(handed) => self.hand(handed),
+                task => self.lane.tasks.push(task),
+            }
+        }
     }
 }

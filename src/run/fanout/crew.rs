@@ -16,6 +16,7 @@ use tokio::sync::futures::Notified;
 use super::commits::Commits;
 use super::drawing::Drawing;
 use super::lane::{Lane, Task, TurnEnd};
+use super::resumable::Handed;
 use crate::run::batch::Batch;
 use crate::run::message::RunMessage;
 use crate::run::unites::UnitesMessage;
@@ -192,9 +193,14 @@ impl LaneArguments {
         }
         let pool = &self.lane.tools.pool;
         match &self.lane.tasks[spare] {
+            Task::Drawing(drawing) if drawing.fanout.is_resumable() => {
+                if let Task::Drawing(drawing) = self.lane.tasks.remove(spare) {
+                    pool.hand(Handed::of(drawing.fanout));
+                }
+            }
             Task::Drawing(drawing) => pool.share(drawing.fanout.clone()),
             // It is kept by the lane that began with it.
-            Task::Keeping(_) => {}
+            Task::Keeping(_) | Task::Handed(_) => {}
             Task::Execution(_) => {
                 if let Task::Execution(execution) = self.lane.tasks.remove(spare) {
                     pool.push([execution]);
@@ -241,7 +247,7 @@ impl Lane {
         let is_shared = |drawing: &Drawing| drawing.fanout.is_shared();
         self.tasks.iter().position(|task| match task {
             Task::Drawing(drawing) => !is_shared(drawing),
-            Task::Keeping(_) => false,
+            Task::Keeping(_) | Task::Handed(_) => false,
             Task::Execution(_) => self.tasks.len() > 1,
         })
     }

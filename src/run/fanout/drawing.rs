@@ -4,12 +4,11 @@
 //! 1. What was drawn and has no state yet is in the buffer of exactly one lane.
 //! 2. A slow branch holds back at most [`LONGEST_STEP`] others: those of its lane's step.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
-use super::source::{After, End, Fanout};
+use super::source::{After, Drawn, End, Fanout};
 use crate::clock::Stopwatch;
 use crate::run::execution::Execution;
 use crate::value::Value;
@@ -28,7 +27,7 @@ pub(crate) struct Drawing {
     pub fanout: Arc<Fanout>,
     /// Its execution, whose branches touch no reference count that another lane touches.
     pub own: Execution,
-    buffer: VecDeque<(u64, Value)>,
+    buffer: Drawn,
     /// Seen, but what was drawn before it comes first.
     end: Option<End>,
     step: usize,
@@ -49,16 +48,20 @@ pub(crate) enum Next {
 
 impl Drawing {
     pub(crate) fn of(fanout: Arc<Fanout>) -> Self {
-        let own = fanout.execution.localized();
-        let (buffer, watch) = (VecDeque::new(), Stopwatch::start());
-        Self { fanout, own, buffer, end: None, step: 1, watch }
+        Self::begun(fanout, Drawn::default(), None)
+    }
+
+    /// A fanout of which this was drawn, and the end if it was seen.
+    pub(crate) fn begun(fanout: Arc<Fanout>, buffer: Drawn, end: Option<End>) -> Self {
+        let (own, watch) = (fanout.execution.localized(), Stopwatch::start());
+        Self { fanout, own, buffer, end, step: 1, watch }
     }
 
     /// The next output, drawn together with those that follow it: at most `room` of them, so that
     /// nothing is drawn that could not be under way.
     pub(crate) fn next(&mut self, cx: &mut Context<'_>, room: usize) -> Next {
         loop {
-            if let Some((index, output)) = self.buffer.pop_front() {
+            if let Some((index, output)) = self.buffer.outputs.pop_front() {
                 return Next::Output(index, output);
             }
             if let Some(end) = self.end.take() {
@@ -66,13 +69,33 @@ impl Drawing {
             }
             self.size_step();
             match self.fanout.draw(cx, self.step.min(room), &mut self.buffer) {
-                After::Pending if self.buffer.is_empty() => return Next::Pending,
+                After::Pending if self.buffer.outputs.is_empty() => return Next::Pending,
                 After::More | After::Pending => {}
                 After::End(end) => self.end = Some(end),
                 // What was drawn before is walked first; the next draw finds the same.
                 After::Gone => return Next::Gone,
             }
         }
+    }
+
+    /// Draws so many outputs of a resumable fanout, or fewer; says whether there is anything to go on
+    /// with.
+    pub(crate) fn draw_with_cursors(&mut self, cx: &mut Context<'_>, count: usize) -> bool {
+        if let After::End(end) = self.fanout.draw(cx, count, &mut self.buffer) {
+            self.end = Some(end);
+        }
+        self.end.is_some() || !self.buffer.outputs.is_empty()
+    }
+
+    /// The next output that was drawn of a resumable fanout, its place and its cursor.
+    pub(crate) fn take_with_cursor(&mut self) -> Option<(u64, Value, Value)> {
+        let (index, output) = self.buffer.outputs.pop_front()?;
+        Some((index, output, self.buffer.cursors.pop_front()?))
+    }
+
+    /// The end, if this lane saw it.
+    pub(crate) const fn take_end(&mut self) -> Option<End> {
+        self.end.take()
     }
 
     fn size_step(&mut self) {
@@ -89,10 +112,10 @@ impl Drawing {
         let seen = self.end.take();
         let was_seen = seen.is_some();
         let end = seen.or_else(|| self.fanout.close());
-        let buffered = self.buffer.len();
-        let first = self.buffer.front().map(|(index, _)| *index);
+        let buffered = self.buffer.outputs.len();
+        let first = self.buffer.outputs.front().map(|(index, _)| *index);
         let cut = end.as_ref().filter(|end| !was_seen || end.drawn == 0).map(|end| end.drawn);
-        self.buffer.clear();
+        self.buffer = Drawn::default();
         GivenUp { first: first.or(cut), buffered, end }
     }
 }

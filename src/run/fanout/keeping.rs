@@ -1,12 +1,11 @@
 //! A fanout of a run with a journal: its outputs are kept whole before the first branch starts.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Context;
 
 use super::drawing::Drawing;
 use super::lane::{Lane, Task};
-use super::source::{After, End, Fanout};
+use super::source::{After, Drawn, End, Fanout};
 use crate::node::{Emission, NodeError};
 use crate::run::durable::{AttemptKey, Entry, KEPT_TOGETHER};
 use crate::run::execution::Execution;
@@ -16,15 +15,15 @@ use crate::value::Value;
 /// How many outputs are drawn before the lane looks after other work.
 const AT_ONCE: usize = 4 * KEPT_TOGETHER;
 
-/// A fanout whose outputs are being kept.
+/// A fanout whose outputs are being kept, or a resumable one that has none yet.
 pub(crate) struct Keeping {
-    fanout: Fanout,
-    drawn: VecDeque<(u64, Value)>,
+    pub(super) fanout: Fanout,
+    pub(super) drawn: Drawn,
 }
 
 impl Keeping {
     pub(crate) fn new(execution: Execution, outputs: Emission, max: u64) -> Self {
-        Self { fanout: Fanout::new(execution, outputs, max), drawn: VecDeque::new() }
+        Self { fanout: Fanout::new(execution, outputs, max), drawn: Drawn::default() }
     }
 
     /// The execution, whose outputs nobody wants any more.
@@ -36,6 +35,9 @@ impl Keeping {
 impl Lane {
     /// Draws outputs until there are no more of them; then the branches may start.
     pub(super) fn keep_on(&mut self, mut keeping: Box<Keeping>, cx: &mut Context<'_>) {
+        if keeping.fanout.is_resumable() {
+            return self.open_resumable(*keeping, cx);
+        }
         match keeping.fanout.draw(cx, AT_ONCE, &mut keeping.drawn) {
             After::More => self.tasks.push(Task::Keeping(keeping)),
             After::Pending => self.stalled_keeping.push(*keeping),
@@ -51,7 +53,7 @@ impl Lane {
         if let (0, Some(fault)) = (*drawn, fault) {
             return self.faulted(Box::new(execution), fault);
         }
-        let outputs: Arc<[Value]> = outputs.into_iter().map(|(_, output)| output).collect();
+        let outputs: Arc<[Value]> = outputs.outputs.into_iter().map(|(_, output)| output).collect();
         self.batch.entries.extend(entries((&execution).into(), &outputs));
         self.step_with(|walker| walker.fanned_out(&execution, *drawn, fault.as_ref()));
         let drawing = Drawing::of(Arc::new(Fanout::of_kept(execution, outputs, 0, fault.clone())));
@@ -81,6 +83,7 @@ impl Fanout {
         let each = (first..outputs.len()).map(move |place| Ok(outputs[place].clone()));
         let error = fault.map(|fault| Err(NodeError::of_fault(&fault.error, fault.retryable)));
         let outputs = Emission::Each(Box::new(each.chain(error)));
-        Self::resumed(execution, outputs, from)
+        // Their number was checked when they were kept.
+        Self::resumed(execution, outputs, from, u64::MAX)
     }
 }

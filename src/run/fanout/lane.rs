@@ -16,6 +16,7 @@ use slab::Slab;
 use super::drawing::{Drawing, GivenUp, Next};
 use super::keeping::Keeping;
 use super::pool::{Pool, Taken};
+use super::resumable::Handed;
 use super::source::End;
 use super::wait::Wait;
 use crate::clock::Stopwatch;
@@ -56,6 +57,8 @@ pub(super) enum Task {
     Execution(Box<Execution>),
     Drawing(Box<Drawing>),
     Keeping(Box<Keeping>),
+    /// For whichever lane is free.
+    Handed(Handed),
 }
 
 /// An execution that waits, and the status it has meanwhile.
@@ -169,7 +172,7 @@ impl Lane {
     }
 
     /// How many more attempts the lane may have under way.
-    fn room(&self) -> usize {
+    pub(super) fn room(&self) -> usize {
         self.tools.in_flight.saturating_sub(self.parked.len())
     }
 
@@ -196,6 +199,7 @@ impl Lane {
             Some(Task::Execution(execution)) => self.walk(execution, left),
             Some(Task::Drawing(drawing)) => self.draw(drawing, cx, left),
             Some(Task::Keeping(keeping)) => self.keep_on(keeping, cx),
+            Some(Task::Handed(handed)) => self.tools.pool.hand(handed),
             None => match self.tools.pool.take(&self.stalled) {
                 Some(Taken::Execution(execution)) => self.walk(execution, left),
                 Some(Taken::Fanout(fanout)) => {
@@ -225,6 +229,9 @@ impl Lane {
 
     /// Draws branches of a fanout and walks each to where it waits.
     fn draw(&mut self, mut drawing: Box<Drawing>, cx: &mut Context<'_>, left: &mut u32) {
+        if drawing.fanout.is_resumable() {
+            return self.draw_resumable(drawing, cx);
+        }
         let below = self.tasks.len();
         while *left > 0 && self.tasks.len() == below && !self.opened && self.may_draw() {
             match drawing.next(cx, self.room()) {
@@ -244,7 +251,7 @@ impl Lane {
         self.tasks.insert(below, Task::Drawing(drawing));
     }
 
-    fn may_draw(&self) -> bool {
+    pub(super) fn may_draw(&self) -> bool {
         let pool = &self.tools.pool;
         !pool.control.is_cancelled() && self.has_room() && !pool.has_executions()
     }
@@ -264,7 +271,7 @@ impl Lane {
         has_state
     }
 
-    fn drawn_to_end(&mut self, drawing: Box<Drawing>, end: &End) {
+    pub(super) fn drawn_to_end(&mut self, drawing: Box<Drawing>, end: &End) {
         let Drawing { fanout, own, .. } = *drawing;
         self.tools.pool.forget(&fanout);
         match &end.fault {
@@ -277,7 +284,7 @@ impl Lane {
     }
 
     /// The run has no state for the output at `index`, nor for any after it.
-    fn states_exceeded(&mut self, mut drawing: Box<Drawing>, index: u64) {
+    pub(super) fn states_exceeded(&mut self, mut drawing: Box<Drawing>, index: u64) {
         let GivenUp { buffered, end, .. } = drawing.give_up();
         let own = &drawing.own;
         self.step_with(|walker| {
@@ -288,48 +295,6 @@ impl Lane {
             }
         });
         self.tools.pool.forget(&drawing.fanout);
-    }
-
-    /// Ends everything the lane has, and what nobody took yet.
-    pub(super) fn abandon(&mut self) {
-        self.waiting = None;
-        let mut parked: Vec<_> = self.parked.drain().collect();
-        parked.sort_by_key(|parked| parked.execution.state);
-        for Parked { execution, status } in parked {
-            self.step_with(|walker| walker.cancelled(execution, status));
-        }
-        self.take_stalled();
-        self.tasks.append(&mut self.held);
-        let tools = self.tools.clone();
-        while let Some(task) = self.tasks.pop().or_else(|| tools.pool.take(&[]).map(Task::from)) {
-            match task {
-                Task::Execution(execution) => {
-                    self.step_with(|walker| walker.cancelled(execution, StateStatus::Created));
-                }
-                Task::Drawing(drawing) => self.abandon_fanout(drawing),
-                Task::Keeping(keeping) => {
-                    let execution = keeping.give_up();
-                    self.step_with(|walker| walker.cancelled(execution, StateStatus::Queued));
-                }
-            }
-        }
-    }
-
-    fn abandon_fanout(&mut self, mut drawing: Box<Drawing>) {
-        self.tools.pool.forget(&drawing.fanout);
-        let GivenUp { first, buffered, end } = drawing.give_up();
-        let own = &drawing.own;
-        self.step_with(|walker| {
-            if let Some(first) = first {
-                walker.cut_off(own, first);
-            }
-            if let Some(end) = end {
-                walker.closed(own, end.drawn);
-            }
-            if buffered > 0 {
-                walker.forfeited(own, buffered);
-            }
-        });
     }
 
     /// Begins a merger whose group has settled, or skips one that can no longer fire.

@@ -5,6 +5,7 @@
 //! spot; a [`LaneActor`] reports it. Which of the two a run has is decided by what it turns out to
 //! need: see `alone.rs`.
 
+mod abandon;
 mod alone;
 mod attempt;
 mod commits;
@@ -14,6 +15,8 @@ mod keeping;
 mod lane;
 mod park;
 mod pool;
+mod recall;
+mod resumable;
 mod resume;
 mod source;
 mod wait;

@@ -153,7 +153,7 @@ impl Lane {
             Ended::Many(outputs) => {
                 self.step_with(|walker| walker.fanned_out(&execution, 0, None));
                 let max = self.tools.ground.plan.limits.max_fanout;
-                let fanout = Arc::new(Fanout::new(*execution, outputs, max));
+                let fanout = Arc::new(Fanout::new(*execution, outputs.without_cursors(), max));
                 self.tasks.push(Task::Drawing(Box::new(Drawing::of(fanout))));
                 self.opened = true;
             }

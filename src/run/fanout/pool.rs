@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::drawing::Drawing;
+use super::resumable::Handed;
 use super::source::Fanout;
 use crate::graph::Plan;
 use crate::id::NodeIndex;
@@ -30,6 +31,7 @@ pub(crate) struct Pool {
 #[derive(Default)]
 struct Work {
     executions: VecDeque<Box<Execution>>,
+    /// The innermost last. A resumable one is here only while nobody draws from it.
     fanouts: Vec<Arc<Fanout>>,
 }
 
@@ -76,6 +78,21 @@ impl Pool {
         self.control.changed.notify_waiters();
     }
 
+    /// Hands what was drawn of a resumable fanout, and the fanout, to whichever lanes are free.
+    pub(crate) fn hand(&self, Handed { branches, fanout }: Handed) {
+        let mut work = self.work.lock();
+        work.executions.extend(branches);
+        self.queued.store(work.executions.len(), Ordering::Relaxed);
+        if let Some(fanout) = fanout {
+            // A state inside another has a greater number: the innermost one stays last.
+            let is_outside = |other: &Arc<Fanout>| other.execution.state < fanout.execution.state;
+            let place = work.fanouts.iter().rposition(is_outside).map_or(0, |last| last + 1);
+            work.fanouts.insert(place, fanout);
+        }
+        drop(work);
+        self.control.changed.notify_waiters();
+    }
+
     /// An execution that nobody has.
     pub(crate) fn take_execution(&self) -> Option<Box<Execution>> {
         if !self.has_executions() {
@@ -96,8 +113,11 @@ impl Pool {
         }
         let is_stalled =
             |fanout: &Arc<Fanout>| stalled.iter().any(|s| Arc::ptr_eq(&s.fanout, fanout));
-        let fanout = work.fanouts.iter().rev().find(|fanout| !is_stalled(fanout))?;
-        Some(Taken::Fanout(fanout.clone()))
+        let place = work.fanouts.iter().rposition(|fanout| !is_stalled(fanout))?;
+        Some(Taken::Fanout(match work.fanouts[place].is_resumable() {
+            true => work.fanouts.remove(place),
+            false => work.fanouts[place].clone(),
+        }))
     }
 
     /// Whether there is an execution that nobody has; a stale answer is made good at the next look.

@@ -22,11 +22,12 @@ impl Alone {
         rest: Rest,
     ) -> Self {
         let mut lane = Lane::new(cell.first_tools(pool));
-        let Rest { waiting, fans, verdicts, retaken } = rest;
+        let Rest { waiting, fans, resumables, verdicts, retaken } = rest;
         for (execution, due) in waiting {
             lane.take_up(execution, due);
         }
         fans.into_iter().for_each(|open| lane.take_up_fanout(open));
+        resumables.into_iter().for_each(|open| lane.take_up_resumable(open));
         verdicts.into_iter().for_each(|verdict| lane.judged(verdict));
         for (execution, id) in retaken {
             let next = lane.step_with(|walker| walker.retried(&execution, id));

@@ -18,6 +18,16 @@ pub(crate) struct Fanout {
     source: Mutex<Source>,
     /// Whether every lane may draw; set before the other lanes can see the fanout.
     shared: AtomicBool,
+    /// Whether each output goes on record with a cursor: one lane at a time draws from it.
+    is_resumable: bool,
+}
+
+/// Outputs that were drawn, with their places.
+#[derive(Default)]
+pub(crate) struct Drawn {
+    pub outputs: VecDeque<(u64, Value)>,
+    /// Of a resumable fanout: where its source stands after each of them.
+    pub cursors: VecDeque<Value>,
 }
 
 struct Source {
@@ -46,14 +56,18 @@ pub(crate) enum After {
 
 impl Fanout {
     pub(crate) fn new(execution: Execution, outputs: Emission, max: u64) -> Self {
-        let source = Mutex::new(Source { outputs: Some(outputs), drawn: 0, max });
-        Self { execution, source, shared: AtomicBool::new(false) }
+        Self::resumed(execution, outputs, 0, max)
     }
 
-    /// A fanout whose outputs before that place were drawn; their number was checked then.
-    pub(crate) fn resumed(execution: Execution, outputs: Emission, drawn: u64) -> Self {
-        let source = Mutex::new(Source { outputs: Some(outputs), drawn, max: u64::MAX });
-        Self { execution, source, shared: AtomicBool::new(false) }
+    /// A fanout whose outputs before that place were drawn.
+    pub(crate) fn resumed(execution: Execution, outputs: Emission, drawn: u64, max: u64) -> Self {
+        let is_resumable = matches!(outputs, Emission::Resumable(_));
+        let source = Mutex::new(Source { outputs: Some(outputs), drawn, max });
+        Self { execution, source, shared: AtomicBool::new(false), is_resumable }
+    }
+
+    pub(crate) const fn is_resumable(&self) -> bool {
+        self.is_resumable
     }
 
     pub(crate) fn set_shared(&self) {
@@ -73,12 +87,7 @@ impl Fanout {
     }
 
     /// Takes up to `count` outputs with their places.
-    pub(crate) fn draw(
-        &self,
-        cx: &mut Context<'_>,
-        count: usize,
-        into: &mut VecDeque<(u64, Value)>,
-    ) -> After {
+    pub(crate) fn draw(&self, cx: &mut Context<'_>, count: usize, into: &mut Drawn) -> After {
         let mut source = self.source.lock();
         match guarded(|| source.draw(cx, count, into)) {
             Ok(after) => after,
@@ -94,22 +103,19 @@ impl Fanout {
 }
 
 impl Source {
-    fn draw(
-        &mut self,
-        cx: &mut Context<'_>,
-        count: usize,
-        into: &mut VecDeque<(u64, Value)>,
-    ) -> After {
+    fn draw(&mut self, cx: &mut Context<'_>, count: usize, into: &mut Drawn) -> After {
         for _ in 0..count {
             let Some(outputs) = &mut self.outputs else { return After::Gone };
-            let Poll::Ready(next) = poll_next(outputs, cx) else { return After::Pending };
+            let Poll::Ready(next) = poll_next(outputs, cx, &mut into.cursors) else {
+                return After::Pending;
+            };
             match next {
                 Some(Ok(_)) if self.drawn >= self.max => {
                     let error = format!("limit of {} outputs exceeded", self.max);
                     return After::End(self.end(Some(NodeError::permanent(error))));
                 }
                 Some(Ok(output)) => {
-                    into.push_back((self.drawn, output));
+                    into.outputs.push_back((self.drawn, output));
                     self.drawn += 1;
                 }
                 Some(Err(error)) => return After::End(self.end(Some(error))),
@@ -134,10 +140,15 @@ impl Drop for Source {
 fn poll_next(
     outputs: &mut Emission,
     cx: &mut Context<'_>,
+    cursors: &mut VecDeque<Value>,
 ) -> Poll<Option<Result<Value, NodeError>>> {
     match outputs {
         Emission::Each(items) => Poll::Ready(items.next()),
         Emission::Stream(items) => items.as_mut().poll_next(cx),
+        Emission::Resumable(items) => items.as_mut().poll_next(cx).map_ok(|(output, cursor)| {
+            cursors.push_back(cursor);
+            output
+        }),
         Emission::Nothing | Emission::One(_) => Poll::Ready(None),
     }
 }

@@ -15,6 +15,17 @@ impl Walker<'_> {
     pub(crate) fn fanned_out(&mut self, execution: &Execution, kept: u64, fault: Option<&Fault>) {
         let of = execution.into();
         self.write(|_| Entry::FannedOut { of, kept, fault: fault.cloned() });
+        self.open(execution);
+    }
+
+    /// The same in a run with a journal that has each output as it is drawn.
+    pub(crate) fn fanned_out_resumable(&mut self, execution: &Execution) {
+        let of = execution.into();
+        self.write(|_| Entry::FannedOutResumable { of });
+        self.open(execution);
+    }
+
+    fn open(&mut self, execution: &Execution) {
         self.moved(execution, Some(StateStatus::Queued), StateStatus::Executed);
         self.batch.count(execution.tokens(), Tally { items: -1, holds: 1 });
     }
@@ -29,6 +40,37 @@ impl Walker<'_> {
     ///
     /// `own` is a [localized](Execution::localized) copy, if other lanes draw from the fanout, too.
     pub(crate) fn drawn(
+        &mut self,
+        own: &Execution,
+        index: u64,
+        output: Value,
+        made: &mut Executions,
+    ) -> bool {
+        let has_state = self.branch(own, index, output, made);
+        if has_state {
+            self.write_drawn(own.id, index);
+        }
+        has_state
+    }
+
+    /// The same of a resumable fanout: the output goes on record with the cursor behind it.
+    pub(crate) fn drawn_with_cursor(
+        &mut self,
+        own: &Execution,
+        index: u64,
+        output: Value,
+        cursor: Value,
+        made: &mut Executions,
+    ) -> bool {
+        let has_state = self.branch(own, index, output.clone(), made);
+        if has_state {
+            self.write_with_cursor(own.id, index, output, cursor);
+        }
+        has_state
+    }
+
+    #[inline]
+    fn branch(
         &mut self,
         own: &Execution,
         index: u64,
@@ -53,7 +95,6 @@ impl Walker<'_> {
             }
             Ok(()) => {}
         }
-        self.write_drawn(own.id, index);
         true
     }
 

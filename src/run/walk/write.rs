@@ -2,7 +2,8 @@
 
 use super::{Numbers, Walker};
 use crate::id::StateId;
-use crate::run::durable::Entry;
+use crate::run::durable::{DrawnOutput, Entry};
+use crate::value::Value;
 
 impl Walker<'_> {
     /// A number for a state that counts against the run's limit, if it may have one.
@@ -56,17 +57,30 @@ impl Walker<'_> {
     pub(super) fn write_drawn(&mut self, of: u64, index: u64) {
         let Numbers::Written(ids) = &mut self.numbers else { return };
         let drawn = (index, std::mem::take(ids).to_vec());
-        let place = self.batch.drawn.filter(|(fan, _)| *fan == of).map(|(_, place)| place);
-        let same = place.and_then(|place| match self.batch.entries.get_mut(place) {
-            Some(Entry::Drawn { outputs, .. }) => Some(outputs),
-            _ => None,
-        });
-        match same {
-            Some(outputs) => outputs.push(drawn),
-            None => {
-                self.batch.drawn = Some((of, self.batch.entries.len()));
-                self.batch.entries.push(Entry::Drawn { of, outputs: vec![drawn] });
-            }
+        match self.last_drawn(of) {
+            Some(Entry::Drawn { outputs, .. }) => outputs.push(drawn),
+            _ => self.begin_drawn(of, Entry::Drawn { of, outputs: vec![drawn] }),
         }
+    }
+
+    /// The same of a resumable fanout.
+    pub(super) fn write_with_cursor(&mut self, of: u64, index: u64, output: Value, cursor: Value) {
+        let Numbers::Written(ids) = &mut self.numbers else { return };
+        let drawn = DrawnOutput(index, output, cursor, std::mem::take(ids).to_vec());
+        match self.last_drawn(of) {
+            Some(Entry::DrawnWithCursors { outputs, .. }) => outputs.push(drawn),
+            _ => self.begin_drawn(of, Entry::DrawnWithCursors { of, outputs: vec![drawn] }),
+        }
+    }
+
+    /// The entry of the batch that says what was drawn of a fanout, if no other was drawn from since.
+    fn last_drawn(&mut self, of: u64) -> Option<&mut Entry> {
+        let (_, place) = self.batch.drawn.filter(|(fan, _)| *fan == of)?;
+        self.batch.entries.get_mut(place)
+    }
+
+    fn begin_drawn(&mut self, of: u64, entry: Entry) {
+        self.batch.drawn = Some((of, self.batch.entries.len()));
+        self.batch.entries.push(entry);
     }
 }

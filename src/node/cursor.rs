@@ -1,0 +1,39 @@
+//! Why a resumable stream cannot go on behind its cursor.
+
+use crate::value::ValueError;
+
+/// Why a handler cannot go on behind the cursor of its resumable stream.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CursorError {
+    /// The cursor that is on record is of another type.
+    #[error("node `{node}`: its cursor cannot be read as `{wanted}`")]
+    Misfit {
+        /// The node.
+        node: String,
+        /// The type that was wanted.
+        wanted: &'static str,
+        /// What does not fit.
+        source: ValueError,
+    },
+    /// A handler that was to go on behind a cursor returned something else than a resumable stream.
+    ///
+    /// It is the error of the state that stands for what was not drawn.
+    #[error(
+        "node `{node}`: it was called to go on after {drawn} outputs of `Emit::resumable`, and returned {returned}"
+    )]
+    NotResumable {
+        /// The node.
+        node: String,
+        /// How many outputs were drawn before.
+        drawn: u64,
+        /// What it returned.
+        returned: &'static str,
+    },
+}
+
+impl CursorError {
+    pub(super) fn misfit<C>(node: &str, source: ValueError) -> Self {
+        Self::Misfit { node: node.into(), wanted: std::any::type_name::<C>(), source }
+    }
+}

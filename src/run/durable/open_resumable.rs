@@ -1,0 +1,94 @@
+//! A resumable fanout as its journal leaves it, and the entries that lead there.
+
+use super::entry::{AttemptKey, DrawnOutput};
+use super::replay::{Replay, unknown};
+use crate::run::execution::Execution;
+use crate::run::walk::Fault;
+use crate::value::Value;
+
+/// A resumable fanout that is not drawn to the end: its outputs up to some place became states.
+pub(crate) struct OpenResumable {
+    pub own: Execution,
+    /// How many outputs are on record.
+    pub drawn: u64,
+    /// Where the source stood after the last of them.
+    pub cursor: Option<Value>,
+}
+
+impl Replay<'_> {
+    pub(super) fn fanned_out_resumable(&mut self, of: AttemptKey) -> Result<(), String> {
+        let own = *self.queued(of)?;
+        self.step(&[], |walker| walker.fanned_out_resumable(&own));
+        self.resumables.insert(own.id, OpenResumable { own, drawn: 0, cursor: None });
+        Ok(())
+    }
+
+    pub(super) fn drawn_with_cursors(
+        &mut self,
+        of: u64,
+        outputs: Vec<DrawnOutput>,
+    ) -> Result<(), String> {
+        let mut open = self.resumables.remove(&of).ok_or_else(|| unknown("fanout", of))?;
+        let mut made = Vec::new();
+        for DrawnOutput(index, output, cursor, ids) in outputs {
+            open.follow(index, 1)?;
+            open.cursor = Some(cursor);
+            let (own, made, none) = (&open.own, &mut made, Value::Null);
+            if !self.step(&ids, |walker| walker.drawn_with_cursor(own, index, output, none, made)) {
+                return Err(format!("output {index} has no state"));
+            }
+        }
+        self.made(made);
+        self.resumables.insert(of, open);
+        Ok(())
+    }
+
+    /// The same for outputs for which the run had no state; says whether that was such a fanout.
+    pub(super) fn resumable_exceeded(
+        &mut self,
+        of: u64,
+        index: u64,
+        outputs: u64,
+        ids: &[u64],
+    ) -> Result<bool, String> {
+        let Some(mut open) = self.resumables.remove(&of) else { return Ok(false) };
+        open.follow(index, outputs)?;
+        let forfeited = usize::try_from(outputs).unwrap_or(usize::MAX);
+        self.step(ids, |walker| walker.exceeded(&open.own, index, forfeited));
+        self.resumables.insert(of, open);
+        Ok(true)
+    }
+
+    /// The end of such a fanout; says whether it was one.
+    pub(super) fn resumable_exhausted(
+        &mut self,
+        of: u64,
+        drawn: u64,
+        fault: Option<&Fault>,
+        ids: &[u64],
+    ) -> Result<bool, String> {
+        let Some(mut open) = self.resumables.remove(&of) else { return Ok(false) };
+        open.follow(drawn, 0)?;
+        self.step(ids, |walker| walker.exhausted(&open.own, drawn, fault));
+        Ok(true)
+    }
+
+    /// Ends such a fanout where it stands: the run was stopped.
+    pub(super) fn abandon_resumable(&mut self, OpenResumable { own, drawn, .. }: &OpenResumable) {
+        self.step(&[], |walker| {
+            walker.cut_off(own, *drawn);
+            walker.closed(own, *drawn);
+        });
+    }
+}
+
+impl OpenResumable {
+    /// Counts outputs that follow those before them.
+    fn follow(&mut self, index: u64, outputs: u64) -> Result<(), String> {
+        if index != self.drawn {
+            return Err(format!("output {index} follows {} of them", self.drawn));
+        }
+        self.drawn = self.drawn.saturating_add(outputs);
+        Ok(())
+    }
+}

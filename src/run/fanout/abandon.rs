@@ -1,0 +1,55 @@
+//! What a lane does with everything it has when its run is being stopped.
+
+use super::drawing::{Drawing, GivenUp};
+use super::lane::{Lane, Parked, Task};
+use super::pool::Taken;
+use crate::run::status::StateStatus;
+
+impl Lane {
+    /// Ends everything the lane has, and what nobody took yet.
+    pub(super) fn abandon(&mut self) {
+        self.waiting = None;
+        let mut parked: Vec<_> = self.parked.drain().collect();
+        parked.sort_by_key(|parked| parked.execution.state);
+        for Parked { execution, status } in parked {
+            self.step_with(|walker| walker.cancelled(execution, status));
+        }
+        self.take_stalled();
+        self.tasks.append(&mut self.held);
+        let tools = self.tools.clone();
+        while let Some(task) = self.tasks.pop().or_else(|| tools.pool.take(&[]).map(Task::from)) {
+            match task {
+                Task::Execution(execution) => {
+                    self.step_with(|walker| walker.cancelled(execution, StateStatus::Created));
+                }
+                Task::Drawing(drawing) => self.abandon_fanout(drawing),
+                Task::Handed(handed) => {
+                    self.tasks.extend(handed.branches.into_iter().map(Task::Execution));
+                    self.tasks
+                        .extend(handed.fanout.map(|fanout| Task::from(Taken::Fanout(fanout))));
+                }
+                Task::Keeping(keeping) => {
+                    let execution = keeping.give_up();
+                    self.step_with(|walker| walker.cancelled(execution, StateStatus::Queued));
+                }
+            }
+        }
+    }
+
+    fn abandon_fanout(&mut self, mut drawing: Box<Drawing>) {
+        self.tools.pool.forget(&drawing.fanout);
+        let GivenUp { first, buffered, end } = drawing.give_up();
+        let own = &drawing.own;
+        self.step_with(|walker| {
+            if let Some(first) = first {
+                walker.cut_off(own, first);
+            }
+            if let Some(end) = end {
+                walker.closed(own, end.drawn);
+            }
+            if buffered > 0 {
+                walker.forfeited(own, buffered);
+            }
+        });
+    }
+}
