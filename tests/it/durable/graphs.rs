@@ -33,16 +33,65 @@ fn quick() -> RetryPolicy {
     RetryPolicy::fixed(3, Duration::from_secs(2))
 }
 
+/// The same, with few attempts at once: outputs of a resumable stream are drawn by ones and twos.
+fn narrow(source: &str, handler: &str) -> Document {
+    let mut narrow = joined("joined", source, handler, |merger| merger);
+    narrow.limits.in_flight = Some(4.into());
+    narrow
+}
+
 pub fn all() -> Vec<Scenario> {
+    let mut all = plain();
+    all.extend(resumable());
+    all
+}
+
+fn scenario(name: &'static str, graph: Document, input: u64) -> Scenario {
+    let (act, delay, before) = (Act::Nothing, Duration::ZERO, Vec::new());
+    Scenario { name, graph, input, act, delay, before }
+}
+
+/// Runs with resumable streams.
+fn resumable() -> Vec<Scenario> {
     let same: fn(NodeSpec) -> NodeSpec = |merger| merger;
     let tolerant: fn(NodeSpec) -> NodeSpec = |merger| merger.all_done().tolerate();
-    let scenario = |name, graph, input| {
-        let (act, delay, before) = (Act::Nothing, Duration::ZERO, Vec::new());
-        Scenario { name, graph, input, act, delay, before }
-    };
+    vec![
+        scenario("resumable, by ones and twos", narrow("rows", "slow"), 14),
+        scenario("resumable, at once", joined("joined", "rows", "pass", same), 13),
+        scenario("resumable, into a fold", folded("rows"), 14),
+        scenario("resumable, without a merger", alone("rows"), 7),
+        scenario("resumable, a leaf", leaf("rows"), 7),
+        scenario("resumable, nested", nested("rows"), 4),
+        scenario("resumable, empty", joined("joined", "rows", "pass", same), 0),
+        scenario("resumable, broken", joined("joined", "broken_rows", "slow", tolerant), 9),
+        scenario("resumable, broken by ones and twos", narrow("broken_rows", "pass"), 9),
+        scenario("resumable, late", narrow("late_rows", "slow"), 4),
+        scenario("resumable, too many states", limited("rows"), 9),
+        Scenario {
+            act: Act::CancelAfter(3),
+            ..scenario("resumable, a cancel", narrow("rows", "slow"), 14)
+        },
+        Scenario {
+            act: Act::RetryFailed,
+            ..scenario("resumable, retried", joined("joined", "broken_rows", "odd_fails", same), 9)
+        },
+        Scenario {
+            act: Act::RetryOne,
+            ..scenario("resumable, one retried", narrow("rows", "odd_fails"), 4)
+        },
+        Scenario {
+            before: vec![child()],
+            ..scenario("resumable, sub-graphs", narrow("rows", "sub"), 4)
+        },
+    ]
+}
+
+fn plain() -> Vec<Scenario> {
+    let same: fn(NodeSpec) -> NodeSpec = |merger| merger;
+    let tolerant: fn(NodeSpec) -> NodeSpec = |merger| merger.all_done().tolerate();
     vec![
         scenario("chain", chain(), 1),
-        scenario("a fanout without a merger", alone(), 6),
+        scenario("a fanout without a merger", alone("list"), 6),
         scenario("a fanout and its merger", joined("joined", "list", "pass", same), 7),
         scenario("an empty fanout", joined("joined", "list", "pass", same), 0),
         scenario("branches that wait", joined("joined", "list", "slow", same), 6),
@@ -52,8 +101,8 @@ pub fn all() -> Vec<Scenario> {
         scenario("pruned branches", joined("joined", "list", "odd_prunes", tolerant), 5),
         scenario("requeues", joined("joined", "list", "twice", same), 4),
         scenario("a stream that fails", joined("joined", "stream", "pass", tolerant), 9),
-        scenario("a fold", folded(), 6),
-        scenario("nested mergers", nested(), 3),
+        scenario("a fold", folded("list"), 6),
+        scenario("nested mergers", nested("list"), 3),
         scenario("conditions", conditions(), 6),
         Scenario {
             act: Act::CancelAfter(3),
@@ -63,7 +112,7 @@ pub fn all() -> Vec<Scenario> {
             act: Act::RetryFailed,
             ..scenario("a manual retry", joined("joined", "list", "odd_fails", same), 4)
         },
-        scenario("too many states", limited(), 9),
+        scenario("too many states", limited("list"), 9),
         scenario("a store that is read", stored(), 4),
         scenario("nested folds in order", nested_folds(), 3),
         Scenario {
@@ -112,27 +161,31 @@ fn chain() -> Document {
         .build()
 }
 
-fn alone() -> Document {
+fn leaf(source: &str) -> Document {
+    Document::builder("leaf").node(node("list").handler(source).input("n", 1)).build()
+}
+
+fn alone(source: &str) -> Document {
     Document::builder("alone")
-        .node(node("list").input("n", 1).next("work"))
+        .node(node("list").handler(source).input("n", 1).next("work"))
         .node(reads("work", "list").handler("pass").next("more"))
         .node(reads("more", "work").handler("pass"))
         .build()
 }
 
-fn folded() -> Document {
+fn folded(source: &str) -> Document {
     Document::builder("folded")
-        .node(node("list").input("n", 1).next("work"))
+        .node(node("list").handler(source).input("n", 1).next("work"))
         .node(reads("work", "list").handler("slow").next("sum"))
         .node(reads("sum", "work").unites("list").next("after"))
         .node(reads("after", "sum").handler("pass"))
         .build()
 }
 
-fn nested() -> Document {
+fn nested(source: &str) -> Document {
     Document::builder("nested")
-        .node(node("outer").handler("list").input("n", 1).next("inner"))
-        .node(reads("inner", "outer").handler("list").next("work"))
+        .node(node("outer").handler(source).input("n", 1).next("inner"))
+        .node(reads("inner", "outer").handler(source).next("work"))
         .node(reads("work", "inner").handler("pass").next("join"))
         .node(reads("join", "work").handler("gather").unites("inner").next("all"))
         .node(reads("all", "join").handler("gather").unites("outer"))
@@ -153,9 +206,9 @@ fn conditions() -> Document {
         .build()
 }
 
-fn limited() -> Document {
+fn limited(source: &str) -> Document {
     Document::builder("limited")
-        .node(node("list").input("n", 1).next("work"))
+        .node(node("list").handler(source).input("n", 1).next("work"))
         .node(reads("work", "list").handler("pass"))
         .max_states(12)
         .build()

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use hotgraph::{
-    Context, Document, Emit, Handler, NodeError, RollbackTarget, Run, RunStatus, Runtime,
-    RuntimeBuilder, Signal, Start, StateStatus, Value,
+    Context, CursorError, Document, Emit, Handler, NodeError, RollbackTarget, Run, RunStatus,
+    Runtime, RuntimeBuilder, Signal, Start, StateStatus, Value,
 };
 use parking_lot::Mutex;
 use schemars::JsonSchema;
@@ -76,15 +77,30 @@ pub fn runtime(calls: &Calls) -> RuntimeBuilder {
         async move { Ok(Emit::each((0..input.n).map(|n| Number { n }))) }
     };
     let told = remember(calls);
-    let stream = move |input: Number, ctx: Context| {
+    let numbers = move |input: Number, ctx: Context| {
         told(&ctx);
         async move {
             let numbers = (0..input.n).map(|n| match n {
                 7 => Err(NodeError::permanent("seven")),
                 n => Ok(Number { n }),
             });
-            Ok(Emit::stream(futures_util::stream::iter(numbers)))
+            Ok(Emit::stream(stream::iter(numbers)))
         }
+    };
+    let told = remember(calls);
+    let rows = move |input: Number, ctx: Context| {
+        told(&ctx);
+        async move { Ok(resumable(input.n, None, &ctx)?) }
+    };
+    let told = remember(calls);
+    let broken_rows = move |input: Number, ctx: Context| {
+        told(&ctx);
+        async move { Ok(resumable(input.n, Some(7), &ctx)?) }
+    };
+    let told = remember(calls);
+    let late_rows = move |input: Number, ctx: Context| {
+        told(&ctx);
+        async move { Ok(resumable(input.n, (ctx.attempt() == 0).then_some(0), &ctx)?) }
     };
     let told = remember(calls);
     let slow = move |input: Number, ctx: Context| {
@@ -146,7 +162,10 @@ pub fn runtime(calls: &Calls) -> RuntimeBuilder {
         .lanes(2)
         .handler(Handler::one("pass", pass))
         .handler(Handler::many("list", list))
-        .handler(Handler::many("stream", stream))
+        .handler(Handler::many("stream", numbers))
+        .handler(Handler::many("rows", rows))
+        .handler(Handler::many("broken_rows", broken_rows))
+        .handler(Handler::many("late_rows", late_rows))
         .handler(Handler::one("slow", slow))
         .handler(Handler::one("flaky", flaky))
         .handler(Handler::one("odd_fails", odd_fails))
@@ -158,6 +177,26 @@ pub fn runtime(calls: &Calls) -> RuntimeBuilder {
         .handler(sum("sum", 1))
         .handler(sum("ordered_sum", 31).ordered())
         .handler(Handler::one("seen", |seen: Seen| async move { Ok(seen) }))
+}
+
+/// A resumable stream of so many numbers, of which one is an error; every third keeps it waiting.
+fn resumable(count: u64, broken: Option<u64>, ctx: &Context) -> Result<Emit<Number>, CursorError> {
+    let first = ctx.cursor::<u64>()?.map_or(0, |last| last + 1);
+    let ctx = ctx.clone();
+    let numbers = stream::iter(first..count).then(move |n| {
+        let ctx = ctx.clone();
+        async move {
+            if n % 3 == 1 {
+                ctx.sleep(Duration::from_millis(700)).await;
+            }
+            match broken {
+                // It may be there the next time.
+                Some(broken) if broken == n => Err(NodeError::new("broken")),
+                _ => Ok((Number { n }, n)),
+            }
+        }
+    });
+    Ok(Emit::resumable(numbers))
 }
 
 /// Its result tells the order of its inputs if `base` is not 1.

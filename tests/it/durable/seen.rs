@@ -51,7 +51,9 @@ pub async fn on_record(journal: &dyn Journal) -> BTreeSet<(String, u32)> {
             else {
                 continue;
             };
-            if entry.get("Kept").is_some() || entry.get("Requeued").is_some() {
+            // They do not say that the attempt ended, or that its handler is not called again.
+            let goes_on = ["Kept", "Requeued", "FannedOutResumable"];
+            if goes_on.into_iter().any(|kind| entry.get(kind).is_some()) {
                 continue;
             }
             let id = of[0].as_u64().unwrap();
