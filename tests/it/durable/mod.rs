@@ -17,6 +17,7 @@ mod kills;
 mod random;
 #[cfg(feature = "postgres")]
 mod restarts;
+mod resumable;
 mod rollouts;
 pub mod scenarios;
 pub mod seen;
