@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use hotgraph::{
     Arity, Context, Document, Emit, Handler, NodeError, Outcome, Rng, Runtime, RuntimeBuilder,
     Schema, Signal, StateView, Value,
@@ -69,10 +70,11 @@ async fn play(
     input: &Value,
     ctx: &Context,
 ) -> Result<Emit<Value>, NodeError> {
-    let (wait, streams) = {
+    let (wait, streams, has_cursors) = {
         let mut waits = waits.lock().unwrap();
-        (waits.up_to(40), waits.up_to(1) == 1)
+        (waits.up_to(40), waits.up_to(1) == 1, waits.up_to(1) == 1)
     };
+    let cursor = ctx.cursor::<usize>()?;
     // Some bodies finish where they stand, others suspend.
     if wait > 10 {
         ctx.sleep(Duration::from_millis(wait)).await;
@@ -85,6 +87,13 @@ async fn play(
         Act::Nothing => Ok(Emit::nothing()),
         Act::Outputs(mut outputs) => Ok(match arity {
             Arity::One => Emit::one(outputs.remove(0)),
+            // What was drawn with cursors is drawn again behind them, by whatever process.
+            Arity::Many if cursor.is_some() || streams && has_cursors => {
+                let rest = outputs.split_off(cursor.unwrap_or(0));
+                let behind = cursor.unwrap_or(0) + 1;
+                let rest = slowly(rest, ctx.clone(), wait).enumerate();
+                Emit::resumable(rest.map(move |(index, output)| Ok((output?, behind + index))))
+            }
             Arity::Many if outputs.len() == 1 && streams => Emit::one(outputs.remove(0)),
             Arity::Many if streams => Emit::stream(slowly(outputs, ctx.clone(), wait)),
             _ => Emit::each(outputs),
