@@ -94,6 +94,11 @@ fn canary_is_taken_back_by_itself_and_loses_no_run() {
 }
 
 #[test]
+fn cursor_goes_on_behind_what_is_on_record() {
+    check("cursor", "4 rows, drawn after None\n10 rows, drawn after Some(3)\nSUCCESS");
+}
+
+#[test]
 fn storage_lists_reads_and_deletes() {
     let expected = "at first: 4 runs, 0 of them unfinished\n\
                     order of 0: FAILED on v1\n  \
