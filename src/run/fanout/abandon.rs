@@ -3,6 +3,7 @@
 use super::drawing::{Drawing, GivenUp};
 use super::lane::{Lane, Parked, Task};
 use super::pool::Taken;
+use super::resumable::Handed;
 use crate::run::status::StateStatus;
 
 impl Lane {
@@ -24,9 +25,9 @@ impl Lane {
                 }
                 Task::Drawing(drawing) => self.abandon_fanout(drawing),
                 Task::Handed(handed) => {
-                    self.tasks.extend(handed.branches.into_iter().map(Task::Execution));
-                    self.tasks
-                        .extend(handed.fanout.map(|fanout| Task::from(Taken::Fanout(fanout))));
+                    let Handed { branches, fanout } = *handed;
+                    self.tasks.extend(fanout.map(|fanout| Task::from(Taken::Fanout(fanout))));
+                    self.tasks.extend(branches.into_iter().rev().map(Task::Execution));
                 }
                 Task::Keeping(keeping) => {
                     let execution = keeping.give_up();

@@ -164,7 +164,7 @@ impl LaneArguments {
         self.lane.opened |= held.iter().any(|task| matches!(task, Task::Drawing(_)));
         for task in held {
             match task {
-                Task::Handed(handed) => self.hand(handed),
+                Task::Handed(handed) => self.hand(*handed),
                 task => self.lane.tasks.push(task),
             }
         }

@@ -58,7 +58,7 @@ pub(super) enum Task {
     Drawing(Box<Drawing>),
     Keeping(Box<Keeping>),
     /// For whichever lane is free.
-    Handed(Handed),
+    Handed(Box<Handed>),
 }
 
 /// An execution that waits, and the status it has meanwhile.
@@ -199,7 +199,7 @@ impl Lane {
             Some(Task::Execution(execution)) => self.walk(execution, left),
             Some(Task::Drawing(drawing)) => self.draw(drawing, cx, left),
             Some(Task::Keeping(keeping)) => self.keep_on(keeping, cx),
-            Some(Task::Handed(handed)) => self.tools.pool.hand(handed),
+            Some(Task::Handed(handed)) => self.tools.pool.hand(*handed),
             None => match self.tools.pool.take(&self.stalled) {
                 Some(Taken::Execution(execution)) => self.walk(execution, left),
                 Some(Taken::Fanout(fanout)) => {

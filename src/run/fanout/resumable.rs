@@ -91,7 +91,7 @@ impl Lane {
 
     fn hold_branches(&mut self, branches: Executions, fanout: Option<Arc<Fanout>>) {
         if !branches.is_empty() || fanout.is_some() {
-            self.held.push(Task::Handed(Handed { branches, fanout }));
+            self.held.push(Task::Handed(Box::new(Handed { branches, fanout })));
         }
     }
 }

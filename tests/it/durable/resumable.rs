@@ -1,5 +1,6 @@
 //! Resumable streams: what a handler is told after a restart, and what becomes of what it returns.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,13 +9,16 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
 use hotgraph::{
-    Context, Document, Durability, Emit, Handler, Journal, MemoryJournal, NodeError, NodeSpec,
-    Outcome, RunQuery, RunStatus, Runtime, RuntimeBuilder, Signal, Stream, Value,
+    Context, Document, Durability, Emit, Epoch, Handler, Journal, JournalFuture, MemoryJournal,
+    NodeError, NodeSpec, Outcome, RunQuery, RunStatus, Runtime, RuntimeBuilder, Signal,
+    StateStatus, Stream, Value, Write,
 };
 use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+
+use super::before::{Before, Hook};
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 struct Number {
@@ -22,6 +26,8 @@ struct Number {
 }
 
 type Emitted = Result<Emit<Number>, NodeError>;
+
+type Emitter = fn() -> Emit<Number>;
 
 /// A process whose handler `rows` is that.
 fn process<F: Future<Output = Emitted> + Send + 'static>(
@@ -146,7 +152,7 @@ async fn a_cursor_of_another_type_is_an_error_of_the_stream() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_go_on_behind_a_cursor_is_an_error_of_the_stream() {
-    let kinds: [(fn() -> Emit<Number>, &str); 4] = [
+    let kinds: [(Emitter, &str); 4] = [
         (|| Emit::each((0..10).map(|n| Number { n })), "outputs without cursors"),
         (|| Emit::stream(stream::empty()), "outputs without cursors"),
         (|| Emit::one(Number { n: 1 }), "a single output"),
@@ -253,10 +259,63 @@ async fn a_run_is_cancelled_while_it_waits_behind_a_cursor() {
     run.cancel();
     let outcome = run.outcome().await;
     assert_eq!(outcome.status, RunStatus::Cancelled);
+    let nodes = run.status().nodes;
     drop(runtime);
     // It reads as it ended.
-    let again = resumed(process(&journal, |_| async { Ok(five()) })).await;
-    assert_eq!((again.status, &again.outputs), (RunStatus::Cancelled, &outcome.outputs));
+    let next = process(&journal, |_| async { Ok(five()) }).build().await.unwrap();
+    let again = next.start("g", Value::Null).idempotency_key("once").await.unwrap();
+    assert_eq!(again.outcome().await.outputs, outcome.outputs);
+    assert_eq!(again.status().nodes, nodes);
+}
+
+/// A journal that takes a second for each commit.
+#[derive(Debug, Default)]
+struct Slow(MemoryJournal);
+
+impl Hook for Slow {
+    fn inner(&self) -> &dyn Journal {
+        &self.0
+    }
+
+    fn commit(&self, epoch: Epoch, writes: Arc<[Write]>) -> JournalFuture<'_, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.0.commit(epoch, writes).await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_ends_branches_that_wait_to_be_on_record() {
+    let none = Arc::new(MemoryJournal::new());
+    let runtime = process(&none, |_| async { Ok(five()) });
+    let runtime = runtime.journal(Arc::new(Before(Slow::default()))).build().await.unwrap();
+    runtime.publish_and_promote(graph()).await.unwrap();
+    let run = runtime.start("g", Value::Null).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    run.cancel();
+    let outcome = run.outcome().await;
+    assert_eq!(outcome.status, RunStatus::Cancelled);
+    let works = BTreeMap::from([(StateStatus::Cancelled, 5)]);
+    assert_eq!(run.status().nodes["work"], works);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_parked_goes_on_behind_its_cursor() {
+    let rows = |ctx: Context| async move {
+        Ok(match ctx.cursor::<u64>()? {
+            None => five(),
+            Some(last) => numbers(last + 1, 10),
+        })
+    };
+    let journal = Arc::new(MemoryJournal::new());
+    let runtime = process(&journal, rows).build().await.unwrap();
+    runtime.publish_and_promote(graph()).await.unwrap();
+    let run = runtime.start("g", Value::Null).idempotency_key("once").await.unwrap();
+    // Some branches have started, and none has ended.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(runtime.shutdown(Duration::ZERO).await.parked, [run.id()]);
+    assert_eq!(resumed(process(&journal, rows)).await.output::<Number>().unwrap().n, 45);
 }
 
 #[tokio::test(start_paused = true)]
