@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
 use hotgraph::{
     Context, Document, Durability, Emit, Epoch, Handler, Journal, JournalFuture, MemoryJournal,
-    NodeError, NodeSpec, Outcome, RunQuery, RunStatus, Runtime, RuntimeBuilder, Signal,
+    NodeError, NodeSpec, Outcome, Run, RunQuery, RunStatus, Runtime, RuntimeBuilder, Signal,
     StateStatus, Stream, Value, Write,
 };
 use parking_lot::Mutex;
@@ -298,6 +298,31 @@ async fn a_cancel_ends_branches_that_wait_to_be_on_record() {
     assert_eq!(outcome.status, RunStatus::Cancelled);
     let works = BTreeMap::from([(StateStatus::Cancelled, 5)]);
     assert_eq!(run.status().nodes["work"], works);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_ends_what_was_drawn_and_is_not_written_yet() {
+    let (journal, slot) = (Arc::new(MemoryJournal::new()), Arc::new(OnceLock::<Run>::new()));
+    let run = slot.clone();
+    let rows = move |ctx: Context| {
+        let run = run.clone();
+        async move {
+            ctx.sleep(Duration::from_secs(1)).await;
+            let five = (0..5).map(move |n| {
+                run.get().unwrap().cancel();
+                Ok((Number { n }, n))
+            });
+            Ok(Emit::resumable(stream::iter(five).chain(stream::pending())))
+        }
+    };
+    let runtime = process(&journal, rows).build().await.unwrap();
+    runtime.publish_and_promote(graph()).await.unwrap();
+    let run = runtime.start("g", Value::Null).await.unwrap();
+    assert!(slot.set(run.clone()).is_ok());
+    assert_eq!(run.outcome().await.status, RunStatus::Cancelled);
+    let rows = BTreeMap::from([(StateStatus::Success, 5), (StateStatus::Cancelled, 1)]);
+    let works = BTreeMap::from([(StateStatus::Cancelled, 5)]);
+    assert_eq!((&run.status().nodes["rows"], &run.status().nodes["work"]), (&rows, &works));
 }
 
 #[tokio::test(start_paused = true)]
