@@ -15,6 +15,8 @@ pub(crate) struct OpenFan {
     pub drawn: Vec<bool>,
     /// How many outputs it had when it was closed, if that is on record.
     pub closed_at: Option<usize>,
+    /// Whether a state says that the run has none left for the rest.
+    pub exceeded: bool,
 }
 
 impl OpenFan {

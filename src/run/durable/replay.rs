@@ -237,8 +237,8 @@ impl Replay<'_> {
         let execution = self.queued(of)?;
         self.step(&[], |walker| walker.fanned_out(&execution, count, None));
         let (id, own, drawn) = (execution.id, *execution, vec![false; outputs.len()]);
-        let outputs = outputs.into();
-        self.fans.insert(id, OpenFan { own, outputs, fault, drawn, closed_at: None });
+        let (outputs, closed_at, exceeded) = (outputs.into(), None, false);
+        self.fans.insert(id, OpenFan { own, outputs, fault, drawn, closed_at, exceeded });
         Ok(())
     }
 
@@ -282,7 +282,12 @@ impl Replay<'_> {
             open.mark(index)?;
         }
         let forfeited = usize::try_from(outputs).unwrap_or(usize::MAX);
-        self.step(ids, |walker| walker.exceeded(&open.own, index, forfeited));
+        // One state says it of the whole fanout: only the first step took a number.
+        open.exceeded = true;
+        self.step(ids, |walker| match ids.is_empty() {
+            true => walker.exceeded_too(&open.own, index, forfeited),
+            false => walker.exceeded(&open.own, index, forfeited),
+        });
         self.fans.insert(of, open);
         Ok(())
     }

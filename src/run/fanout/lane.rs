@@ -286,10 +286,14 @@ impl Lane {
     /// The run has no state for the output at `index`, nor for any after it.
     pub(super) fn states_exceeded(&mut self, mut drawing: Box<Drawing>, index: u64) {
         let GivenUp { buffered, end, .. } = drawing.give_up();
-        let own = &drawing.own;
+        let (own, is_first) = (&drawing.own, drawing.fanout.exceed());
+        // The output that was drawn last has no state either.
+        let outputs = buffered + 1;
         self.step_with(|walker| {
-            // The output that was drawn last has no state either.
-            walker.exceeded(own, index, buffered + 1);
+            match is_first {
+                true => walker.exceeded(own, index, outputs),
+                false => walker.exceeded_too(own, index, outputs),
+            }
             if let Some(End { drawn, fault }) = end {
                 walker.exhausted(own, drawn, fault.as_ref());
             }

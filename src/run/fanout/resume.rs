@@ -52,19 +52,25 @@ impl Lane {
     fn take_up_fanout(&mut self, open: OpenFan) {
         let next = open.drawn.iter().rposition(|drawn| *drawn).map_or(0, |last| last + 1);
         let left_out = open.left_out();
-        let OpenFan { own, outputs, fault, closed_at, .. } = open;
+        let OpenFan { own, outputs, fault, closed_at, mut exceeded, .. } = open;
         let is_closed = closed_at.is_some();
         // What is left of one that is open is drawn from its source.
         for place in left_out.into_iter().filter(|place| is_closed || *place < next) {
             let (index, output) = (place as u64, outputs[place].clone());
             let mut made = Vec::new();
             if !self.step_with(|walker| walker.drawn(&own, index, output, &mut made)) {
-                self.step_with(|walker| walker.exceeded(&own, index, 1));
+                self.step_with(|walker| match std::mem::replace(&mut exceeded, true) {
+                    false => walker.exceeded(&own, index, 1),
+                    true => walker.exceeded_too(&own, index, 1),
+                });
             }
             self.tasks.extend(made.into_iter().rev().map(Task::Execution));
         }
         if !is_closed {
             let fanout = Fanout::of_kept(own, outputs, next as u64, fault);
+            if exceeded {
+                fanout.exceed();
+            }
             self.tasks.push(Task::Drawing(Box::new(Drawing::of(Arc::new(fanout)))));
         }
     }

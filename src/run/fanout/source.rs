@@ -20,6 +20,8 @@ pub(crate) struct Fanout {
     shared: AtomicBool,
     /// Whether each output goes on record with a cursor: one lane at a time draws from it.
     is_resumable: bool,
+    /// Whether a state says that the run has none left for the rest.
+    exceeded: AtomicBool,
 }
 
 /// Outputs that were drawn, with their places.
@@ -63,7 +65,8 @@ impl Fanout {
     pub(crate) fn resumed(execution: Execution, outputs: Emission, drawn: u64, max: u64) -> Self {
         let is_resumable = matches!(outputs, Emission::Resumable(_));
         let source = Mutex::new(Source { outputs: Some(outputs), drawn, max });
-        Self { execution, source, shared: AtomicBool::new(false), is_resumable }
+        let [shared, exceeded] = [(); 2].map(|()| AtomicBool::new(false));
+        Self { execution, source, shared, is_resumable, exceeded }
     }
 
     pub(crate) const fn is_resumable(&self) -> bool {
@@ -76,6 +79,11 @@ impl Fanout {
 
     pub(crate) fn is_shared(&self) -> bool {
         self.shared.load(Ordering::Relaxed)
+    }
+
+    /// The run has no state left for an output; says whether that is new.
+    pub(crate) fn exceed(&self) -> bool {
+        !self.exceeded.swap(true, Ordering::Relaxed)
     }
 
     /// How many outputs there are at least.

@@ -119,6 +119,11 @@ impl Walker<'_> {
         let (rest, was) = self.rest(execution, index);
         let error = self.exceeds();
         self.fail(rest, was, StateStatus::Errored, &error);
+        self.exceeded_too(execution, index, outputs);
+    }
+
+    /// The same for outputs of a fanout of which a state says so already.
+    pub(crate) fn exceeded_too(&mut self, execution: &Execution, index: u64, outputs: usize) {
         self.forfeited(execution, outputs);
         let (of, outputs) = (execution.id, outputs as u64);
         self.write(|ids| Entry::Exceeded { of, index, outputs, ids });

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use hotgraph::{
-    Context, Document, EventKind, Handler, Lagged, NodeError, NodeSpec, RetryError, RetryPolicy,
-    Run, RunStatus, Runtime, StateId, StateRetention, StateStatus, Timestamp, Value, VirtualClock,
+    Context, Document, Emit, EventKind, Handler, Lagged, NodeError, NodeSpec, RetryError,
+    RetryPolicy, Run, RunStatus, Runtime, StateId, StateRetention, StateStatus, Timestamp, Value,
+    VirtualClock,
 };
 use tokio::time::Instant;
 
-use super::{build, joined, runtime, single, start};
+use super::{Number, build, joined, runtime, single, start};
 
 /// Each attempt fails after two seconds, and the next one starts a second later.
 async fn fails_late(total: Duration) -> Run {
@@ -262,6 +263,19 @@ async fn a_run_that_lacks_a_single_state_fails() {
     }
     let run = start(&runtime, joined("pass", |m| m).max_states(9)).await;
     assert_eq!(run.outcome().await.status, RunStatus::Success);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_state_stands_for_all_outputs_that_can_have_none() {
+    let list = |_: ()| async { Ok(Emit::each((0..20_000).map(|n| Number { n }))) };
+    let runtime = build(Handler::many("list", list)).await;
+    for _ in 0..10 {
+        let run = start(&runtime, single(NodeSpec::new("list")).max_states(10_000)).await;
+        let outcome = run.outcome().await;
+        let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
+        assert_eq!(*failure.error, *"limit of 10000 states exceeded");
+        assert_eq!(run.status().of("list", StateStatus::Success), 10_000);
+    }
 }
 
 #[tokio::test(start_paused = true)]
