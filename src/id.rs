@@ -66,7 +66,7 @@ impl From<&GraphName> for GraphName {
 
 impl Hash for GraphName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // One word for the hashers of maps, which take text in small steps.
+        // One word that is a hash: hashers of maps take text in small steps.
         let namespace = self.namespace.as_ref().map_or(0, |name| xxh3_64(name.as_bytes()));
         state.write_u64(xxh3_64_with_seed(self.name.as_bytes(), namespace));
     }
@@ -203,13 +203,17 @@ impl Serialize for LabelName {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(pub u128);
 
-/// Hashes identities of runs, which are drawn at random: their own bits will do.
+/// Hashes identities that are drawn at random or are a hash already: their own bits will do.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct RunIdHasher(u64);
+pub(crate) struct IdHasher(u64);
 
-impl Hasher for RunIdHasher {
+impl Hasher for IdHasher {
     fn write(&mut self, bytes: &[u8]) {
         self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "half of the bits are enough")]

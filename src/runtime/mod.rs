@@ -56,7 +56,7 @@ use session::Sessions;
 
 use crate::clock::{Clock, Rng};
 use crate::event::{EventStream, RuntimeBus};
-use crate::id::{GraphName, LabelName, RunId, RunIdHasher, VersionNumber};
+use crate::id::{GraphName, IdHasher, LabelName, RunId, VersionNumber};
 use crate::journal::RunRow;
 use crate::node::{Catalog, CatalogError, Handler};
 use crate::registry::{Registry, Rollouts};
@@ -82,7 +82,7 @@ struct Inner {
     /// Those of the builder, which override what graphs bring.
     secrets: BTreeMap<String, String>,
     settings: Settings,
-    runs: DashMap<RunId, Run, BuildHasherDefault<RunIdHasher>>,
+    runs: DashMap<RunId, Run, BuildHasherDefault<IdHasher>>,
     by_key: DashMap<(GraphName, String), RunId>,
     ended: Mutex<EndedRuns>,
     sessions: Sessions,

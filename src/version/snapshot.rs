@@ -1,5 +1,6 @@
 //! The routing table: which version a start gets. Immutable; a change makes a new one.
 
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
@@ -12,13 +13,13 @@ use super::manifest::Manifest;
 use super::marks::Marks;
 use super::pin::Version;
 use super::secrets::GraphSecrets;
-use crate::id::{GraphName, LabelName, VersionNumber};
+use crate::id::{GraphName, IdHasher, LabelName, VersionNumber};
 
 /// The routing of all graphs at one revision.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     pub(super) revision: u64,
-    pub(super) graphs: HashTrieMapSync<GraphName, Route>,
+    pub(super) graphs: HashTrieMapSync<GraphName, Route, BuildHasherDefault<IdHasher>>,
 }
 
 /// Where the starts of one graph go.

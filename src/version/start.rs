@@ -1,5 +1,6 @@
 //! How a start gets its version: looked up, pinned, and looked up again.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::decision::Decision;
@@ -11,8 +12,8 @@ use crate::id::GraphName;
 ///
 /// The second load is where the start takes effect: a route that changed in between is looked
 /// up again, so that no start gets the old version once a promotion has returned.
-pub(crate) fn start(
-    load: impl Fn() -> Arc<Snapshot>,
+pub(crate) fn start<S: Deref<Target = Arc<Snapshot>>>(
+    load: impl Fn() -> S,
     graph: &GraphName,
     selector: &Selector,
 ) -> Result<(Pin, Decision), ResolveError> {

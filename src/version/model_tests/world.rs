@@ -125,7 +125,7 @@ impl World {
         let load = || {
             loads.set(loads.get() + 1);
             assert!(loads.get() < 100, "I19: a start that never ends: {selector:?}");
-            earlier.get(loads.get() - 1).unwrap_or(&self.seen).clone()
+            earlier.get(loads.get() - 1).unwrap_or(&self.seen)
         };
         start(load, &graph(), selector)
     }
