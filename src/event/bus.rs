@@ -50,6 +50,7 @@ impl RuntimeBus {
     }
 
     /// Whether anybody would see an event of a version or a rollout.
+    #[inline]
     pub(crate) fn is_watched(&self) -> bool {
         is_watched(&self.ring) || is_watched(&self.versions)
     }

@@ -59,6 +59,7 @@ pub(crate) type Folded = Result<Box<dyn FoldState>, NodeError>;
 
 impl Execution {
     /// The first attempt of a node.
+    #[inline]
     pub(crate) fn first(
         node: NodeIndex,
         state: StateId,
@@ -106,6 +107,7 @@ impl Execution {
     }
 
     /// The groups that it is counted in, outermost first.
+    #[inline]
     pub(crate) fn tokens(&self) -> &Tokens {
         self.scope.tokens()
     }

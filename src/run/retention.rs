@@ -23,6 +23,7 @@ const AUTO_KEEPS: u64 = 10_000;
 
 impl StateRetention {
     /// Whether the record of a state that ended as `status` is kept.
+    #[inline]
     pub(crate) fn keeps(self, state: StateId, status: StateStatus) -> bool {
         let failure = Self::keeps_failure(status);
         match self {

@@ -71,6 +71,7 @@ impl Scope {
     }
 
     /// The groups, outermost first.
+    #[inline]
     pub(crate) fn tokens(&self) -> &Tokens {
         static NONE: Tokens = Tokens::NONE;
         self.0.as_ref().map_or(&NONE, |frame| &frame.tokens)

@@ -35,6 +35,7 @@ impl StateCounter {
     }
 
     /// A number for a state below `parent` if the run, which may have `limit` states, may have it.
+    #[inline]
     pub(crate) fn next(
         &self,
         ids: &mut StateIds,

@@ -58,6 +58,7 @@ impl Walker<'_> {
     }
 
     /// The state's only next node, whose input is there.
+    #[inline]
     fn only_child(
         &mut self,
         own: &mut Execution,
@@ -158,6 +159,7 @@ impl Walker<'_> {
         format!("limit of {} states exceeded", self.ground.plan.limits.max_states).into()
     }
 
+    #[inline]
     fn create(&mut self, state: StateId, child: Child, parent: Option<StateId>) -> Box<Execution> {
         let Child { node, input, path, scope } = child;
         let scope = self.ground.scope(scope, node);
@@ -198,6 +200,7 @@ impl Walker<'_> {
     }
 
     /// Gives the output to the groups that read it.
+    #[inline]
     fn gather(&mut self, own: &Execution, output: &Value) {
         if !own.tokens().is_empty() {
             self.arrive(own, output);

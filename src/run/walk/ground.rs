@@ -35,6 +35,7 @@ impl Ground {
     }
 
     /// What an execution of `node` can read of `parents`, and the groups that it is counted in.
+    #[inline]
     pub(super) fn scope(&self, parents: Scope, node: NodeIndex) -> Scope {
         let tokens = parents.tokens();
         if tokens.iter().all(|token| self.is_inside(*token, node)) {

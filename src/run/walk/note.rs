@@ -87,6 +87,7 @@ impl Walker<'_> {
     }
 
     /// Keeps the record of a state.
+    #[inline]
     pub(super) fn keep(&mut self, execution: Execution, status: StateStatus, end: StateEnd) {
         let record = Record { execution, status, end };
         self.batch.run.records.push(RecordChange::Put(record));

@@ -7,6 +7,7 @@ use crate::value::Value;
 
 impl Walker<'_> {
     /// A number for a state that counts against the run's limit, if it may have one.
+    #[inline]
     pub(super) fn next_state(&mut self, parent: Option<StateId>) -> Option<StateId> {
         let limit = self.ground.plan.limits.max_states;
         match &mut self.numbers {
