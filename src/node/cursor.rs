@@ -16,20 +16,6 @@ pub enum CursorError {
         /// What does not fit.
         source: ValueError,
     },
-    /// A handler that was to go on behind a cursor returned something else than a resumable stream.
-    ///
-    /// It is the error of the state that stands for what was not drawn.
-    #[error(
-        "node `{node}`: it was called to go on after {drawn} outputs of `Emit::resumable`, and returned {returned}"
-    )]
-    NotResumable {
-        /// The node.
-        node: String,
-        /// How many outputs were drawn before.
-        drawn: u64,
-        /// What it returned.
-        returned: &'static str,
-    },
 }
 
 impl CursorError {

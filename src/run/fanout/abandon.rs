@@ -11,9 +11,17 @@ impl Lane {
     pub(super) fn abandon(&mut self) {
         self.waiting = None;
         let mut parked: Vec<_> = self.parked.drain().collect();
-        parked.sort_by_key(|parked| parked.execution.state);
-        for Parked { execution, status } in parked {
-            self.step_with(|walker| walker.cancelled(execution, status));
+        parked.sort_by_key(Parked::state);
+        for parked in parked {
+            match parked {
+                Parked::Execution { execution, status } => {
+                    self.step_with(|walker| walker.cancelled(execution, status));
+                }
+                Parked::Recall { own, drawn } => self.step_with(|walker| {
+                    walker.cut_off(&own, drawn);
+                    walker.closed(&own, drawn);
+                }),
+            }
         }
         self.take_stalled();
         self.tasks.append(&mut self.held);

@@ -5,10 +5,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::clock::Sleep;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::clock::{Rng, Sleep};
 use crate::graph::Plan;
 use crate::node::{
-    Arity, AttemptFacts, Call, Context as NodeContext, Emission, ErrorKind, NodeError, Signal,
+    Arity, AttemptFacts, Call, Context as NodeContext, Emission, ErrorKind, NodeError, RunFacts,
+    Signal,
 };
 use crate::run::execution::Execution;
 use crate::run::panics::{Guarded, drop_guarded, guarded};
@@ -61,6 +64,12 @@ pub(crate) fn attempt_facts(execution: &Execution) -> AttemptFacts {
         repeat: execution.id,
         united: execution.merge().map(|merge| merge.united.clone()),
     }
+}
+
+/// Where the jitter of a retry comes from, when so many attempts failed before.
+pub(super) fn retry_rng(facts: &RunFacts, execution: &Execution, failed: u32) -> Rng {
+    let failed = u64::from(failed).to_le_bytes();
+    Rng::seeded(xxh3_64_with_seed(&failed, facts.seed ^ execution.id))
 }
 
 fn finish_fold(execution: &Execution) -> Ended {

@@ -195,6 +195,7 @@ impl LaneArguments {
         match &self.lane.tasks[spare] {
             Task::Drawing(drawing) if drawing.fanout.is_resumable() => {
                 if let Task::Drawing(drawing) = self.lane.tasks.remove(spare) {
+                    // What was drawn of it has been handed on: nothing else is in it.
                     pool.hand(Handed::of(drawing.fanout));
                 }
             }

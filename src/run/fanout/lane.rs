@@ -3,7 +3,7 @@
 //! Invariants:
 //! 1. Work is taken innermost first: memory follows the depth of the graph, not the fanout's width.
 //! 2. What waits is in `parked` and in `waiting`, under one key.
-//! 3. Everything a lane has is in one of `tasks`, `stalled`, `parked`.
+//! 3. Everything a lane has is in one of `tasks`, `stalled`, `stalled_keeping`, `held`, `parked`.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,6 +21,7 @@ use super::source::End;
 use super::wait::Wait;
 use crate::clock::Stopwatch;
 use crate::event::RunBus;
+use crate::id::StateId;
 use crate::node::{AttemptFacts, Context as NodeContext, RunFacts};
 use crate::run::batch::Batch;
 use crate::run::durable::RunJournal;
@@ -61,10 +62,21 @@ pub(super) enum Task {
     Handed(Box<Handed>),
 }
 
-/// An execution that waits, and the status it has meanwhile.
-pub(super) struct Parked {
-    pub execution: Box<Execution>,
-    pub status: StateStatus,
+/// What waits.
+pub(super) enum Parked {
+    /// An execution, and the status it has meanwhile.
+    Execution { execution: Box<Execution>, status: StateStatus },
+    /// A resumable fanout with so many outputs on record, whose handler is called again.
+    Recall { own: Box<Execution>, drawn: u64 },
+}
+
+impl Parked {
+    pub(super) const fn state(&self) -> StateId {
+        match self {
+            Self::Execution { execution, .. } => execution.state,
+            Self::Recall { own, .. } => own.state,
+        }
+    }
 }
 
 /// Why a turn ended.
@@ -334,12 +346,14 @@ impl Lane {
         // A run that waits for long keeps no room for more.
         self.batch.run.records.reserve_exact(self.unlisted.len());
         for key in std::mem::take(&mut self.unlisted) {
-            let Some(parked) = self.parked.get_mut(key) else { continue };
+            let Some(Parked::Execution { execution, status }) = self.parked.get_mut(key) else {
+                continue;
+            };
             // Another one may have come to wait under the same key.
-            if !parked.execution.listed {
+            if !execution.listed {
                 let watched = false;
                 let mut walker = Walker::new(&self.tools.ground, &mut self.batch, watched);
-                walker.list(&mut parked.execution, parked.status);
+                walker.list(execution, *status);
             }
         }
     }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::attempt::{Begun, Ended, attempt_facts, begin, finish};
+use super::attempt::{Begun, Ended, attempt_facts, begin, finish, retry_rng};
 use super::drawing::Drawing;
 use super::keeping::Keeping;
 use super::lane::{Lane, Parked, Task, Tools};
 use super::source::Fanout;
 use super::wait::{AttemptWait, Wait, Woken};
-use crate::clock::{Rng, Timestamp};
+use crate::clock::Timestamp;
 use crate::id::NodeIndex;
 use crate::node::{Context as NodeContext, Emission};
 use crate::run::execution::Execution;
@@ -49,7 +48,7 @@ impl Lane {
             Begun::Ended(ended) => self.ended(execution, ended),
             Begun::Pending(future) => {
                 let wait = self.wait_for(&execution, future, permit);
-                self.park(execution, StateStatus::Queued, wait);
+                self.park(Parked::Execution { execution, status: StateStatus::Queued }, wait);
             }
         }
     }
@@ -92,20 +91,20 @@ impl Lane {
             drop(permit);
             (key, Woken::Ended(ended))
         });
-        self.park(execution, StateStatus::Queued, Wait::Other(wait));
+        self.park(Parked::Execution { execution, status: StateStatus::Queued }, Wait::Other(wait));
     }
 
-    /// Lets an execution wait; how it goes on is decided when it is woken.
+    /// Lets something wait; how it goes on is decided when it is woken.
     ///
     /// The wait ends with the [next key](Self::next_key).
-    fn park(&mut self, execution: Box<Execution>, status: StateStatus, wait: Wait) {
-        let key = self.parked.insert(Parked { execution, status });
+    pub(super) fn park(&mut self, parked: Parked, wait: Wait) {
+        let key = self.parked.insert(parked);
         self.unlisted.push(key);
         self.waiting.get_or_insert_default().push(wait);
     }
 
     /// The key of what is parked next.
-    fn next_key(&self) -> usize {
+    pub(super) fn next_key(&self) -> usize {
         self.parked.vacant_key()
     }
 
@@ -122,17 +121,25 @@ impl Lane {
             sleep.await;
             (key, Woken::Due)
         });
-        self.park(execution, StateStatus::Created, Wait::Other(wait));
+        self.park(Parked::Execution { execution, status: StateStatus::Created }, Wait::Other(wait));
     }
 
     pub(super) fn woken(&mut self, key: usize, woken: Woken) {
-        let Some(Parked { execution, .. }) = self.parked.try_remove(key) else { return };
-        match woken {
-            Woken::Ended(ended) => self.ended(execution, ended),
-            Woken::Due => self.tasks.push(Task::Execution(execution)),
-            Woken::Expired => {
+        let Some(parked) = self.parked.try_remove(key) else { return };
+        match (parked, woken) {
+            (Parked::Execution { execution, .. }, Woken::Ended(ended)) => {
+                self.ended(execution, ended);
+            }
+            (Parked::Execution { execution, .. }, Woken::Due) => {
+                self.tasks.push(Task::Execution(execution));
+            }
+            (Parked::Execution { execution, .. }, Woken::Expired) => {
                 self.step_with(|walker| walker.expired(execution, StateStatus::Queued));
             }
+            (Parked::Recall { own, drawn }, Woken::Recalled(rest)) => {
+                self.recalled(*own, drawn, rest);
+            }
+            _ => unreachable!("a wait ends as what it is for"),
         }
         self.go_on();
     }
@@ -174,9 +181,7 @@ impl Lane {
     }
 
     pub(super) fn faulted(&mut self, execution: Box<Execution>, fault: &Fault) {
-        let attempt = u64::from(execution.attempt).to_le_bytes();
-        let seed = self.tools.facts.seed ^ execution.id;
-        let mut rng = Rng::seeded(xxh3_64_with_seed(&attempt, seed));
+        let mut rng = retry_rng(&self.tools.facts, &execution, execution.attempt);
         let next = self.step_with(|walker| walker.faulted(execution, fault, &mut rng));
         if let Some((next, delay)) = next {
             self.park_for(next, delay);

@@ -24,6 +24,10 @@ pub(crate) struct Pool {
     closed: AtomicBool,
     /// Lanes that wait, and lanes that could be spawned.
     hungry: AtomicUsize,
+    /// How many branches of resumable fanouts were made and taken by no lane yet.
+    ahead: AtomicUsize,
+    /// How many there may be: as many as may be under way.
+    most_ahead: usize,
     /// By node; empty if the concurrency of none is limited.
     permits: Box<[Option<Arc<Semaphore>>]>,
 }
@@ -31,6 +35,8 @@ pub(crate) struct Pool {
 #[derive(Default)]
 struct Work {
     executions: VecDeque<Box<Execution>>,
+    /// Branches of resumable fanouts, which are counted as ahead.
+    handed: VecDeque<Box<Execution>>,
     /// The innermost last. A resumable one is here only while nobody draws from it.
     fanouts: Vec<Arc<Fanout>>,
 }
@@ -53,6 +59,8 @@ impl Pool {
             queued: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             hungry: AtomicUsize::new(lanes),
+            ahead: AtomicUsize::new(0),
+            most_ahead: (plan.limits.in_flight as usize).max(1),
             permits: permits.collect(),
         }
     }
@@ -66,7 +74,7 @@ impl Pool {
     pub(crate) fn push(&self, executions: impl IntoIterator<Item = Box<Execution>>) {
         let mut work = self.work.lock();
         work.executions.extend(executions);
-        self.queued.store(work.executions.len(), Ordering::Relaxed);
+        self.count(&work);
         drop(work);
         self.control.changed.notify_waiters();
     }
@@ -81,8 +89,8 @@ impl Pool {
     /// Hands what was drawn of a resumable fanout, and the fanout, to whichever lanes are free.
     pub(crate) fn hand(&self, Handed { branches, fanout }: Handed) {
         let mut work = self.work.lock();
-        work.executions.extend(branches);
-        self.queued.store(work.executions.len(), Ordering::Relaxed);
+        work.handed.extend(branches);
+        self.count(&work);
         if let Some(fanout) = fanout {
             // A state inside another has a greater number: the innermost one stays last.
             let is_outside = |other: &Arc<Fanout>| other.execution.state < fanout.execution.state;
@@ -98,22 +106,51 @@ impl Pool {
         if !self.has_executions() {
             return None;
         }
-        let mut work = self.work.lock();
-        let execution = work.executions.pop_front()?;
-        self.queued.store(work.executions.len(), Ordering::Relaxed);
+        self.take_from(&mut self.work.lock())
+    }
+
+    fn take_from(&self, work: &mut Work) -> Option<Box<Execution>> {
+        let execution = match work.executions.pop_front() {
+            Some(execution) => execution,
+            None => {
+                let branch = work.handed.pop_front()?;
+                // Whoever waited for room looks again.
+                if self.ahead.fetch_sub(1, Ordering::Relaxed) >= self.most_ahead {
+                    self.control.changed.notify_waiters();
+                }
+                branch
+            }
+        };
+        self.count(work);
         Some(execution)
+    }
+
+    fn count(&self, work: &Work) {
+        self.queued.store(work.executions.len() + work.handed.len(), Ordering::Relaxed);
+    }
+
+    /// Branches of a resumable fanout were made, which wait to be on record and then for a lane.
+    pub(crate) fn is_ahead_by(&self, branches: usize) {
+        self.ahead.fetch_add(branches, Ordering::Relaxed);
+    }
+
+    /// How many more outputs of resumable fanouts may be drawn.
+    pub(crate) fn may_draw_ahead(&self) -> usize {
+        self.most_ahead.saturating_sub(self.ahead.load(Ordering::Relaxed))
     }
 
     /// Work that nobody has: executions first, then the innermost fanout that is not in `stalled`.
     pub(crate) fn take(&self, stalled: &[Drawing]) -> Option<Taken> {
         let mut work = self.work.lock();
-        if let Some(execution) = work.executions.pop_front() {
-            self.queued.store(work.executions.len(), Ordering::Relaxed);
+        if let Some(execution) = self.take_from(&mut work) {
             return Some(Taken::Execution(execution));
         }
-        let is_stalled =
-            |fanout: &Arc<Fanout>| stalled.iter().any(|s| Arc::ptr_eq(&s.fanout, fanout));
-        let place = work.fanouts.iter().rposition(|fanout| !is_stalled(fanout))?;
+        let is_full = !self.control.is_cancelled() && self.may_draw_ahead() == 0;
+        let can_draw = |fanout: &Arc<Fanout>| match fanout.is_resumable() {
+            true => !is_full,
+            false => !stalled.iter().any(|other| Arc::ptr_eq(&other.fanout, fanout)),
+        };
+        let place = work.fanouts.iter().rposition(can_draw)?;
         Some(Taken::Fanout(match work.fanouts[place].is_resumable() {
             true => work.fanouts.remove(place),
             false => work.fanouts[place].clone(),

@@ -6,6 +6,7 @@
 //! 2. The first outputs are written in one unit with what says that the attempt fanned out: a fanout
 //!    that is on record has outputs, or has ended.
 //! 3. A branch starts when its output is on record, at whatever level.
+//! 4. No more outputs are drawn ahead of their branches, in the whole run, than may be under way.
 
 use std::sync::Arc;
 use std::task::Context;
@@ -38,7 +39,11 @@ impl Lane {
     /// Draws the first outputs: an attempt whose stream fails before them has failed.
     pub(super) fn open_resumable(&mut self, keeping: Keeping, cx: &mut Context<'_>) {
         let Keeping { fanout, mut drawn } = keeping;
-        let end = match fanout.draw(cx, self.draws_together(), &mut drawn) {
+        let count = self.draws_together();
+        if count == 0 {
+            return self.stalled_keeping.push(Keeping { fanout, drawn });
+        }
+        let end = match fanout.draw(cx, count, &mut drawn) {
             After::Pending if drawn.outputs.is_empty() => {
                 return self.stalled_keeping.push(Keeping { fanout, drawn });
             }
@@ -57,7 +62,11 @@ impl Lane {
         if !self.may_draw() {
             return self.tasks.push(Task::Drawing(drawing));
         }
-        match drawing.draw_with_cursors(cx, self.draws_together()) {
+        let count = self.draws_together();
+        if count == 0 {
+            return self.tools.pool.hand(Handed::of(drawing.fanout));
+        }
+        match drawing.draw_with_cursors(cx, count) {
             true => self.hand_on(drawing),
             false => self.stalled.push(*drawing),
         }
@@ -65,7 +74,7 @@ impl Lane {
 
     /// No more than could be under way.
     fn draws_together(&self) -> usize {
-        self.room().clamp(1, DRAWN_TOGETHER)
+        self.room().clamp(1, DRAWN_TOGETHER).min(self.tools.pool.may_draw_ahead())
     }
 
     /// Makes states of what was drawn; what follows is handed to all lanes when it is on record.
@@ -90,6 +99,7 @@ impl Lane {
     }
 
     fn hold_branches(&mut self, branches: Executions, fanout: Option<Arc<Fanout>>) {
+        self.tools.pool.is_ahead_by(branches.len());
         if !branches.is_empty() || fanout.is_some() {
             self.held.push(Task::Handed(Box::new(Handed { branches, fanout })));
         }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::attempt::{Ended, classify};
+use super::recall::Recalled;
 use crate::node::{Arity, Emission};
 use crate::run::panics::Guarded;
 
@@ -17,6 +18,8 @@ pub(super) enum Woken {
     Due,
     /// Its time was over before its attempt could start.
     Expired,
+    /// The handler of a resumable fanout was called again.
+    Recalled(Recalled),
 }
 
 /// A wait that ends with the key of what is parked.

@@ -16,6 +16,7 @@ mod graphs;
 #[cfg(feature = "sqlite")]
 mod kills;
 mod random;
+mod recalled;
 #[cfg(feature = "postgres")]
 mod restarts;
 mod resumable;

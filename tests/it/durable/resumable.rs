@@ -21,16 +21,16 @@ use serde_json::Value as Json;
 use super::before::{Before, Hook};
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-struct Number {
-    n: u64,
+pub struct Number {
+    pub n: u64,
 }
 
-type Emitted = Result<Emit<Number>, NodeError>;
+pub type Emitted = Result<Emit<Number>, NodeError>;
 
 type Emitter = fn() -> Emit<Number>;
 
 /// A process whose handler `rows` is that.
-fn process<F: Future<Output = Emitted> + Send + 'static>(
+pub fn process<F: Future<Output = Emitted> + Send + 'static>(
     journal: &Arc<MemoryJournal>,
     rows: impl Fn(Context) -> F + Send + Sync + 'static,
 ) -> RuntimeBuilder {
@@ -54,7 +54,7 @@ fn graph() -> Document {
     graph_of(NodeSpec::new("rows"))
 }
 
-fn graph_of(rows: NodeSpec) -> Document {
+pub fn graph_of(rows: NodeSpec) -> Document {
     Document::builder("g")
         .node(rows.next("work"))
         .node(NodeSpec::new("work").input("n", "${{rows.outputs.n}}").next("sum"))
@@ -63,7 +63,7 @@ fn graph_of(rows: NodeSpec) -> Document {
 }
 
 /// The numbers from one on to before another, each the cursor of itself.
-fn numbers(from: u64, to: u64) -> Emit<Number> {
+pub fn numbers(from: u64, to: u64) -> Emit<Number> {
     Emit::resumable(stream::iter((from..to).map(|n| Ok((Number { n }, n)))))
 }
 
@@ -74,7 +74,7 @@ fn five() -> Emit<Number> {
 }
 
 /// Leaves a run of the graph in its journal whose first five outputs, and what follows, are there.
-async fn interrupted_in(graph: Document, level: Durability) -> Arc<MemoryJournal> {
+pub async fn interrupted_in(graph: Document, level: Durability) -> Arc<MemoryJournal> {
     let journal = Arc::new(MemoryJournal::new());
     let runtime = process(&journal, |_| async { Ok(five()) }).durability(level);
     let runtime = runtime.build().await.unwrap();
@@ -89,7 +89,7 @@ async fn interrupted() -> Arc<MemoryJournal> {
 }
 
 /// Goes on with a run, and waits for its end.
-async fn resumed(builder: RuntimeBuilder) -> Arc<Outcome> {
+pub async fn resumed(builder: RuntimeBuilder) -> Arc<Outcome> {
     let runtime = builder.build().await.unwrap();
     assert_eq!(runtime.stranded(), []);
     let run = runtime.start("g", Value::Null).idempotency_key("once").await.unwrap();
@@ -155,8 +155,8 @@ async fn what_cannot_go_on_behind_a_cursor_is_an_error_of_the_stream() {
     let kinds: [(Emitter, &str); 4] = [
         (|| Emit::each((0..10).map(|n| Number { n })), "outputs without cursors"),
         (|| Emit::stream(stream::empty()), "outputs without cursors"),
-        (|| Emit::one(Number { n: 1 }), "a single output"),
-        (Emit::nothing, "a single output"),
+        (|| Emit::one(Number { n: 1 }), "at most one output"),
+        (Emit::nothing, "at most one output"),
     ];
     for (emit, returned) in kinds {
         let expected = format!(
@@ -224,17 +224,18 @@ async fn a_handler_may_ask_to_be_called_again_later() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_behind_a_cursor_has_the_time_of_an_attempt() {
-    let limits: [fn(NodeSpec) -> NodeSpec; 2] = [
-        |rows| rows.timeout(Duration::from_secs(4)),
-        |rows| rows.total_timeout(Duration::from_secs(4)).concurrency(1),
+    let rows = NodeSpec::new("rows");
+    let limits = [
+        (rows.clone().timeout(Duration::from_secs(4)), "timed out after 4000 ms"),
+        (rows.total_timeout(Duration::from_secs(4)).concurrency(1), "the node ran out of time"),
     ];
-    for limit in limits {
-        let graph = graph_of(limit(NodeSpec::new("rows")));
+    for (rows, expected) in limits {
+        let graph = graph_of(rows);
         let journal = interrupted_in(graph, Durability::EveryState).await;
         let rows = |_| -> BoxFuture<'static, Emitted> { Box::pin(std::future::pending()) };
         let outcome = resumed(process(&journal, rows)).await;
         let failures: Vec<_> = outcome.failures.iter().map(|failure| &*failure.error).collect();
-        assert_eq!(failures, ["timed out after 4000 ms"]);
+        assert_eq!(failures, [expected]);
     }
 }
 

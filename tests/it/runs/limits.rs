@@ -274,7 +274,9 @@ async fn one_state_stands_for_all_outputs_that_can_have_none() {
         let outcome = run.outcome().await;
         let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
         assert_eq!(*failure.error, *"limit of 10000 states exceeded");
-        assert_eq!(run.status().of("list", StateStatus::Success), 10_000);
+        // A lane may have put numbers aside that it did not use.
+        let had_one = run.status().of("list", StateStatus::Success);
+        assert!((9_000..=10_000).contains(&had_one), "{had_one}");
     }
 }
 
