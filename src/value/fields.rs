@@ -5,7 +5,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::iter::Map;
 use std::ops::Index;
+use std::slice;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -123,6 +125,28 @@ impl fmt::Debug for Key {
 }
 
 /// The fields of an object, sorted by name; cloning them counts a reference.
+///
+/// ```
+/// use hotgraph::{Document, Handler, NodeSpec, Runtime, Value};
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// # struct Number { n: u64 }
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let double = |number: Number| async move { Ok(Number { n: number.n * 2 }) };
+/// let runtime = Runtime::builder().handler(Handler::one("double", double)).build().await?;
+/// let graph = Document::builder("numbers").node(NodeSpec::new("double").input("n", 21));
+/// runtime.publish_and_promote(graph.build()).await?;
+///
+/// let outcome = runtime.start("numbers", Value::Null).await?.outcome().await;
+/// let expected = Value::object([("n", 42)]);
+/// assert_eq!(outcome.outputs["double"], expected);
+/// assert_eq!(outcome.outputs.get("halve"), None);
+/// for (name, value) in &outcome.outputs {
+///     assert_eq!((name.as_str(), value), ("double", &expected));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default, PartialEq)]
 pub struct Fields(
     /// `None` if there are none: an empty object allocates nothing and counts nothing.
@@ -157,6 +181,16 @@ impl Fields {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+}
+
+impl<'a> IntoIterator for &'a Fields {
+    type Item = (&'a Key, &'a Value);
+    type IntoIter = Map<slice::Iter<'a, (Key, Value)>, fn(&'a (Key, Value)) -> Self::Item>;
+
+    /// The fields in the order of their names.
+    fn into_iter(self) -> Self::IntoIter {
+        self.pairs().iter().map(|(key, value)| (key, value))
     }
 }
 

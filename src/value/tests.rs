@@ -167,6 +167,28 @@ fn a_failure_names_the_path() {
 }
 
 #[test]
+fn fields_say_what_kind_of_value_is_no_object() {
+    check_failure::<Fields>(json!(null), "expected an object, found null");
+    check_failure::<Fields>(json!(true), "expected an object, found a boolean");
+    check_failure::<Fields>(json!(-7), "expected an object, found an integer");
+    check_failure::<Fields>(json!(u64::MAX), "expected an object, found an integer");
+    check_failure::<Fields>(json!(0.5), "expected an object, found a number");
+    check_failure::<Fields>(json!("long"), "expected an object, found a string");
+    check_failure::<Fields>(json!([[1]]), "expected an object, found an array");
+}
+
+#[test]
+fn fields_are_iterated_in_the_order_of_their_names() {
+    let fields: Fields = from_value(&Value::object([("b", 2), ("a", 1)])).unwrap();
+    let mut found = Vec::new();
+    for (name, value) in &fields {
+        found.push((name.as_str(), value.as_i64().unwrap()));
+    }
+    assert_eq!(found, [("a", 1), ("b", 2)]);
+    assert_eq!((&Fields::default()).into_iter().len(), 0);
+}
+
+#[test]
 fn an_enum_needs_the_content_of_its_variant() {
     let expected = "invalid type: unit variant, expected newtype variant";
     check_failure::<Shape>(json!("Circle"), expected);

@@ -22,8 +22,24 @@ impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::Object(fields) => Ok(fields),
-            other => Err(de::Error::custom(format!("expected an object, found {other}"))),
+            other => {
+                let found = kind_of(&other);
+                Err(de::Error::custom(format_args!("expected an object, found {found}")))
+            }
         }
+    }
+}
+
+/// What an error calls a value: the value itself may be long.
+const fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Int(_) | Value::Uint(_) => "an integer",
+        Value::Float(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
     }
 }
 
