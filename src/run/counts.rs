@@ -46,6 +46,7 @@ impl Counts {
     /// Adds the changes of `other`.
     pub(crate) fn merge(&mut self, other: Self) {
         if self.rows.is_empty() {
+            // Nothing unusual is lost: `add` widens the rows before it counts anything.
             *self = other;
             return;
         }

@@ -31,7 +31,7 @@ impl Replay<'_> {
         let mut open = self.resumables.remove(&of).ok_or_else(|| unknown("fanout", of))?;
         let mut made = Vec::new();
         for DrawnOutput(index, output, cursor, ids) in outputs {
-            open.follow(index, 1)?;
+            open.follow(index, 1, self.max_fanout())?;
             open.cursor = Some(cursor);
             let (own, made, none) = (&open.own, &mut made, Value::Null);
             if !self.step(&ids, |walker| walker.drawn_with_cursor(own, index, output, none, made)) {
@@ -52,7 +52,7 @@ impl Replay<'_> {
         ids: &[u64],
     ) -> Result<bool, String> {
         let Some(mut open) = self.resumables.remove(&of) else { return Ok(false) };
-        open.follow(index, outputs)?;
+        open.follow(index, outputs, self.max_fanout())?;
         let forfeited = usize::try_from(outputs).unwrap_or(usize::MAX);
         self.step(ids, |walker| walker.exceeded(&open.own, index, forfeited));
         self.resumables.insert(of, open);
@@ -68,9 +68,23 @@ impl Replay<'_> {
         ids: &[u64],
     ) -> Result<bool, String> {
         let Some(mut open) = self.resumables.remove(&of) else { return Ok(false) };
-        open.follow(drawn, 0)?;
+        open.follow(drawn, 0, self.max_fanout())?;
         self.step(ids, |walker| walker.exhausted(&open.own, drawn, fault));
         Ok(true)
+    }
+
+    /// Refuses such a fanout without outputs: its first ones, or its end, are written together with it.
+    ///
+    /// Asked when a unit begins, and not at the end: a run can be viewed as of the middle of a unit.
+    pub(super) fn resumables_have_outputs(&self) -> Result<(), String> {
+        match self.resumables.iter().find(|(_, open)| open.drawn == 0) {
+            Some((of, _)) => Err(format!("fanout {of:016x} has neither an output nor an end")),
+            None => Ok(()),
+        }
+    }
+
+    fn max_fanout(&self) -> u64 {
+        self.ground.plan.limits.max_fanout
     }
 
     /// Ends such a fanout where it stands: the run was stopped.
@@ -83,12 +97,15 @@ impl Replay<'_> {
 }
 
 impl OpenResumable {
-    /// Counts outputs that follow those before them.
-    fn follow(&mut self, index: u64, outputs: u64) -> Result<(), String> {
+    /// Counts outputs that follow those before them: no more than a fanout may have.
+    fn follow(&mut self, index: u64, outputs: u64, max: u64) -> Result<(), String> {
         if index != self.drawn {
             return Err(format!("output {index} follows {} of them", self.drawn));
         }
-        self.drawn = self.drawn.saturating_add(outputs);
+        let drawn = self.drawn.checked_add(outputs).filter(|drawn| *drawn <= max);
+        self.drawn = drawn.ok_or_else(|| {
+            format!("{outputs} outputs follow {} of them, and {max} are allowed", self.drawn)
+        })?;
         Ok(())
     }
 }

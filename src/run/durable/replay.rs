@@ -111,6 +111,7 @@ impl Replay<'_> {
         match entry {
             Entry::Began(_) => return Err("the run begins twice".to_owned()),
             Entry::At(at) => {
+                self.resumables_have_outputs()?;
                 self.count();
                 self.at = at;
             }
@@ -267,7 +268,11 @@ impl Replay<'_> {
             return Ok(());
         }
         let fan = self.fans.get_mut(&of).ok_or_else(|| unknown("fanout", of))?;
-        fan.closed_at = Some(usize::try_from(drawn).unwrap_or(usize::MAX));
+        let (end, kept) = (usize::try_from(drawn).unwrap_or(usize::MAX), fan.outputs.len());
+        if end > kept {
+            return Err(format!("the fanout ends after {drawn} outputs, and {kept} were kept"));
+        }
+        fan.closed_at = Some(end);
         let own = fan.own.clone();
         self.step(ids, |walker| walker.exhausted(&own, drawn, fault));
         Ok(())

@@ -12,7 +12,7 @@ use hotgraph::{
 use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::cut::{Cut, Process};
 
@@ -129,25 +129,23 @@ async fn a_source_is_drawn_again_from_behind_what_is_on_record() {
     }
 }
 
-/// Why a run is not taken up whose outputs are numbered so in the journal.
-async fn check_damaged(change: fn(&mut Json), expected: &str) {
+/// Why a run is not taken up whose journal is changed so.
+async fn check_damaged(change: impl Fn(&mut Vec<Json>), expected: &str) {
     let (kept, clock) = (Arc::new(MemoryJournal::new()), SystemClock::new());
     let process = Process::new(kept.clone(), Cut::Before(6), &clock);
     assert!(run(&process, Durability::EveryState, &Seen::default()).await.is_none());
     let row = kept.runs(&RunQuery::default()).await.unwrap().remove(0);
     let stream = Stream::Run(row.run);
-    let mut records = kept.read(stream, 0, usize::MAX).await.unwrap();
-    for record in &mut records {
-        let mut entry: Json = serde_json::from_slice(&record.body).unwrap();
-        if entry.get("DrawnWithCursors").is_some() {
-            change(&mut entry["DrawnWithCursors"]);
-            *record = Record::new(stream, record.seq, entry.to_string().into_bytes());
-        }
-    }
+    let records = kept.read(stream, 0, usize::MAX).await.unwrap();
+    let entries = records.iter().map(|record| serde_json::from_slice(&record.body).unwrap());
+    let mut entries: Vec<Json> = entries.collect();
+    change(&mut entries);
     let epoch = kept.claim("a test").await.unwrap();
+    let changed = records.iter().zip(entries).map(|(record, entry)| {
+        Write::Record(stream, Record::new(stream, record.seq, entry.to_string().into_bytes()))
+    });
     // All but the first, with which the run would be gone.
-    let rest = records.drain(1..).map(|record| Write::Record(stream, record));
-    let writes: Vec<_> = std::iter::once(Write::Truncate(stream, 1)).chain(rest).collect();
+    let writes: Vec<_> = [Write::Truncate(stream, 1)].into_iter().chain(changed.skip(1)).collect();
     kept.commit(epoch, writes.into()).await.unwrap();
     let process = Process::new(kept, Cut::Never, &clock);
     let stranded = runtime(&process, Durability::EveryState, &Seen::default()).await.stranded();
@@ -157,17 +155,78 @@ async fn check_damaged(change: fn(&mut Json), expected: &str) {
     assert!(why.to_string().contains(expected), "{why}");
 }
 
+/// The place of the first entry of a kind.
+fn first(entries: &[Json], kind: &str) -> usize {
+    entries.iter().position(|entry| entry.get(kind).is_some()).unwrap()
+}
+
+/// The same for a change of the first entry that has outputs.
+async fn check_damaged_outputs(change: impl Fn(&mut Json), expected: &str) {
+    let change = |entries: &mut Vec<Json>| {
+        let place = first(entries, "DrawnWithCursors");
+        change(&mut entries[place]);
+    };
+    check_damaged(change, expected).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn outputs_that_do_not_follow_each_other_strand_their_run() {
-    let gap = |drawn: &mut Json| {
-        drawn["outputs"].as_array_mut().unwrap().remove(0);
+    let gap = |entry: &mut Json| {
+        entry["DrawnWithCursors"]["outputs"].as_array_mut().unwrap().remove(0);
     };
-    check_damaged(gap, "output 1 follows 0 of them").await;
-    let twice = |drawn: &mut Json| {
-        let outputs = drawn["outputs"].as_array_mut().unwrap();
+    check_damaged_outputs(gap, "output 1 follows 0 of them").await;
+    let twice = |entry: &mut Json| {
+        let outputs = entry["DrawnWithCursors"]["outputs"].as_array_mut().unwrap();
         let first = outputs[0].clone();
         outputs.insert(0, first);
     };
-    check_damaged(twice, "output 0 follows 1 of them").await;
-    check_damaged(|drawn| drawn["of"] = Json::from(7), "no fanout 0000000000000007 is open").await;
+    check_damaged_outputs(twice, "output 0 follows 1 of them").await;
+    let stray = |entry: &mut Json| entry["DrawnWithCursors"]["of"] = 7.into();
+    check_damaged_outputs(stray, "no fanout 0000000000000007 is open").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_outputs_than_a_fanout_may_have_strand_their_run() {
+    for outputs in [u64::MAX, i64::MAX as u64, 1 << 40, 10_000_001] {
+        let exceeded = |entry: &mut Json| {
+            let of = &entry["DrawnWithCursors"]["of"];
+            *entry =
+                json!({ "Exceeded": { "of": of, "index": 0, "outputs": outputs, "ids": [90] } });
+        };
+        let expected = format!("{outputs} outputs follow 0 of them, and 10000000 are allowed");
+        check_damaged_outputs(exceeded, &expected).await;
+        let behind = |entries: &mut Vec<Json>| {
+            let place = first(entries, "DrawnWithCursors");
+            let of = entries[place]["DrawnWithCursors"]["of"].clone();
+            let exceeded = |index: u64, outputs: u64| json!({ "Exceeded": { "of": of, "index": index, "outputs": outputs, "ids": [90] } });
+            entries[place] = exceeded(0, 1);
+            entries[place + 1] = exceeded(1, outputs);
+        };
+        let expected = format!("{outputs} outputs follow 1 of them, and 10000000 are allowed");
+        check_damaged(behind, &expected).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_fanout_that_ends_behind_its_outputs_strands_its_run() {
+    for drawn in [u64::MAX, i64::MAX as u64, 1 << 40, 1] {
+        let kept = |entries: &mut Vec<Json>| {
+            let place = first(entries, "FannedOutResumable");
+            let of = entries[place]["FannedOutResumable"]["of"].clone();
+            entries[place] = json!({ "FannedOut": { "of": of, "kept": 0, "fault": null } });
+            entries[place + 1] =
+                json!({ "Exhausted": { "of": of[0], "drawn": drawn, "fault": null, "ids": [] } });
+        };
+        check_damaged(kept, &format!("the fanout ends after {drawn} outputs, and 0 were kept"))
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resumable_fanout_without_outputs_and_end_strands_its_run() {
+    let alone = |entries: &mut Vec<Json>| {
+        let place = first(entries, "DrawnWithCursors");
+        entries[place] = json!({ "Removed": { "key": "none" } });
+    };
+    check_damaged(alone, "has neither an output nor an end").await;
 }
