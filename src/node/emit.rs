@@ -40,6 +40,9 @@ impl<T> Emit<T> {
     }
 
     /// One output per item, drawn as branches finish; no items make an empty group.
+    ///
+    /// With a journal they are drawn and kept whole before the first branch starts; see
+    /// [`resumable`](Self::resumable).
     #[must_use]
     pub fn each<I>(outputs: I) -> Self
     where
@@ -51,6 +54,9 @@ impl<T> Emit<T> {
 
     /// One output per item of a stream, drawn only as fast as branches finish.
     ///
+    /// With a journal they are drawn and kept whole before the first branch starts; see
+    /// [`resumable`](Self::resumable).
+    ///
     /// An error ends the group: what was drawn before it goes on, the error is a failed state.
     #[must_use]
     pub fn stream(outputs: impl Stream<Item = Result<T, NodeError>> + Send + 'static) -> Self {
@@ -60,11 +66,23 @@ impl<T> Emit<T> {
     /// One output per item of a stream that can be drawn from its middle: each item has a cursor, a
     /// small value that says where the source stands after it.
     ///
-    /// Without a journal it is drawn as [`stream`](Self::stream) is. With one, its outputs are not
-    /// kept whole before the first branch starts: each goes on record with its cursor, then its branch
-    /// starts. After a restart the handler is called again, and
-    /// [`Context::cursor`](super::Context::cursor) gives the cursor of the last output on record: what
-    /// the handler returns then is resumable too, and goes on with the item after that one.
+    /// Without a journal it is a stream like any other: drawn as [`stream`](Self::stream) is, with
+    /// cursors that nobody reads. With one, its outputs are not kept whole before the first branch
+    /// starts: each goes on record with its cursor, then its branch starts.
+    ///
+    /// After a restart the handler is called again for the same attempt, unless the end of the stream
+    /// is on record, and [`Context::cursor`](super::Context::cursor) gives the cursor of the last
+    /// output on record. What it returns then is resumable too, and goes on with the item after that
+    /// one; if there is none, it is an empty stream. A failure is retried as the node's retry policy
+    /// says, with the same cursor; the last one is an error of the stream, as a prune or another kind
+    /// of output is. A [`Signal::RequeueAfter`](super::Signal::RequeueAfter) has it called again later.
+    ///
+    /// An error ends the group: what was drawn before it goes on, the error is a failed state. One
+    /// before the first output fails the attempt, which may be retried.
+    ///
+    /// A cursor is written with every output and has no limit, so keep it small. NaN in it becomes
+    /// null, as in JSON. One that serde cannot write as JSON, such as `u128::MAX`, is a permanent error
+    /// of the stream.
     ///
     /// ```
     /// use futures_util::stream;
