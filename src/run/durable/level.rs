@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 pub enum Durability {
     /// Nothing: the run ends with the process.
     None,
-    /// The start, every fanout before its branches start or each output of a resumable
-    /// one before its own branch, every group before its merger starts, and
-    /// the end. States in between may run again after a crash.
+    /// The start, every fanout before its branches start or each output of a resumable one before its
+    /// own branch, every group before its merger starts, and the end. States in between may run again
+    /// after a crash.
     OnFanoutAndUnites,
     /// Every state before what follows it starts: a state that is on record never runs again.
     #[default]

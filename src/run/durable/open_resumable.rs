@@ -19,6 +19,7 @@ impl Replay<'_> {
     pub(super) fn fanned_out_resumable(&mut self, of: AttemptKey) -> Result<(), String> {
         let own = *self.queued(of)?;
         self.step(&[], |walker| walker.fanned_out_resumable(&own));
+        self.opened.push(own.id);
         self.resumables.insert(own.id, OpenResumable { own, drawn: 0, cursor: None });
         Ok(())
     }
@@ -73,12 +74,13 @@ impl Replay<'_> {
         Ok(true)
     }
 
-    /// Refuses such a fanout without outputs: its first ones, or its end, are written together with it.
+    /// Refuses such a fanout without outputs: its first ones, or its end, are in the unit that opens it.
     ///
-    /// Asked when a unit begins, and not at the end: a run can be viewed as of the middle of a unit.
-    pub(super) fn resumables_have_outputs(&self) -> Result<(), String> {
-        match self.resumables.iter().find(|(_, open)| open.drawn == 0) {
-            Some((of, _)) => Err(format!("fanout {of:016x} has neither an output nor an end")),
+    /// Asked when the next unit begins: a run can be viewed as of the middle of a unit.
+    pub(super) fn opened_have_outputs(&mut self) -> Result<(), String> {
+        let is_empty = |of: &u64| self.resumables.get(of).is_some_and(|open| open.drawn == 0);
+        match self.opened.drain(..).find(is_empty) {
+            Some(of) => Err(format!("fanout {of:016x} has neither an output nor an end")),
             None => Ok(()),
         }
     }

@@ -65,6 +65,8 @@ pub(super) struct Replay<'a> {
     kept: HashMap<AttemptKey, Vec<Value>>,
     pub(super) fans: BTreeMap<u64, OpenFan>,
     pub(super) resumables: BTreeMap<u64, OpenResumable>,
+    /// Those that the latest unit opened.
+    pub(super) opened: Vec<u64>,
     pub(super) verdicts: BTreeMap<u64, Verdict>,
     retaken: BTreeMap<StateId, (Box<Execution>, u64)>,
     at: Timestamp,
@@ -87,6 +89,7 @@ pub(crate) fn replay(
         kept: HashMap::new(),
         fans: BTreeMap::new(),
         resumables: BTreeMap::new(),
+        opened: Vec::new(),
         verdicts: BTreeMap::new(),
         retaken: BTreeMap::new(),
         at: began.at,
@@ -111,7 +114,7 @@ impl Replay<'_> {
         match entry {
             Entry::Began(_) => return Err("the run begins twice".to_owned()),
             Entry::At(at) => {
-                self.resumables_have_outputs()?;
+                self.opened_have_outputs()?;
                 self.count();
                 self.at = at;
             }
