@@ -8,8 +8,7 @@ use crate::id::{GraphName, RunId};
 /// How many state records ended runs may keep together; outcomes and failures stay beyond that.
 ///
 /// A record is some hundred bytes and its values. More of them than the cache beside a processor holds
-/// make each run write to memory that is far away: with five times as many, a chain of 100 takes a
-/// third longer.
+/// make each run write to memory that is far away.
 const ENDED_RECORDS: usize = 4_000;
 
 /// How many outputs, failures and skips the outcomes of ended runs may have together.
