@@ -25,9 +25,6 @@ use crate::value::Value;
 /// Lists with fewer elements say little about how long the next one will be.
 const FEW: usize = 16;
 
-/// Lists are not begun with room for more elements than a turn of a lane makes.
-const MANY: usize = 64;
-
 /// Completions of one lane.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -197,12 +194,12 @@ pub(crate) enum SkipCause {
 }
 
 impl Batch {
-    /// The first batch of a lane, with room for a state of each node and for one result.
+    /// The first batch of a lane, with room for so many states and for one result.
     ///
     /// A small run keeps what it reports as it is, and has no room to spare then.
-    pub(crate) fn first(nodes: usize) -> Self {
-        let records = Vec::with_capacity(nodes.min(MANY));
-        let run = RunDelta { records, outputs: Vec::with_capacity(1), ..RunDelta::default() };
+    pub(crate) fn first(states: usize) -> Self {
+        let (records, outputs) = (Vec::with_capacity(states), Vec::with_capacity(1));
+        let run = RunDelta { records, outputs, ..RunDelta::default() };
         Self { run, ..Self::default() }
     }
 

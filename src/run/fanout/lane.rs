@@ -120,9 +120,11 @@ pub(crate) struct Lane {
 
 impl Lane {
     pub(crate) fn new(tools: Tools) -> Self {
+        // A state of each node, as far as one turn gets.
+        let states = tools.ground.plan.nodes.len().min(LONGEST_TURN as usize);
         Self {
             context: NodeContext::new(tools.facts.clone(), AttemptFacts::NONE),
-            batch: Batch::first(tools.ground.plan.nodes.len()),
+            batch: Batch::first(states),
             tools: Arc::new(tools),
             tasks: Vec::new(),
             made: Vec::new(),
