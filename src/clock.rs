@@ -195,20 +195,21 @@ impl Rng {
 
 /// Measures how long work takes on this machine, to size the next piece of it.
 ///
-/// Nothing that a run means depends on it: it stands apart from [`Clock`], which may be virtual.
+/// Nothing that a run means depends on it: it stands apart from [`Clock`], which may be virtual. While
+/// tokio's time is paused no time passes: every piece gets its full length, each time the same.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch {
-    last: std::time::Instant,
+    last: tokio::time::Instant,
 }
 
 impl Stopwatch {
     pub(crate) fn start() -> Self {
-        Self { last: std::time::Instant::now() }
+        Self { last: tokio::time::Instant::now() }
     }
 
     /// The time since the last lap or the start.
     pub(crate) fn lap(&mut self) -> Duration {
-        let now = std::time::Instant::now();
+        let now = tokio::time::Instant::now();
         let took = now - self.last;
         self.last = now;
         took
