@@ -129,6 +129,7 @@ impl RunBus {
     }
 
     /// Whether anybody would see an event.
+    #[inline]
     pub(crate) fn is_watched(&self) -> bool {
         is_watched(&self.ring)
             || is_watched(&self.runtime.ring)
@@ -174,6 +175,7 @@ fn subscribe<T>(ring: &OnceLock<broadcast::Sender<Arc<T>>>) -> EventStream<T> {
     EventStream { receiver: ring.subscribe() }
 }
 
+#[inline]
 fn is_watched(ring: &OnceLock<broadcast::Sender<Arc<Event>>>) -> bool {
     ring.get().is_some_and(|ring| ring.receiver_count() > 0)
 }

@@ -218,10 +218,17 @@ pub(super) type Pairs = SmallVec<[(Key, Value); 2]>;
 
 impl From<Pairs> for Fields {
     /// A later pair replaces an earlier one of the same name.
+    #[inline]
     fn from(mut pairs: Pairs) -> Self {
         if pairs.len() == 1 {
             return Self(pairs.pop().map(|pair| Arc::new([pair]) as _));
         }
+        Self::of_several(pairs)
+    }
+}
+
+impl Fields {
+    fn of_several(mut pairs: Pairs) -> Self {
         if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
             // Reversed and stably sorted, the first of equal names is the last that was given.
             pairs.reverse();

@@ -20,6 +20,7 @@ pub(super) enum ToValue {
 
 impl ToValue {
     /// Holds out a slot to a value that could be shared.
+    #[inline]
     fn receive(self) -> Result<()> {
         if self == Self::Receive { Err(Error::Slot(Slot::default())) } else { Ok(()) }
     }
@@ -27,6 +28,7 @@ impl ToValue {
 
 macro_rules! small_integers {
     ($($serialize:ident: $integer:ty),*) => {$(
+        #[inline]
         fn $serialize(self, number: $integer) -> Result<Value> {
             Ok(Value::Int(number.into()))
         }
@@ -61,6 +63,7 @@ impl Serializer for ToValue {
         small.or_else(|_| u64::try_from(number).map(Value::Uint)).map_err(out_of_range)
     }
 
+    #[inline]
     fn serialize_u64(self, number: u64) -> Result<Value> {
         Ok(number.into())
     }
@@ -85,6 +88,7 @@ impl Serializer for ToValue {
         Ok(Value::from(&*letter.encode_utf8(&mut [0; 4])))
     }
 
+    #[inline]
     fn serialize_str(self, text: &str) -> Result<Value> {
         self.receive()?;
         Ok(text.into())
@@ -172,6 +176,8 @@ impl Serializer for ToValue {
         Ok(Pairs::new(None, len.unwrap_or(0)))
     }
 
+    // Built in place, by the `Serialize` of the user's type.
+    #[inline]
     fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Struct> {
         Ok(Struct(fields::Pairs::with_capacity(len)))
     }
@@ -242,11 +248,13 @@ impl Items {
 pub(super) struct Struct(fields::Pairs);
 
 impl Struct {
+    #[inline]
     fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
         self.0.push((Key::from_static(name), value.serialize(ToValue::Build)?));
         Ok(())
     }
 
+    #[inline]
     fn finish(self) -> Value {
         Value::Object(self.0.into())
     }
@@ -303,6 +311,7 @@ macro_rules! collect_fields {
             type Ok = Value;
             type Error = Error;
 
+            #[inline]
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 name: &'static str,
@@ -311,6 +320,7 @@ macro_rules! collect_fields {
                 self.push(name, value)
             }
 
+            #[inline]
             fn end(self) -> Result<Value> {
                 Ok(self.finish())
             }
