@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::counts::Counts;
 use super::durable::Entry;
-use super::execution::Execution;
+use super::execution::{Execution, Spare};
 use super::fingerprint::Fingerprint;
 use super::groups::Groups;
 use super::path::Path;
@@ -40,6 +40,8 @@ pub(crate) struct Batch {
     pub drawn: Option<(u64, usize)>,
     /// Numbers for the states that come next; they stay with the lane.
     pub ids: StateIds,
+    /// The box for the execution that comes next; it stays, too.
+    pub spare: Spare,
 }
 
 /// What a batch changes in the run.
@@ -211,7 +213,8 @@ impl Batch {
         let records = Vec::with_capacity(alike(records.len()));
         let outputs = Vec::with_capacity(alike(outputs.len()));
         let run = RunDelta { records, outputs, ..RunDelta::default() };
-        std::mem::replace(self, Self { run, ids: self.ids, ..Self::default() })
+        let spare = std::mem::take(&mut self.spare);
+        std::mem::replace(self, Self { run, ids: self.ids, spare, ..Self::default() })
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -44,6 +44,10 @@ struct Extra {
     merge: Option<Arc<Merge>>,
 }
 
+/// The box of an execution that has ended: the next one takes it over while it is warm.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Option<Box<Execution>>);
+
 /// Executions on their way from one step to the next.
 pub(crate) type Executions = Vec<Box<Execution>>;
 
@@ -57,7 +61,43 @@ pub(crate) struct Merge {
 /// A fold whose elements have all arrived, or why it stopped.
 pub(crate) type Folded = Result<Box<dyn FoldState>, NodeError>;
 
+impl Spare {
+    /// Puts an execution into the box, or into a new one.
+    #[inline]
+    pub(crate) fn fill(&mut self, execution: Execution) -> Box<Execution> {
+        match self.0.take() {
+            Some(mut spare) => {
+                *spare = execution;
+                spare
+            }
+            None => Box::new(execution),
+        }
+    }
+
+    /// Takes an execution out of its box, and keeps the box.
+    #[inline]
+    pub(crate) fn take_out(&mut self, mut execution: Box<Execution>) -> Execution {
+        let taken = std::mem::replace(&mut *execution, Execution::NONE);
+        self.0 = Some(execution);
+        taken
+    }
+}
+
 impl Execution {
+    /// What is left in a spare box.
+    const NONE: Self = Self {
+        id: 0,
+        node: NodeIndex(0),
+        attempt: 0,
+        state: StateId(0),
+        parent: None,
+        input: Value::Null,
+        scope: Scope::NONE,
+        path: Path::ROOT,
+        listed: false,
+        extra: None,
+    };
+
     /// The first attempt of a node.
     #[inline]
     pub(crate) fn first(

@@ -58,6 +58,9 @@ struct Link {
 }
 
 impl Path {
+    /// No steps.
+    pub(crate) const ROOT: Self = Self { above: None, last: None, hash: 0 };
+
     pub(crate) fn then(&self, step: Step) -> Self {
         let (kind, word) = step.word();
         let mut bytes = [kind; 9];

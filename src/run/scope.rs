@@ -44,6 +44,9 @@ pub(crate) enum Collected {
 }
 
 impl Scope {
+    /// That of a root: no outputs, no groups.
+    pub(crate) const NONE: Self = Self(None);
+
     /// Adds an ancestor's output.
     pub(crate) fn with_output(self, node: NodeIndex, output: Value) -> Self {
         let tokens = self.tokens().clone();

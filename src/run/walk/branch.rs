@@ -163,7 +163,8 @@ impl Walker<'_> {
     fn create(&mut self, state: StateId, child: Child, parent: Option<StateId>) -> Box<Execution> {
         let Child { node, input, path, scope } = child;
         let scope = self.ground.scope(scope, node);
-        let mut execution = Box::new(Execution::first(node, state, parent, input, scope, path));
+        let first = Execution::first(node, state, parent, input, scope, path);
+        let mut execution = self.batch.spare.fill(first);
         self.open_groups(&mut execution);
         self.moved(&execution, None, StateStatus::Created);
         self.batch.count(execution.tokens(), BEGUN);

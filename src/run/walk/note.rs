@@ -94,14 +94,10 @@ impl Walker<'_> {
     }
 
     /// Writes down how a state ended.
-    #[expect(
-        clippy::boxed_local,
-        reason = "most records are not kept, and need no copy on the way"
-    )]
     pub(super) fn record(&mut self, execution: Box<Execution>, status: StateStatus, end: StateEnd) {
+        let execution = self.batch.spare.take_out(execution);
         if self.ground.retention.keeps(execution.state, status) {
-            // Out of its box, whose memory the next execution takes over while it is warm.
-            self.keep(*execution, status, end);
+            self.keep(execution, status, end);
         } else if execution.listed {
             self.batch.run.records.push(RecordChange::Forget(execution.state));
         }
