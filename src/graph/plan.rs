@@ -80,6 +80,7 @@ pub(crate) struct PlanNode {
 }
 
 impl PlanNode {
+    #[inline]
     pub(crate) fn arity(&self) -> Arity {
         self.handler.arity()
     }
@@ -159,10 +160,12 @@ impl Plan {
         self.hash
     }
 
+    #[inline]
     pub(crate) fn node(&self, index: NodeIndex) -> &PlanNode {
         &self.nodes[index.at()]
     }
 
+    #[inline]
     pub(crate) fn unites(&self, merger: NodeIndex) -> &PlanUnites {
         self.node(merger).unites.as_ref().expect("only mergers are asked for what they unite")
     }

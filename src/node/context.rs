@@ -81,6 +81,7 @@ impl Context {
     }
 
     /// The context of another attempt of the same run.
+    #[inline]
     pub(crate) fn turn_to(&mut self, attempt: AttemptFacts) {
         self.attempt = attempt;
     }

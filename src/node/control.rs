@@ -58,6 +58,7 @@ impl Control {
         self.is_below
     }
 
+    #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::Relaxed)
     }
@@ -95,6 +96,7 @@ impl Control {
         self.children.lock().iter().filter_map(Weak::upgrade).collect()
     }
 
+    #[inline]
     pub(crate) fn is_paused(&self) -> bool {
         self.paused.load(Ordering::Relaxed)
     }

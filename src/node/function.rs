@@ -4,7 +4,6 @@ use std::any::TypeId;
 use std::future::Future;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +12,7 @@ use super::context::Context;
 use super::emit::Emit;
 use super::error::NodeError;
 use super::fold::ErasedFold;
-use super::handler::{Arity, Emission, ErasedNode, output_value};
+use super::handler::{Arity, AttemptFuture, Emission, ErasedNode, output_value};
 use crate::value::{Fields, Value, from_value};
 
 /// An async function that can be a handler: of an input, or of an input and a [`Context`].
@@ -71,36 +70,37 @@ pub trait Node: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Emit<Self::Output>, NodeError>> + Send;
 }
 
-/// What an attempt is: user code with its types taken away.
-type Attempt = BoxFuture<'static, Result<Emission, NodeError>>;
-
+/// User code with its types taken away.
 struct Erased<F>(F);
 
 impl<F> ErasedNode for Erased<F>
 where
-    F: Fn(&Value, &Context) -> Attempt + Send + Sync,
+    F: Fn(&Value, &Context, &mut AttemptFuture) + Send + Sync,
 {
-    fn call(&self, input: &Value, ctx: &Context) -> Attempt {
-        (self.0)(input, ctx)
+    fn call(&self, input: &Value, ctx: &Context, slot: &mut AttemptFuture) {
+        (self.0)(input, ctx, slot);
     }
 }
 
 /// A handler that sees the secrets it declared.
 pub(super) fn declaring(node: Arc<dyn ErasedNode>, names: Arc<[String]>) -> Arc<dyn ErasedNode> {
-    let call = move |input: &Value, ctx: &Context| node.call(input, &ctx.declaring(&names));
-    Arc::new(Erased(call))
+    Arc::new(Erased(move |input: &Value, ctx: &Context, slot: &mut AttemptFuture| {
+        node.call(input, &ctx.declaring(&names), slot);
+    }))
 }
 
 /// A handler of a typed input; one that does not fit fails without calling it.
 fn erased<In, F>(call: F) -> Arc<dyn ErasedNode>
 where
     In: DeserializeOwned + 'static,
-    F: Fn(In, &Context) -> Attempt + Send + Sync + 'static,
+    F: Fn(In, &Context, &mut AttemptFuture) + Send + Sync + 'static,
 {
-    Arc::new(Erased(move |input: &Value, ctx: &Context| match typed_input(input) {
-        Ok(input) => call(input, ctx),
-        Err(error) => Box::pin(std::future::ready(Err(error))),
-    }))
+    Arc::new(Erased(
+        move |input: &Value, ctx: &Context, slot: &mut AttemptFuture| match typed_input(input) {
+            Ok(input) => call(input, ctx, slot),
+            Err(error) => slot.set(std::future::ready(Err(error))),
+        },
+    ))
 }
 
 /// The input as its type; a handler that takes nothing takes an input without fields.
@@ -122,9 +122,9 @@ where
     Out: Serialize + 'static,
     Args: 'static,
 {
-    erased(move |input, ctx| {
+    erased(move |input, ctx, slot| {
         let future = f.call(input, ctx);
-        Box::pin(async move { Ok(Emission::One(output_value(&future.await?)?)) })
+        slot.set(async move { Ok(Emission::One(output_value(&future.await?)?)) });
     })
 }
 
@@ -134,9 +134,9 @@ where
     Out: Serialize + Send + 'static,
     Args: 'static,
 {
-    erased(move |input, ctx| {
+    erased(move |input, ctx, slot| {
         let future = f.call(input, ctx);
-        Box::pin(async move { Emission::of(future.await?) })
+        slot.set(async move { Emission::of(future.await?) });
     })
 }
 
@@ -148,37 +148,37 @@ where
     Out: Serialize + Send + 'static,
 {
     let f = Arc::new(f);
-    erased(move |input: In, ctx| {
+    erased(move |input: In, ctx, slot| {
         let (f, ctx) = (f.clone(), ctx.clone());
         let work = move || output_value(&f(input, ctx)?);
-        Box::pin(async move {
+        slot.set(async move {
             match tokio::task::spawn_blocking(work).await {
                 Ok(output) => Ok(Emission::One(output?)),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 Err(error) => Err(NodeError::from(error)),
             }
-        })
+        });
     })
 }
 
 pub(super) fn typed<N: Node>(node: N) -> Arc<dyn ErasedNode> {
     let node = Arc::new(node);
-    erased(move |input, ctx| {
+    erased(move |input, ctx, slot| {
         let (node, ctx) = (node.clone(), ctx.clone());
-        Box::pin(async move { Emission::of(node.run(input, ctx).await?) })
+        slot.set(async move { Emission::of(node.run(input, ctx).await?) });
     })
 }
 
 /// A fold over elements that were kept: the whole of it is one attempt.
 pub(super) fn kept(fold: Arc<dyn ErasedFold>) -> Arc<dyn ErasedNode> {
-    erased(move |input: Value, _ctx| {
+    erased(move |input: Value, _ctx, slot| {
         let fold = fold.clone();
-        Box::pin(async move {
+        slot.set(async move {
             let mut state = fold.init();
             for element in super::fold::elements(&input) {
                 state.step(element)?;
             }
             Ok(Emission::One(state.finish()?))
-        })
+        });
     })
 }

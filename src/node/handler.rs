@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::ReusableBoxFuture;
 
 use super::context::Context;
 use super::emit::{Emit, EmitKind, OutputStream};
@@ -92,8 +92,16 @@ pub(crate) enum Call {
 
 /// A handler without its types.
 pub(crate) trait ErasedNode: Send + Sync {
-    fn call(&self, input: &Value, ctx: &Context)
-    -> BoxFuture<'static, Result<Emission, NodeError>>;
+    /// Puts the future of an attempt into `slot`, in place of one that has ended.
+    fn call(&self, input: &Value, ctx: &Context, slot: &mut AttemptFuture);
+}
+
+/// The future of an attempt; its memory is that of the next one, too, if that is as large.
+pub(crate) type AttemptFuture = ReusableBoxFuture<'static, Result<Emission, NodeError>>;
+
+/// A slot for the future of an attempt; nothing is allocated before there is one.
+pub(crate) fn empty_slot() -> AttemptFuture {
+    ReusableBoxFuture::new(std::future::pending())
 }
 
 /// What an attempt returned, without its types.

@@ -119,6 +119,7 @@ impl Execution {
     }
 
     /// The state of one output of a fanout; most need no input any more.
+    #[inline]
     pub(crate) fn branch(&self, state: StateId, index: u64) -> Self {
         let (path, scope) = (self.path.then(Step::Output(index)), self.scope.clone());
         let Self { id, node, attempt, parent, listed, .. } = *self;
@@ -132,6 +133,7 @@ impl Execution {
     }
 
     /// The same with an input that others share.
+    #[inline]
     pub(crate) fn with_input(self, input: &Value) -> Self {
         Self { input: input.clone(), ..self }
     }
@@ -158,11 +160,13 @@ impl Execution {
     }
 
     /// The execution that this one repeats after a manual retry; itself if it repeats none.
+    #[inline]
     pub(crate) fn origin(&self) -> u64 {
         self.extra.as_ref().and_then(|extra| extra.origin).unwrap_or(self.id)
     }
 
     /// When the time of all attempts together is over, if that is known and limited.
+    #[inline]
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         self.extra.as_ref().and_then(|extra| extra.deadline)
     }
@@ -174,6 +178,7 @@ impl Execution {
     }
 
     /// What a merger has beyond its input.
+    #[inline]
     pub(crate) fn merge(&self) -> Option<&Merge> {
         self.extra.as_ref().and_then(|extra| extra.merge.as_deref())
     }

@@ -6,14 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::node::NodeError;
+use crate::node::{AttemptFuture, Emission, NodeError};
 
 /// Calls user code.
+#[inline]
 pub(crate) fn guarded<T>(code: impl FnOnce() -> T) -> Result<T, NodeError> {
     catch_unwind(AssertUnwindSafe(code)).map_err(panicked)
 }
 
 /// Drops a user's value; a panic while dropping is lost with the value.
+#[inline]
 pub(crate) fn drop_guarded<T>(value: T) {
     // Nobody waits for the value any more, so nobody can be told.
     let _ = catch_unwind(AssertUnwindSafe(move || drop(value)));
@@ -33,26 +35,23 @@ fn panicked(payload: Box<dyn Any + Send>) -> NodeError {
     NodeError::new(format_args!("panicked: {text}"))
 }
 
-/// A future of user code.
-type UserFuture<T> = Pin<Box<dyn Future<Output = Result<T, NodeError>> + Send>>;
-
-/// A user's future: its polls and its drop are guarded.
-pub(crate) struct Guarded<T> {
-    future: Option<UserFuture<T>>,
+/// An attempt under way: its polls and its drop are guarded.
+pub(crate) struct Guarded {
+    future: Option<AttemptFuture>,
 }
 
-impl<T> Guarded<T> {
-    pub(crate) fn new(future: UserFuture<T>) -> Self {
+impl Guarded {
+    pub(crate) const fn new(future: AttemptFuture) -> Self {
         Self { future: Some(future) }
     }
 }
 
-impl<T> Future for Guarded<T> {
-    type Output = Result<T, NodeError>;
+impl Future for Guarded {
+    type Output = Result<Emission, NodeError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(future) = &mut self.future else { return Poll::Pending };
-        let polled = guarded(|| future.as_mut().poll(cx));
+        let polled = guarded(|| future.poll(cx));
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(result)) => {
@@ -67,7 +66,7 @@ impl<T> Future for Guarded<T> {
     }
 }
 
-impl<T> Drop for Guarded<T> {
+impl Drop for Guarded {
     fn drop(&mut self) {
         drop_guarded(self.future.take());
     }

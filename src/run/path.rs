@@ -61,6 +61,7 @@ impl Path {
     /// No steps.
     pub(crate) const ROOT: Self = Self { above: None, last: None, hash: 0 };
 
+    #[inline]
     pub(crate) fn then(&self, step: Step) -> Self {
         let (kind, word) = step.word();
         let mut bytes = [kind; 9];
@@ -84,6 +85,7 @@ impl Path {
     }
 
     /// All steps as shared links.
+    #[inline]
     fn links(&self) -> Option<Arc<Link>> {
         let Some(step) = self.last else { return self.above.clone() };
         let (parent, hash) = (self.above.clone(), self.hash);
@@ -91,11 +93,13 @@ impl Path {
     }
 
     /// Identifies the execution of `node` at this path inside its run; the same in every process.
+    #[inline]
     pub(crate) fn execution(&self, node: NodeIndex) -> u64 {
         xxh3_64_with_seed(&node.0.to_le_bytes(), self.hash)
     }
 
     /// How many steps there are, manual retries left out.
+    #[inline]
     pub(crate) fn depth(&self) -> usize {
         let above = self.above.as_ref().map_or(0, |link| link.depth);
         above + usize::from(self.last.is_some_and(|step| !step.is_retry()))

@@ -35,6 +35,7 @@ impl StateRetention {
     }
 
     /// Whether a state that ended as `status` is one that `Failures` keeps.
+    #[inline]
     pub(crate) fn keeps_failure(status: StateStatus) -> bool {
         status.is_failure() || status == StateStatus::Cancelled
     }

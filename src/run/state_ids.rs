@@ -47,6 +47,7 @@ impl StateCounter {
     }
 
     /// A number for a state that only says what went wrong or did not run.
+    #[inline]
     pub(crate) fn next_unlimited(
         &self,
         ids: &mut StateIds,

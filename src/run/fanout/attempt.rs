@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::clock::{Rng, Sleep};
 use crate::graph::Plan;
 use crate::node::{
-    Arity, AttemptFacts, Call, Context as NodeContext, Emission, ErrorKind, NodeError, RunFacts,
-    Signal,
+    Arity, AttemptFacts, AttemptFuture, Call, Context as NodeContext, Emission, ErrorKind,
+    NodeError, RunFacts, Signal, empty_slot,
 };
 use crate::run::execution::Execution;
 use crate::run::panics::{Guarded, drop_guarded, guarded};
@@ -30,31 +30,42 @@ pub(crate) enum Ended {
 /// An attempt that was polled once.
 pub(crate) enum Begun {
     Ended(Ended),
-    Pending(Guarded<Emission>),
+    Pending(Guarded),
 }
 
 /// Calls the handler and polls it where it stands.
-pub(crate) fn begin(plan: &Plan, execution: &Execution, context: &NodeContext) -> Begun {
+///
+/// `slot` is empty or has a future that has ended.
+#[inline]
+pub(crate) fn begin(
+    plan: &Plan,
+    execution: &Execution,
+    context: &NodeContext,
+    slot: &mut AttemptFuture,
+) -> Begun {
     let handler = &plan.node(execution.node).handler;
     let node = match handler.call() {
         Call::Fold(_) => return Begun::Ended(finish_fold(execution)),
         Call::Attempt(node) | Call::KeptFold(node) => node,
     };
     let mut cx = Context::from_waker(Waker::noop());
-    let begun = guarded(|| {
-        let mut future = node.call(&execution.input, context);
-        match future.as_mut().poll(&mut cx) {
-            Poll::Ready(result) => {
-                drop_guarded(future);
-                Begun::Ended(classify(result, handler.arity()))
-            }
-            Poll::Pending => Begun::Pending(Guarded::new(future)),
-        }
+    let polled = guarded(|| {
+        node.call(&execution.input, context, slot);
+        slot.poll(&mut cx)
     });
-    begun.unwrap_or_else(|panic| Begun::Ended(Ended::Fault(Fault::of(&panic))))
+    match polled {
+        // What has ended dropped all it had, and stays where it is until another takes its place.
+        Ok(Poll::Ready(result)) => Begun::Ended(classify(result, handler.arity())),
+        Ok(Poll::Pending) => Begun::Pending(Guarded::new(std::mem::replace(slot, empty_slot()))),
+        Err(panic) => {
+            drop_guarded(std::mem::replace(slot, empty_slot()));
+            Begun::Ended(Ended::Fault(Fault::of(&panic)))
+        }
+    }
 }
 
 /// What a handler is told of its attempt.
+#[inline]
 pub(crate) fn attempt_facts(execution: &Execution) -> AttemptFacts {
     AttemptFacts {
         node: execution.node,
@@ -88,7 +99,7 @@ fn finish_fold(execution: &Execution) -> Ended {
 
 /// Waits for an attempt, but no longer than `limit`.
 pub(crate) async fn finish(
-    mut future: Guarded<Emission>,
+    mut future: Guarded,
     arity: Arity,
     limit: Option<(Sleep, Duration)>,
 ) -> Ended {
@@ -102,6 +113,7 @@ pub(crate) async fn finish(
     .await
 }
 
+#[inline]
 pub(super) fn classify(result: Result<Emission, NodeError>, arity: Arity) -> Ended {
     match result {
         Ok(Emission::Nothing) => Ended::Output(Value::empty_object()),

@@ -59,6 +59,7 @@ impl Drawing {
 
     /// The next output, drawn together with those that follow it: at most `room` of them, so that
     /// nothing is drawn that could not be under way.
+    #[inline]
     pub(crate) fn next(&mut self, cx: &mut Context<'_>, room: usize) -> Next {
         loop {
             if let Some((index, output)) = self.buffer.outputs.pop_front() {

@@ -22,7 +22,7 @@ use super::wait::Wait;
 use crate::clock::Stopwatch;
 use crate::event::RunBus;
 use crate::id::StateId;
-use crate::node::{AttemptFacts, Context as NodeContext, RunFacts};
+use crate::node::{AttemptFacts, AttemptFuture, Context as NodeContext, RunFacts, empty_slot};
 use crate::run::batch::Batch;
 use crate::run::durable::RunJournal;
 use crate::run::execution::{Execution, Executions};
@@ -97,6 +97,8 @@ pub(crate) struct Lane {
     pub(super) tools: Arc<Tools>,
     /// What handlers see: of the attempt that was started last.
     pub(super) context: NodeContext,
+    /// Where the next attempt begins.
+    pub(super) slot: AttemptFuture,
     pub(super) batch: Batch,
     pub(super) tasks: Vec<Task>,
     /// What the last step made; empty between steps.
@@ -124,6 +126,7 @@ impl Lane {
         let states = tools.ground.plan.nodes.len().min(LONGEST_TURN as usize);
         Self {
             context: NodeContext::new(tools.facts.clone(), AttemptFacts::NONE),
+            slot: empty_slot(),
             batch: Batch::first(states),
             tools: Arc::new(tools),
             tasks: Vec::new(),
@@ -181,11 +184,13 @@ impl Lane {
     }
 
     /// Whether the lane may start another attempt.
+    #[inline]
     pub(super) fn has_room(&self) -> bool {
         !self.tools.pool.control.is_paused() && self.room() > 0
     }
 
     /// How many more attempts the lane may have under way.
+    #[inline]
     pub(super) fn room(&self) -> usize {
         self.tools.in_flight.saturating_sub(self.parked.len())
     }
@@ -226,6 +231,7 @@ impl Lane {
     }
 
     /// Walks on from an execution until its branch ends, waits or splits.
+    #[inline]
     fn walk(&mut self, mut execution: Box<Execution>, left: &mut u32) {
         loop {
             if *left == 0 || self.tools.pool.control.is_cancelled() || !self.has_room() {
@@ -265,12 +271,14 @@ impl Lane {
         self.tasks.insert(below, Task::Drawing(drawing));
     }
 
+    #[inline]
     pub(super) fn may_draw(&self) -> bool {
         let pool = &self.tools.pool;
         !pool.control.is_cancelled() && self.has_room() && !pool.has_executions()
     }
 
     /// One branch of a fanout; says whether the run may have its state.
+    #[inline]
     fn branch(&mut self, own: &Execution, index: u64, output: Value, left: &mut u32) -> bool {
         let mut made = std::mem::take(&mut self.made);
         let has_state = self.step_with(|walker| walker.drawn(own, index, output, &mut made));

@@ -13,7 +13,7 @@ use super::source::Fanout;
 use super::wait::{AttemptWait, Wait, Woken};
 use crate::clock::Timestamp;
 use crate::id::NodeIndex;
-use crate::node::{Context as NodeContext, Emission};
+use crate::node::{Context as NodeContext, empty_slot};
 use crate::run::execution::Execution;
 use crate::run::panics::Guarded;
 use crate::run::status::StateStatus;
@@ -21,6 +21,7 @@ use crate::run::walk::Fault;
 
 impl Lane {
     /// Starts an attempt and polls it where it stands.
+    #[inline]
     pub(super) fn start(&mut self, mut execution: Box<Execution>) {
         if self.tools.is_expired(&execution) {
             return self.step_with(|walker| walker.expired(execution, StateStatus::Created));
@@ -41,10 +42,11 @@ impl Lane {
     }
 
     /// Calls the handler; `permit` is given back when the attempt has ended.
+    #[inline]
     fn attempt(&mut self, execution: Box<Execution>, permit: Option<OwnedSemaphorePermit>) {
         self.step_with(|walker| walker.queued(&execution));
         self.context.turn_to(attempt_facts(&execution));
-        match begin(&self.tools.ground.plan, &execution, &self.context) {
+        match begin(&self.tools.ground.plan, &execution, &self.context, &mut self.slot) {
             Begun::Ended(ended) => self.ended(execution, ended),
             Begun::Pending(future) => {
                 let wait = self.wait_for(&execution, future, permit);
@@ -57,7 +59,7 @@ impl Lane {
     fn wait_for(
         &self,
         execution: &Execution,
-        future: Guarded<Emission>,
+        future: Guarded,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Wait {
         let (key, attempt) = (self.next_key(), Attempt::of(execution));
@@ -84,7 +86,8 @@ impl Lane {
                 return (key, Woken::Expired);
             }
             let context = NodeContext::new(tools.facts.clone(), attempt_facts(&queued));
-            let ended = match begin(&tools.ground.plan, &queued, &context) {
+            let begun = begin(&tools.ground.plan, &queued, &context, &mut empty_slot());
+            let ended = match begun {
                 Begun::Ended(ended) => ended,
                 Begun::Pending(future) => tools.finish(Attempt::of(&queued), future).await,
             };
@@ -214,7 +217,7 @@ impl Tools {
     }
 
     /// Waits for an attempt within its own and its node's time.
-    async fn finish(&self, attempt: Attempt, future: Guarded<Emission>) -> Ended {
+    async fn finish(&self, attempt: Attempt, future: Guarded) -> Ended {
         let node = self.ground.plan.node(attempt.node);
         let clock = &self.facts.clock;
         let left = attempt.deadline.map(|deadline| deadline.since(clock.now()));

@@ -66,6 +66,7 @@ impl Pool {
     }
 
     /// The permits of a node whose concurrency is limited.
+    #[inline]
     pub(crate) fn permits(&self, node: NodeIndex) -> Option<Arc<Semaphore>> {
         self.permits.get(node.at())?.clone()
     }
@@ -102,6 +103,7 @@ impl Pool {
     }
 
     /// An execution that nobody has.
+    #[inline]
     pub(crate) fn take_execution(&self) -> Option<Box<Execution>> {
         if !self.has_executions() {
             return None;
@@ -158,6 +160,7 @@ impl Pool {
     }
 
     /// Whether there is an execution that nobody has; a stale answer is made good at the next look.
+    #[inline]
     pub(crate) fn has_executions(&self) -> bool {
         self.queued.load(Ordering::Relaxed) > 0
     }

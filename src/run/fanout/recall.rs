@@ -13,7 +13,9 @@ use super::drawing::Drawing;
 use super::lane::{Lane, Parked, Task};
 use super::source::Fanout;
 use super::wait::{Wait, Woken};
-use crate::node::{Context as NodeContext, Emission, NodeError, OutputStream, RunFacts, Signal};
+use crate::node::{
+    Context as NodeContext, Emission, NodeError, OutputStream, RunFacts, Signal, empty_slot,
+};
 use crate::run::durable::OpenResumable;
 use crate::run::execution::Execution;
 use crate::run::walk::{Fault, Ground};
@@ -122,7 +124,8 @@ impl Recall {
         };
         self.facts.control.resumed().await;
         let node = self.ground.plan.node(self.own.node);
-        let ended = match begin(&self.ground.plan, &self.own, context) {
+        let begun = begin(&self.ground.plan, &self.own, context, &mut empty_slot());
+        let ended = match begun {
             Begun::Ended(ended) => ended,
             Begun::Pending(future) => {
                 let limit = node.attempt_timeout;

@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::attempt::{Ended, classify};
 use super::recall::Recalled;
-use crate::node::{Arity, Emission};
+use crate::node::Arity;
 use crate::run::panics::Guarded;
 
 /// Why a parked execution goes on.
@@ -33,7 +33,7 @@ pub(super) enum Wait {
 /// An attempt under way that has no time limit.
 pub(super) struct AttemptWait {
     pub key: usize,
-    pub future: Guarded<Emission>,
+    pub future: Guarded,
     pub arity: Arity,
     /// Given back when the attempt has ended.
     pub permit: Option<OwnedSemaphorePermit>,

@@ -53,6 +53,7 @@ impl Walker<'_> {
     }
 
     /// An output that the outcome tells of.
+    #[inline]
     fn result(&mut self, node: NodeIndex, path: Path, output: &Value) {
         self.batch.run.outputs.push((node, path, output.clone()));
     }
@@ -75,6 +76,7 @@ impl Walker<'_> {
     }
 
     /// What a state has, for what comes after it: a copy only if a record of the state is kept.
+    #[inline]
     fn hand_on<T: Clone + Default>(
         &self,
         own: &mut Execution,
@@ -113,6 +115,7 @@ impl Walker<'_> {
     }
 
     /// What the templates and conditions on a state's edges read.
+    #[inline]
     fn view<'b>(&self, own: &'b Execution, output: &'b Value) -> View<'b>
     where
         Self: 'b,
@@ -121,6 +124,7 @@ impl Walker<'_> {
     }
 
     /// What the children of a state can read; its own output only if one of their heirs does.
+    #[inline]
     fn scope_below(&self, node: NodeIndex, scope: Scope, output: &Value) -> Scope {
         match self.ground.plan.node(node).kept {
             true => scope.with_output(node, output.clone()),

@@ -39,6 +39,7 @@ impl Walker<'_> {
     /// One output of a fanout, whose children go to `made`; says whether the run may have its state.
     ///
     /// `own` is a [localized](Execution::localized) copy, if other lanes draw from the fanout, too.
+    #[inline]
     pub(crate) fn drawn(
         &mut self,
         own: &Execution,

@@ -93,6 +93,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The only output of an execution; its children go to `made`.
+    #[inline]
     pub(crate) fn returned(
         &mut self,
         mut execution: Box<Execution>,
@@ -162,6 +163,7 @@ impl<'a> Walker<'a> {
     }
 
     /// An execution was handed to a lane.
+    #[inline]
     pub(crate) fn queued(&mut self, execution: &Execution) {
         self.moved(execution, Some(StateStatus::Created), StateStatus::Queued);
     }

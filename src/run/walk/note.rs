@@ -94,6 +94,7 @@ impl Walker<'_> {
     }
 
     /// Writes down how a state ended.
+    #[inline]
     pub(super) fn record(&mut self, execution: Box<Execution>, status: StateStatus, end: StateEnd) {
         let execution = self.batch.spare.take_out(execution);
         if self.ground.retention.keeps(execution.state, status) {

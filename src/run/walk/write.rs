@@ -42,6 +42,7 @@ impl Walker<'_> {
     }
 
     /// Whether steps are written down.
+    #[inline]
     pub(super) const fn writes(&self) -> bool {
         matches!(self.numbers, Numbers::Written(_))
     }
