@@ -207,13 +207,8 @@ impl Batch {
 
     /// What there is to report; the next batch begins.
     pub(crate) fn take(&mut self) -> Self {
-        let RunDelta { records, outputs, .. } = &self.run;
-        // The next batch is likely to be like this one, unless it was all that a small run has.
-        let alike = |len: usize| if len < FEW { 0 } else { len };
-        let records = Vec::with_capacity(alike(records.len()));
-        let outputs = Vec::with_capacity(alike(outputs.len()));
-        let run = RunDelta { records, outputs, ..RunDelta::default() };
         let spare = std::mem::take(&mut self.spare);
+        let run = self.run.alike();
         std::mem::replace(self, Self { run, ids: self.ids, spare, ..Self::default() })
     }
 
@@ -247,6 +242,18 @@ impl Batch {
 }
 
 impl RunDelta {
+    /// An empty one with room for as much: the next batch is likely to be like this one, unless it
+    /// was all that a small run has.
+    fn alike(&self) -> Self {
+        let room = |len: usize| if len < FEW { 0 } else { len };
+        Self {
+            counts: self.counts.alike(room(self.moves)),
+            records: Vec::with_capacity(room(self.records.len())),
+            outputs: Vec::with_capacity(room(self.outputs.len())),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.moves == 0
             && self.tally == Tally::default()

@@ -43,6 +43,12 @@ impl Counts {
         *self.unusual.entry((node, status)).or_default() += count;
     }
 
+    /// Empty counts with as many rows, but no more than so many.
+    pub(crate) fn alike(&self, most: usize) -> Self {
+        let rows = vec![[0; USUAL]; self.rows.len().min(most)];
+        Self { rows, unusual: BTreeMap::new() }
+    }
+
     /// Adds the changes of `other`.
     pub(crate) fn merge(&mut self, other: Self) {
         if self.rows.is_empty() {

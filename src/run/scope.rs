@@ -116,11 +116,19 @@ impl Scope {
 }
 
 impl Drop for Scope {
+    #[inline]
     fn drop(&mut self) {
-        let mut next = self.0.take();
-        while let Some(mut frame) = next.and_then(Arc::into_inner) {
-            next = frame.parent.0.take();
+        if let Some(frame) = self.0.take() {
+            unlink(frame);
         }
+    }
+}
+
+/// Drops a chain from its nearest frame on, as far as nobody else has it.
+fn unlink(frame: Arc<Frame>) {
+    let mut next = Some(frame);
+    while let Some(mut frame) = next.and_then(Arc::into_inner) {
+        next = frame.parent.0.take();
     }
 }
 

@@ -151,11 +151,8 @@ impl Alone {
 
     /// Applies what the lane did and what follows from it; says whether the run has ended.
     fn apply(&mut self) -> bool {
-        loop {
+        while !self.lane.batch.is_empty() {
             let batch = self.lane.batch.take();
-            if batch.is_empty() {
-                return false;
-            }
             let effects = self.cell.machine.lock().apply(batch.run);
             for verdict in self.barriers.apply(batch.groups) {
                 self.lane.judged(verdict);
@@ -167,5 +164,6 @@ impl Alone {
                 }
             }
         }
+        false
     }
 }
