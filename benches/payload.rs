@@ -32,7 +32,7 @@ fn payload(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("floor", bytes), |bencher| {
             bencher.iter(|| floor(&text));
         });
-        let inputs = Value::object([("text", Value::String(text.clone()))]);
+        let inputs = Value::object([("text", Value::String(text.clone().into()))]);
         for graph in ["typed", "dynamic"] {
             group.bench_function(BenchmarkId::new(graph, bytes), |bencher| {
                 bencher.to_async(&tokio).iter(|| graphs::run(&runtime, graph, inputs.clone()));

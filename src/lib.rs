@@ -32,7 +32,7 @@ pub use id::{
 };
 
 mod value;
-pub use value::{Fields, Key, Value, ValueError, from_value, to_value};
+pub use value::{Fields, Key, Text, Value, ValueError, from_value, to_value};
 
 mod clock;
 pub use clock::{Clock, Rng, Sleep, SystemClock, Timestamp, VirtualClock};

@@ -200,8 +200,12 @@ impl Batch {
     ///
     /// A small run keeps what it reports as it is, and has no room to spare then.
     pub(crate) fn first(states: usize) -> Self {
-        let (records, outputs) = (Vec::with_capacity(states), Vec::with_capacity(1));
-        let run = RunDelta { records, outputs, ..RunDelta::default() };
+        let run = RunDelta {
+            counts: Counts::of(states),
+            records: Vec::with_capacity(states),
+            outputs: Vec::with_capacity(1),
+            ..RunDelta::default()
+        };
         Self { run, ..Self::default() }
     }
 
@@ -247,7 +251,7 @@ impl RunDelta {
     fn alike(&self) -> Self {
         let room = |len: usize| if len < FEW { 0 } else { len };
         Self {
-            counts: self.counts.alike(room(self.moves)),
+            counts: Counts::of(self.counts.rows().min(room(self.moves))),
             records: Vec::with_capacity(room(self.records.len())),
             outputs: Vec::with_capacity(room(self.outputs.len())),
             ..Self::default()

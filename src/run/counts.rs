@@ -18,6 +18,16 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// No counts yet, with rows for so many nodes.
+    pub(crate) fn of(nodes: usize) -> Self {
+        Self { rows: vec![[0; USUAL]; nodes], unusual: BTreeMap::new() }
+    }
+
+    /// How many nodes have a row.
+    pub(crate) const fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     #[inline]
     pub(crate) fn add(&mut self, node: NodeIndex, status: StateStatus, count: i64) {
         let at = node.at();
@@ -41,12 +51,6 @@ impl Counts {
     #[cold]
     fn add_unusual(&mut self, node: NodeIndex, status: StateStatus, count: i64) {
         *self.unusual.entry((node, status)).or_default() += count;
-    }
-
-    /// Empty counts with as many rows, but no more than so many.
-    pub(crate) fn alike(&self, most: usize) -> Self {
-        let rows = vec![[0; USUAL]; self.rows.len().min(most)];
-        Self { rows, unusual: BTreeMap::new() }
     }
 
     /// Adds the changes of `other`.

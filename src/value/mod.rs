@@ -1,6 +1,6 @@
 //! What travels along an edge: cheap to clone, serde in and out, no copy on the way.
 //!
-//! A [`Value`] is JSON data whose strings, arrays and objects are shared: cloning one counts a
+//! A [`Value`] is JSON data whose long strings, arrays and objects are shared: cloning one counts a
 //! reference. [`to_value`] and [`from_value`] convert from and to user types without JSON text.
 
 mod de;
@@ -8,6 +8,7 @@ mod fields;
 mod ser;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub use de::from_value;
 pub use fields::{Fields, Key};
 pub use ser::to_value;
+pub use text::Text;
 
 /// Why a value could not be converted: what was expected, what was found, and at which path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +47,7 @@ pub enum Value {
     /// A number with a fraction; never NaN or infinite.
     Float(f64),
     /// Text.
-    String(Arc<str>),
+    String(Text),
     /// A sequence.
     Array(Arc<[Value]>),
     /// Fields by name.
@@ -78,7 +80,7 @@ impl Value {
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
-            Self::String(text) => Some(text),
+            Self::String(text) => Some(text.as_str()),
             _ => None,
         }
     }

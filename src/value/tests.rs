@@ -219,7 +219,9 @@ fn a_value_inside_the_data_is_shared_both_ways() {
         Value::Object(fields) => std::ptr::from_ref(fields.get("a").unwrap()).cast(),
         other => panic!("{other} is not shared"),
     };
-    for payload in [Value::from("text"), vec![1, 2].into(), Value::object([("a", 1)])] {
+    for payload in
+        [Value::from("a text that is no short one"), vec![1, 2].into(), Value::object([("a", 1)])]
+    {
         let fields = HashMap::from([("list".to_owned(), vec![payload.clone()])]);
         let holder = Holder { name: "x".into(), payload: Some(payload.clone()), fields };
         let value = to_value(&holder).unwrap();

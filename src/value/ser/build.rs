@@ -207,7 +207,7 @@ fn float_text<T: Into<f64> + Serialize + Copy>(number: T) -> Result<Value> {
 /// The name of a field, of what [`ToValue::Key`] made.
 fn into_key(value: Value) -> Result<Key> {
     match value {
-        Value::String(text) => Ok(text.into()),
+        Value::String(text) => Ok(text.as_str().into()),
         Value::Bool(true) => Ok(Key::from_static("true")),
         Value::Bool(false) => Ok(Key::from_static("false")),
         Value::Int(number) => Ok(number.to_string().into()),

@@ -222,7 +222,7 @@ fn carried() -> u64 {
     run("small".into());
     let baseline = rest();
     // Making it takes it twice, so the peak is forgotten once more.
-    let text = Value::String(Arc::from("x".repeat(SIZE)));
+    let text = Value::from("x".repeat(SIZE));
     rest();
     run(text);
     peak().saturating_sub(baseline)
