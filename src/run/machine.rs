@@ -65,18 +65,33 @@ pub(crate) struct Machine {
     pub(super) plan: Arc<Plan>,
     pub(super) run: RunId,
     pub(super) version: VersionNumber,
-    pub(super) warnings: Vec<String>,
     pub(super) tally: Tally,
     pub(super) counts: Counts,
     pub(super) records: Records,
-    pub(super) failures: BTreeMap<StateId, Failure>,
     /// As they were reported.
     pub(super) outputs: SmallVec<[Vec<(NodeIndex, Path, Value)>; 1]>,
-    pub(super) skipped: BTreeMap<StateId, Skip>,
-    pub(super) retry_ids: BTreeSet<String>,
-    pub(super) stop: Option<Stop>,
     pub(super) ended: bool,
+    extra: Option<Box<Extra>>,
 }
+
+/// What few runs have.
+#[derive(Debug, Default)]
+pub(super) struct Extra {
+    pub warnings: Vec<String>,
+    pub failures: BTreeMap<StateId, Failure>,
+    pub skipped: BTreeMap<StateId, Skip>,
+    retry_ids: BTreeSet<String>,
+    pub stop: Option<Stop>,
+}
+
+/// What a run has that has nothing else.
+static NOTHING: Extra = Extra {
+    warnings: Vec::new(),
+    failures: BTreeMap::new(),
+    skipped: BTreeMap::new(),
+    retry_ids: BTreeSet::new(),
+    stop: None,
+};
 
 impl Machine {
     pub(crate) fn new(
@@ -85,21 +100,28 @@ impl Machine {
         version: VersionNumber,
         warnings: Vec<String>,
     ) -> Self {
+        let warned = !warnings.is_empty();
         Self {
+            extra: warned.then(|| Box::new(Extra { warnings, ..Extra::default() })),
             plan,
             run,
             version,
-            warnings,
             tally: Tally::default(),
             counts: Counts::default(),
             records: Records::default(),
-            failures: BTreeMap::new(),
             outputs: SmallVec::new(),
-            skipped: BTreeMap::new(),
-            retry_ids: BTreeSet::new(),
-            stop: None,
             ended: false,
         }
+    }
+
+    /// What few runs have.
+    pub(super) fn extra(&self) -> &Extra {
+        self.extra.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The same, to add to it or to take from it.
+    fn extra_mut(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
     }
 
     /// Counts what a lane reports.
@@ -113,9 +135,12 @@ impl Machine {
         if !delta.outputs.is_empty() {
             self.outputs.push(delta.outputs);
         }
-        self.skipped.extend(delta.skipped.into_iter().map(|skip| (skip.state, skip)));
         let untolerated = delta.failures.iter().any(|failure| !failure.tolerated);
-        self.failures.extend(delta.failures.into_iter().map(|f| (f.state, f)));
+        if !delta.skipped.is_empty() || !delta.failures.is_empty() {
+            let extra = self.extra_mut();
+            extra.skipped.extend(delta.skipped.into_iter().map(|skip| (skip.state, skip)));
+            extra.failures.extend(delta.failures.into_iter().map(|f| (f.state, f)));
+        }
         let mut effects = Effects::new();
         if untolerated && self.plan.on_failure == OnFailure::FailFast {
             effects.extend(self.stop(Stop::FailFast));
@@ -130,24 +155,25 @@ impl Machine {
 
     /// Something stops the run; the first reason counts.
     pub(crate) fn stop(&mut self, stop: Stop) -> Option<Effect> {
-        if self.ended || self.stop.is_some() {
+        if self.ended || self.extra().stop.is_some() {
             return None;
         }
-        self.stop = Some(stop.clone());
+        self.extra_mut().stop = Some(stop.clone());
         Some(Effect::Stop(stop))
     }
 
     /// Why the run is being stopped, if it is.
     pub(crate) fn stop_reason(&self) -> Option<Stop> {
-        self.stop.clone()
+        self.extra().stop.clone()
     }
 
     /// Accepts a manual retry: the executions whose groups have to be opened again.
     pub(crate) fn retry(&mut self, what: RetryWhat, id: &str) -> Result<Executions, RetryError> {
         let states = self.can_retry(what, id)?;
-        self.retry_ids.insert(id.to_owned());
         self.ended = false;
-        self.stop = None;
+        let extra = self.extra_mut();
+        extra.retry_ids.insert(id.to_owned());
+        extra.stop = None;
         Ok(states.into_iter().map(|state| self.take_back(state)).collect())
     }
 
@@ -157,10 +183,10 @@ impl Machine {
         what: RetryWhat,
         id: &str,
     ) -> Result<Vec<StateId>, RetryError> {
-        if self.stop.is_some() && !self.ended {
+        if self.extra().stop.is_some() && !self.ended {
             return Err(RetryError::Stopping);
         }
-        if self.retry_ids.contains(id) {
+        if self.extra().retry_ids.contains(id) {
             return Err(RetryError::Duplicate(id.to_owned()));
         }
         self.retryable(what)
@@ -168,7 +194,7 @@ impl Machine {
 
     /// Whether some state was retried by hand: only then can two states have one place.
     pub(crate) fn was_retried(&self) -> bool {
-        !self.retry_ids.is_empty()
+        !self.extra().retry_ids.is_empty()
     }
 
     /// Whether nothing is counted.
@@ -190,9 +216,9 @@ impl Machine {
                 Err(RetryError::NotRetryable { state, node: node.clone(), status: record.status })
             }
             RetryWhat::Failed => {
+                let mut failed: Vec<_> = self.extra().failures.keys().copied().collect();
                 let records = self.records.sorted();
-                let kept = |state: &&StateId| records.contains_key(state);
-                let failed: Vec<_> = self.failures.keys().filter(kept).copied().collect();
+                failed.retain(|state| records.contains_key(state));
                 if failed.is_empty() { Err(RetryError::NothingToRetry) } else { Ok(failed) }
             }
         }
@@ -200,12 +226,12 @@ impl Machine {
 
     /// A state that ended is no longer the last word; the run is held open for its next attempt.
     fn take_back(&mut self, state: StateId) -> Box<Execution> {
+        self.extra_mut().failures.remove(&state);
         let record = self.records.sorted().get_mut(&state).expect("checked to be there");
         let node = record.execution.node;
         self.counts.add(node, record.status, -1);
         self.counts.add(node, StateStatus::RetryCreated, 1);
         record.status = StateStatus::RetryCreated;
-        self.failures.remove(&state);
         self.tally.holds += 1;
         Box::new(record.execution.clone())
     }
@@ -214,14 +240,14 @@ impl Machine {
     /// skipped, those that its next attempt replaces are forgotten.
     pub(crate) fn reopened(&mut self, reopened: &[Fingerprint], dropped: &[Fingerprint]) {
         self.tally.items += i64::try_from(reopened.len()).unwrap_or(i64::MAX);
-        let gone: Vec<_> = (self.skipped.iter())
+        let gone: Vec<_> = (self.extra().skipped.iter())
             .filter(|(_, skip)| {
                 skip.group.is_some_and(|g| reopened.contains(&g) || dropped.contains(&g))
             })
             .map(|(state, skip)| (*state, skip.node))
             .collect();
         for (state, node) in gone {
-            self.skipped.remove(&state);
+            self.extra_mut().skipped.remove(&state);
             self.records.sorted().remove(&state);
             self.counts.add(node, StateStatus::Skipped, -1);
         }
@@ -241,8 +267,8 @@ impl Machine {
         self.ended = true;
         self.close_live_states();
         let is_cut = |(_, status, _): (_, StateStatus, _)| status == StateStatus::Cancelled;
-        if is_cancelled && self.stop.is_none() && self.counts.iter().any(is_cut) {
-            self.stop = Some(Stop::Cancelled);
+        if is_cancelled && self.extra().stop.is_none() && self.counts.iter().any(is_cut) {
+            self.extra_mut().stop = Some(Stop::Cancelled);
         }
         self.tally = Tally::default();
         self.outcome()
@@ -288,20 +314,21 @@ impl Machine {
     /// The most state records that are kept, and how many outputs, failures and skips.
     pub(crate) fn keeps(&self) -> (usize, usize) {
         let outputs: usize = self.outputs.iter().map(Vec::len).sum();
-        let reports = outputs + self.failures.len() + self.skipped.len();
+        let reports = outputs + self.extra().failures.len() + self.extra().skipped.len();
         (self.records.at_most(), reports)
     }
 
     /// The status: terminal once the run has ended.
     pub(crate) fn status(&self) -> RunStatus {
-        match &self.stop {
+        match &self.extra().stop {
             _ if !self.ended => RunStatus::Running,
             Some(Stop::Cancelled) => RunStatus::Cancelled,
             Some(Stop::TimedOut) => RunStatus::TimedOut,
             Some(Stop::FailFast | Stop::Broken(_)) => RunStatus::Failed,
             Some(Stop::Parked) => RunStatus::Parked,
             None => {
-                RunStatus::of(self.failures.values().map(|f| (f.status, u64::from(!f.tolerated))))
+                let failures = self.extra().failures.values();
+                RunStatus::of(failures.map(|f| (f.status, u64::from(!f.tolerated))))
             }
         }
     }

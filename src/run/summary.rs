@@ -45,11 +45,11 @@ impl Machine {
             graph: self.plan.name.clone(),
             version: self.version,
             status: self.status(),
-            stopped: self.stop.as_ref().map(ToString::to_string),
+            stopped: self.extra().stop.as_ref().map(ToString::to_string),
             outputs: self.gather_outputs(),
             failures: self.report_failures(),
             skipped: self.report_skipped(),
-            warnings: self.warnings.clone(),
+            warnings: self.extra().warnings.clone(),
         }
     }
 
@@ -79,7 +79,7 @@ impl Machine {
     }
 
     fn report_failures(&self) -> Vec<FailureReport> {
-        let mut failures: Vec<_> = self.failures.values().collect();
+        let mut failures: Vec<_> = self.extra().failures.values().collect();
         failures.sort_by(|a, b| a.path.fanout_order(&b.path).then(a.node.cmp(&b.node)));
         let report = |failure: &&Failure| FailureReport {
             state: failure.state,
@@ -93,7 +93,7 @@ impl Machine {
     }
 
     fn report_skipped(&self) -> Vec<SkipReport> {
-        let mut skipped: Vec<_> = self.skipped.values().collect();
+        let mut skipped: Vec<_> = self.extra().skipped.values().collect();
         skipped.sort_by(|a, b| a.path.fanout_order(&b.path).then(a.node.cmp(&b.node)));
         let report = |skip: &&Skip| SkipReport {
             state: skip.state,
