@@ -18,7 +18,8 @@ use crate::run::execution::Execution;
 /// Work that any lane of a run may take.
 pub(crate) struct Pool {
     pub control: Arc<Control>,
-    work: Mutex<Work>,
+    /// `None` as long as there was none: a run that one lane has never has any.
+    work: Mutex<Option<Box<Work>>>,
     /// How many executions nobody has: read before the lock is taken.
     queued: AtomicUsize,
     closed: AtomicBool,
@@ -74,8 +75,9 @@ impl Pool {
     /// Hands executions to whichever lane is free.
     pub(crate) fn push(&self, executions: impl IntoIterator<Item = Box<Execution>>) {
         let mut work = self.work.lock();
-        work.executions.extend(executions);
-        self.count(&work);
+        let all = work.get_or_insert_default();
+        all.executions.extend(executions);
+        self.count(all);
         drop(work);
         self.control.changed.notify_waiters();
     }
@@ -83,20 +85,21 @@ impl Pool {
     /// Lets every lane draw from a fanout.
     pub(crate) fn share(&self, fanout: Arc<Fanout>) {
         fanout.set_shared();
-        self.work.lock().fanouts.push(fanout);
+        self.work.lock().get_or_insert_default().fanouts.push(fanout);
         self.control.changed.notify_waiters();
     }
 
     /// Hands what was drawn of a resumable fanout, and the fanout, to whichever lanes are free.
     pub(crate) fn hand(&self, Handed { branches, fanout }: Handed) {
         let mut work = self.work.lock();
-        work.handed.extend(branches);
-        self.count(&work);
+        let all = work.get_or_insert_default();
+        all.handed.extend(branches);
+        self.count(all);
         if let Some(fanout) = fanout {
             // A state inside another has a greater number: the innermost one stays last.
             let is_outside = |other: &Arc<Fanout>| other.execution.state < fanout.execution.state;
-            let place = work.fanouts.iter().rposition(is_outside).map_or(0, |last| last + 1);
-            work.fanouts.insert(place, fanout);
+            let place = all.fanouts.iter().rposition(is_outside).map_or(0, |last| last + 1);
+            all.fanouts.insert(place, fanout);
         }
         drop(work);
         self.control.changed.notify_waiters();
@@ -108,7 +111,7 @@ impl Pool {
         if !self.has_executions() {
             return None;
         }
-        self.take_from(&mut self.work.lock())
+        self.take_from(self.work.lock().as_mut()?)
     }
 
     fn take_from(&self, work: &mut Work) -> Option<Box<Execution>> {
@@ -144,7 +147,8 @@ impl Pool {
     /// Work that nobody has: executions first, then the innermost fanout that is not in `stalled`.
     pub(crate) fn take(&self, stalled: &[Drawing]) -> Option<Taken> {
         let mut work = self.work.lock();
-        if let Some(execution) = self.take_from(&mut work) {
+        let work = work.as_mut()?;
+        if let Some(execution) = self.take_from(work) {
             return Some(Taken::Execution(execution));
         }
         let is_full = !self.control.is_cancelled() && self.may_draw_ahead() == 0;
@@ -168,7 +172,8 @@ impl Pool {
     /// Forgets a fanout whose end was seen.
     pub(crate) fn forget(&self, fanout: &Arc<Fanout>) {
         if fanout.is_shared() {
-            self.work.lock().fanouts.retain(|other| !Arc::ptr_eq(other, fanout));
+            let mut work = self.work.lock();
+            work.get_or_insert_default().fanouts.retain(|other| !Arc::ptr_eq(other, fanout));
         }
     }
 
