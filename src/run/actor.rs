@@ -4,6 +4,7 @@
 //! its children: lanes and, if the graph has mergers, the unites actor. A child that ends before the
 //! run breaks the run: it ends as `FAILED`, and what was open is cancelled.
 
+use std::future::{Future, ready};
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -112,34 +113,25 @@ impl Actor for RunActor {
         if state.is_crew { Ok(()) } else { state.begin(&myself).await }
     }
 
-    async fn handle(
+    fn handle(
         &self,
         myself: ActorRef<Self::Msg>,
         message: Self::Msg,
         state: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
         // Boxed: a run that waits keeps no room for what it may be told.
-        Box::pin(state.heed(message, &myself)).await
+        Box::pin(state.heed(message, myself))
     }
 
     /// A child that ends early breaks the run, but only when everything it sent has been read.
-    async fn handle_supervisor_evt(
+    fn handle_supervisor_evt(
         &self,
         myself: ActorRef<Self::Msg>,
         event: SupervisionEvent,
         state: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        let what = match event {
-            SupervisionEvent::ActorTerminated(..) => "a lane or the join was stopped".to_owned(),
-            SupervisionEvent::ActorFailed(_, error) => {
-                format!("a lane or the join failed: {error}")
-            }
-            _ => return Ok(()),
-        };
-        if !state.ending {
-            myself.cast(RunMessage::ChildGone(what))?;
-        }
-        Ok(())
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        // Boxed, and done here and now: a run that waits keeps no room for an event.
+        Box::pin(ready(state.see_child(event, &myself)))
     }
 }
 
@@ -151,12 +143,31 @@ impl Drop for RunState {
 }
 
 impl RunState {
+    fn see_child(
+        &self,
+        event: SupervisionEvent,
+        myself: &ActorRef<RunMessage>,
+    ) -> Result<(), ActorProcessingErr> {
+        let what = match event {
+            SupervisionEvent::ActorTerminated(..) => "a lane or the join was stopped".to_owned(),
+            SupervisionEvent::ActorFailed(_, error) => {
+                format!("a lane or the join failed: {error}")
+            }
+            _ => return Ok(()),
+        };
+        if !self.ending {
+            myself.cast(RunMessage::ChildGone(what))?;
+        }
+        Ok(())
+    }
+
     /// Does what a message says.
     async fn heed(
         &mut self,
         message: RunMessage,
-        myself: &ActorRef<RunMessage>,
+        myself: ActorRef<RunMessage>,
     ) -> Result<(), ActorProcessingErr> {
+        let myself = &myself;
         match message {
             RunMessage::Reported(delta, permit) => {
                 self.apply(*delta, myself).await?;
@@ -197,7 +208,7 @@ impl RunState {
             RunMessage::Reopened(execution, id, found) => {
                 self.reopened(execution, id, &found, myself).await?;
             }
-            RunMessage::Closed(barriers) => self.closed(*barriers, myself).await,
+            RunMessage::Closed(barriers) => self.closed(barriers, myself).await,
             RunMessage::ChildGone(what) => self.broken(what, myself).await,
         }
         Ok(())
@@ -227,11 +238,11 @@ impl RunState {
     ) -> Result<(), ActorProcessingErr> {
         let plan = self.cell.ground.plan.clone();
         let (lane, barriers) = match alone.map(|alone| alone.into_parts()) {
-            Some((lane, barriers)) => (Some(lane), Some(barriers)),
+            Some((lane, barriers)) => (Some(lane), barriers),
             None => (None, self.cell.barriers.lock().take()),
         };
         if plan.has_mergers {
-            let barriers = barriers.unwrap_or_else(|| Barriers::new(plan));
+            let barriers = barriers.unwrap_or_else(|| Box::new(Barriers::new(plan)));
             let arguments = UnitesArguments { barriers, run: myself.clone() };
             self.unites = Some(spawn_child(UnitesActor, arguments, myself).await?);
         }
@@ -316,7 +327,7 @@ impl RunState {
         Ok(())
     }
 
-    async fn closed(&mut self, barriers: Barriers, myself: &ActorRef<RunMessage>) {
+    async fn closed(&mut self, barriers: Box<Barriers>, myself: &ActorRef<RunMessage>) {
         *self.cell.barriers.lock() = Some(barriers);
         self.end(myself).await;
     }

@@ -1,10 +1,12 @@
 //! What outlives a run's actor: the state that handles read, and how the run ended.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use ractor::ActorRef;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::durable::RunJournal;
 use super::ending::Ending;
@@ -17,7 +19,7 @@ use super::unites::Barriers;
 use super::walk::Ground;
 use crate::clock::Timestamp;
 use crate::event::{EventKind, RunBus};
-use crate::id::StateId;
+use crate::id::{RunId, StateId};
 use crate::node::{Control, PauseWatcher, Progress, RunFacts};
 use crate::value::Value;
 use crate::version::{Decision, Pin, Version};
@@ -33,17 +35,20 @@ pub(crate) struct RunCell {
     /// When it started, if anybody wants to know how long it takes.
     pub began: Option<Timestamp>,
     pub settings: RunSettings,
+    pub host: Weak<dyn Host>,
+    /// The name that it can be started by again.
+    pub key: Option<Box<str>>,
     /// Where its steps are put on record, if they are.
     pub journal: Option<Arc<RunJournal>>,
     /// The input of the root node.
     pub input: Value,
     pub machine: Mutex<Machine>,
     /// The groups of a run that has ended.
-    pub barriers: Mutex<Option<Barriers>>,
+    pub barriers: Mutex<Option<Box<Barriers>>>,
     pub live: Mutex<Live>,
     pub ending: Ending,
-    /// Held while an episode is opened, so that two retries open one.
-    pub opening: tokio::sync::Mutex<()>,
+    /// Held while an episode is opened, so that two retries open one; made by the first retry.
+    pub opening: OnceLock<Box<tokio::sync::Mutex<()>>>,
 }
 
 /// What belongs to the current episode.
@@ -53,6 +58,8 @@ pub(crate) struct Live {
     pub actor: Option<ActorRef<RunMessage>>,
     /// Whether the run was cancelled, which an actor that comes later has to be told.
     pub in_grace: bool,
+    /// Among the live runs, until the episode has ended.
+    pub place: Option<Place>,
 }
 
 /// How a run uses the process.
@@ -67,15 +74,30 @@ pub(crate) struct RunSettings {
     /// When its time is over, if it came back from a journal; else its graph's timeout counts from
     /// the start.
     pub ends_at: Option<Timestamp>,
-    /// What the run takes of the runtime while an episode is open; `None` after a shutdown.
-    pub lease: Arc<Lessor>,
 }
 
-/// Gives a lease to an episode of a run, unless the runtime was shut down.
-pub(crate) type Lessor = dyn Fn(&Arc<RunCell>) -> Option<Lease> + Send + Sync;
+/// The runtime that a run is in.
+pub(crate) trait Host: Send + Sync {
+    /// A place for the next episode of a run that has ended; `None` after a shutdown.
+    fn place_again(&self, cell: &Arc<RunCell>) -> Option<Place>;
 
-/// Given back by dropping it, when an episode ends.
-pub(crate) type Lease = Box<dyn Send>;
+    /// An episode has ended, which gives its place back after this.
+    fn ended(&self, run: RunId);
+}
+
+/// A place among the live runs; given back by dropping it.
+pub(crate) struct Place {
+    _permit: Option<OwnedSemaphorePermit>,
+    /// Has a shutdown wait.
+    _live: TaskTrackerToken,
+}
+
+impl Place {
+    /// A run that was accepted before needs no permit.
+    pub(crate) const fn new(permit: Option<OwnedSemaphorePermit>, live: TaskTrackerToken) -> Self {
+        Self { _permit: permit, _live: live }
+    }
+}
 
 impl RunCell {
     /// What a lane works with.
@@ -117,7 +139,9 @@ impl RunCell {
 
     /// Opens the next episode of a run that has ended.
     pub(crate) fn reopen(self: &Arc<Self>) {
-        *self.live.lock() = Live::default();
+        let mut live = self.live.lock();
+        *live = Live { place: live.place.take(), ..Live::default() };
+        drop(live);
         self.ending.reopen();
         self.announce_pauses();
     }
@@ -146,7 +170,7 @@ impl Progress for RunBus {
 /// Ends a run exactly once per episode, also when its actor dies, and releases its pin then.
 pub(crate) struct EndGuard {
     cell: Arc<RunCell>,
-    held: Option<(Pin, Lease)>,
+    held: Option<(Pin, Option<Arc<dyn Host>>)>,
     /// How the run ended, if nobody was told yet.
     outcome: Option<Arc<Outcome>>,
 }
@@ -154,8 +178,13 @@ pub(crate) struct EndGuard {
 impl EndGuard {
     /// Opens an episode, unless the runtime takes none any more.
     pub(crate) fn open(cell: Arc<RunCell>, pin: Pin) -> Option<Self> {
-        let lease = (cell.settings.lease)(&cell)?;
-        Some(Self { cell, held: Some((pin, lease)), outcome: None })
+        let host = cell.host.upgrade();
+        let is_first = cell.live.lock().place.is_some();
+        if let Some(host) = host.as_ref().filter(|_| !is_first) {
+            let place = host.place_again(&cell)?;
+            cell.live.lock().place = Some(place);
+        }
+        Some(Self { cell, held: Some((pin, host)), outcome: None })
     }
 
     /// Decides how the run ended: nothing changes it any more.
@@ -181,14 +210,21 @@ impl EndGuard {
     /// Tells the end: releases the pin, then tells those who wait.
     pub(crate) fn end(&mut self) {
         self.settle();
-        let (Some(held), Some(outcome)) = (self.held.take(), self.outcome.take()) else { return };
-        self.cell.live.lock().actor = None;
+        let (Some((pin, host)), Some(outcome)) = (self.held.take(), self.outcome.take()) else {
+            return;
+        };
+        let mut live = self.cell.live.lock();
+        let place = live.place.take();
+        live.actor = None;
+        drop(live);
         if outcome.is_success() {
             self.cell.version.count_success();
         }
         #[cfg(feature = "metrics")]
         self.cell.version.tally().ended(outcome.status.as_str());
-        drop(held);
+        drop(pin);
+        host.inspect(|host| host.ended(self.cell.ground.run));
+        drop(place);
         self.cell.bus.send(EventKind::RunEnded { status: outcome.status.as_str() });
         self.cell.ending.end(outcome);
     }

@@ -47,14 +47,14 @@ impl Run {
     }
 
     /// Goes on with a run that came back from its journal.
-    pub(crate) async fn go_on(&self, pin: Pin, barriers: Barriers, rest: Rest) {
+    pub(crate) async fn go_on(&self, pin: Pin, barriers: Box<Barriers>, rest: Rest) {
         let cell = self.cell.clone();
         let rest = Box::new(Alone::resume(cell, &self.cell.pool(), barriers, rest));
         self.open(self.guard(pin), Opening::GoOn(rest)).await;
     }
 
     /// Tells how a run ended that came back from its journal.
-    pub(crate) fn has_ended(&self, barriers: Barriers) {
+    pub(crate) fn has_ended(&self, barriers: Box<Barriers>) {
         *self.cell.barriers.lock() = Some(barriers);
         let outcome = self.cell.machine.lock().outcome();
         self.cell.ending.end(Arc::new(outcome));
@@ -76,6 +76,11 @@ impl Run {
     /// How much of it is.
     pub(crate) fn durability(&self) -> Durability {
         self.cell.journal.as_ref().map_or(Durability::None, |journal| journal.level)
+    }
+
+    /// The name that it can be started by again.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.cell.key.as_deref()
     }
 
     /// The run's signals.
@@ -259,7 +264,7 @@ impl Run {
     async fn retry_what(&self, what: RetryWhat, id: String) -> Result<Vec<StateId>, RetryError> {
         loop {
             let (reply, answer) = oneshot::channel();
-            let _one_at_a_time = self.cell.opening.lock().await;
+            let _one_at_a_time = self.cell.opening.get_or_init(Box::default).lock().await;
             if self.is_ended() {
                 let pin = Pin::of(&self.cell.version).ok_or_else(|| self.unpinned())?;
                 if self.cell.ground.plan.has_mergers && self.cell.barriers.lock().is_none() {

@@ -52,7 +52,7 @@ mod unites;
 mod waiting;
 mod walk;
 
-pub(crate) use cell::{Lessor, Live, RunCell, RunSettings};
+pub(crate) use cell::{Host, Live, Place, RunCell, RunSettings};
 pub(crate) use durable::{
     AttemptKey, Began, Entry, Misfit, Parent, Rebuilt, Rest, RunJournal, replay,
 };

@@ -27,7 +27,7 @@ impl RunState {
         }
         if self.alone.as_ref().is_some_and(|alone| alone.is_done()) {
             // Its end alone was not on record.
-            let barriers = self.alone.take().map(|alone| alone.into_parts().1);
+            let barriers = self.alone.take().and_then(|alone| alone.into_parts().1);
             *self.cell.barriers.lock() = barriers;
             self.ending = true;
             self.end(myself).await;

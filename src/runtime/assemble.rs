@@ -1,6 +1,6 @@
 //! Makes the cell of a run, whether it starts or comes back from its journal.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -11,7 +11,7 @@ use crate::graph::Plan;
 use crate::id::{RunId, VersionNumber};
 use crate::node::{Control, RunFacts, Store};
 use crate::run::{
-    Barriers, Ending, Ground, Lessor, Live, Machine, RunCell, RunJournal, RunSettings, StateCounter,
+    Ending, Ground, Live, Machine, Place, RunCell, RunJournal, RunSettings, StateCounter,
 };
 use crate::value::Value;
 use crate::version::{Decision, Version};
@@ -24,13 +24,14 @@ pub(super) struct CellParts {
     pub seed: u64,
     pub input: Value,
     pub machine: Machine,
-    pub barriers: Option<Barriers>,
     pub control: Arc<Control>,
     pub journal: Option<Arc<RunJournal>>,
     pub starts_at: Option<Timestamp>,
     pub ends_at: Option<Timestamp>,
     pub began: Option<Timestamp>,
-    pub lease: Arc<Lessor>,
+    pub place: Option<Place>,
+    /// The name that it can be started by again.
+    pub key: Option<Box<str>>,
     /// Where the session hears of it whose input it carries out.
     pub session: Option<Arc<SessionBus>>,
 }
@@ -81,7 +82,6 @@ impl Inner {
             grace: self.settings.grace,
             starts_at: parts.starts_at,
             ends_at: parts.ends_at,
-            lease: parts.lease,
         };
         let cell = Arc::new(RunCell {
             ground: Arc::new(ground),
@@ -91,13 +91,15 @@ impl Inner {
             decision: parts.decision,
             began: parts.began,
             settings,
+            host: self.myself.clone(),
+            key: parts.key,
             journal: parts.journal,
             input: parts.input,
             machine: Mutex::new(parts.machine),
-            barriers: Mutex::new(parts.barriers),
-            live: Mutex::new(Live { control, ..Live::default() }),
+            barriers: Mutex::new(None),
+            live: Mutex::new(Live { control, place: parts.place, ..Live::default() }),
             ending: Ending::default(),
-            opening: tokio::sync::Mutex::new(()),
+            opening: OnceLock::new(),
         });
         cell.announce_pauses();
         cell

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Inner;
-use crate::id::{GraphName, RunId};
+use crate::id::RunId;
 
 /// How many state records ended runs may keep together; outcomes and failures stay beyond that.
 ///
@@ -27,10 +27,9 @@ pub(super) struct EndedRuns {
     reports: usize,
 }
 
-/// A run that ended, the name it can be started by again, and how much it keeps.
+/// A run that ended, and how much it keeps.
 struct Ended {
     run: RunId,
-    key: Option<(GraphName, String)>,
     /// State records.
     records: usize,
     /// Outputs, failures and skips.
@@ -42,7 +41,7 @@ struct Beyond {
     /// Runs that are to keep no states but those that went wrong.
     bare: Vec<RunId>,
     /// Runs that are to be forgotten.
-    forgotten: Vec<Ended>,
+    forgotten: Vec<RunId>,
 }
 
 impl EndedRuns {
@@ -67,7 +66,7 @@ impl EndedRuns {
         while (self.runs.len() > keep || self.runs.len() > 1 && self.reports > ENDED_REPORTS)
             && let Some(oldest) = self.pop()
         {
-            beyond.forgotten.push(oldest);
+            beyond.forgotten.push(oldest.run);
         }
         while self.records > ENDED_RECORDS
             && let Some(oldest) = self.strip()
@@ -98,14 +97,14 @@ impl EndedRuns {
 
 impl Inner {
     /// Keeps a run that has ended, and lets go of what is beyond the limits.
-    pub(super) fn keep_ended(&self, run: RunId, key: Option<(GraphName, String)>) {
+    pub(super) fn keep_ended(&self, run: RunId) {
         let (records, reports) = self.runs.get(&run).map_or((0, 0), |run| {
             if !self.rollouts.is_idle() {
                 self.tell_rollouts(&run);
             }
             run.keeps()
         });
-        let latest = Ended { run, key, records, reports };
+        let latest = Ended { run, records, reports };
         let beyond = self.ended.lock().add(latest, self.settings.keep_ended);
         for run in beyond.bare {
             // Out of the map before it is dropped: what a state holds may take its time.
@@ -117,13 +116,14 @@ impl Inner {
         }
     }
 
-    fn forget(&self, ended: Ended) {
+    fn forget(&self, ended: RunId) {
         // A run that was retried by hand is live again, and comes back when it ends.
-        if self.runs.remove_if(&ended.run, |_, run| run.is_over()).is_some()
-            && let Some(key) = ended.key
+        if let Some((_, run)) = self.runs.remove_if(&ended, |_, run| run.is_over())
+            && let Some(key) = run.key()
         {
             // Another start may have taken the key since.
-            self.by_key.remove_if(&key, |_, named| *named == ended.run);
+            let key = (run.graph().clone(), key.to_owned());
+            self.by_key.remove_if(&key, |_, named| *named == ended);
         }
     }
 }

@@ -12,9 +12,9 @@ mod ended;
 mod error;
 mod input;
 mod keeper;
-mod lease;
 #[cfg(feature = "metrics")]
 mod measure;
+mod place;
 mod publish;
 mod recovery;
 mod rollout;

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use super::Inner;
 use super::assemble::{CellParts, RunOf};
 use super::keeper::Keeper;
-use super::lease::Place;
 use super::storage::RunAt;
 use crate::id::{GraphName, RunId, VersionNumber};
 use crate::journal::{JournalError, Record, RunQuery, RunRow, Stream};
 use crate::node::Store;
 use crate::run::{
-    AttemptKey, Barriers, Began, Entry, Ground, HistoryStep, Machine, Misfit, Parent, Rebuilt,
-    Rest, Run, replay,
+    AttemptKey, Barriers, Began, Entry, Ground, HistoryStep, Machine, Misfit, Parent, Place,
+    Rebuilt, Rest, Run, replay,
 };
 use crate::version::{Pin, Selector};
 
@@ -81,7 +80,7 @@ struct Replayed {
 pub(super) struct Found {
     pub run: Run,
     pin: Pin,
-    barriers: Barriers,
+    barriers: Box<Barriers>,
     rest: Rest,
     /// The attempt that waits for it, if it is that of a sub-graph node.
     pub parent: Option<Parent>,
@@ -121,10 +120,9 @@ impl Inner {
         keeper: &Keeper,
         row: RunRow,
     ) -> Result<Run, StrandedReason> {
-        let key = row.key.as_deref().map(|key| (row.graph.clone(), key.to_owned()));
         let Found { run, barriers, .. } = self.rebuild(keeper, row, None).await?;
         run.has_ended(barriers);
-        self.keep_ended(run.id(), key);
+        self.keep_ended(run.id());
         Ok(run)
     }
 
@@ -137,7 +135,7 @@ impl Inner {
     ) -> Result<Found, StrandedReason> {
         let Replayed { began, pin, ground, rebuilt } = self.replay(keeper, &row, u64::MAX).await?;
         let Rebuilt { machine, barriers, rest, last_state, .. } = rebuilt;
-        let (run, version) = (row.run, pin.version().clone());
+        let version = pin.version().clone();
         let timeout = ground.plan.timeout;
         ground.states.take_up_to(last_state);
         let key = row.key.as_deref().map(|key| (row.graph.clone(), key.to_owned()));
@@ -152,13 +150,13 @@ impl Inner {
             seed: began.seed,
             input: began.input,
             machine,
-            barriers: None,
             control: Arc::default(),
             journal: Some(journal),
             starts_at: began.starts_at,
             ends_at: timeout.map(|timeout| began.at.after(timeout)),
             began: None,
-            lease: self.lease(run, key.clone(), place),
+            place,
+            key: key.as_ref().map(|(_, key)| key.as_str().into()),
             session: began.session.map(|session| self.session_cell(&session).bus.clone()),
             version,
         };

@@ -315,13 +315,13 @@ impl Start {
             seed,
             input,
             machine,
-            barriers: None,
             control: self.control.clone(),
             journal,
             starts_at,
             ends_at: None,
             began: (!inner.rollouts.is_idle()).then(|| inner.clock.now().after(self.delay)),
-            lease: inner.lease(run, key, Some(place)),
+            place: Some(place),
+            key: key.map(|(_, key)| key.into()),
             session: self.session().map(|session| session.bus.clone()),
         };
         Ok((inner.cell(parts), pin))

@@ -35,7 +35,7 @@ pub(crate) struct Misfit {
 /// A run as its journal leaves it.
 pub(crate) struct Rebuilt {
     pub machine: Machine,
-    pub barriers: Barriers,
+    pub barriers: Box<Barriers>,
     pub rest: Rest,
     /// When the last entry was written.
     pub at: Timestamp,
@@ -58,7 +58,7 @@ pub(crate) struct Rest {
 pub(super) struct Replay<'a> {
     pub(super) ground: &'a Ground,
     machine: Machine,
-    barriers: Barriers,
+    barriers: Box<Barriers>,
     /// What was written together with the latest entry.
     pub(super) batch: Batch,
     pub(super) waiting: BTreeMap<u64, (Box<Execution>, Option<Timestamp>)>,
@@ -83,7 +83,7 @@ pub(crate) fn replay(
     let mut replay = Replay {
         ground,
         machine,
-        barriers: Barriers::new(ground.plan.clone()),
+        barriers: Box::new(Barriers::new(ground.plan.clone())),
         batch: Batch::default(),
         waiting: BTreeMap::new(),
         kept: HashMap::new(),

@@ -34,7 +34,8 @@ const ROUNDS: usize = 4;
 /// A run that no lane actor has.
 pub(crate) struct Alone {
     lane: Lane,
-    barriers: Barriers,
+    /// `None` if the graph has no mergers.
+    barriers: Option<Box<Barriers>>,
     cell: Arc<RunCell>,
 }
 
@@ -49,12 +50,17 @@ impl Alone {
             let delay = starts_at.map_or(Duration::ZERO, |at| at.since(cell.facts.clock.now()));
             lane.park_for(root, delay);
         }
-        let barriers = Barriers::new(cell.ground.plan.clone());
+        let plan = &cell.ground.plan;
+        let barriers = plan.has_mergers.then(|| Box::new(Barriers::new(plan.clone())));
         Self { lane, barriers, cell }
     }
 
     /// A run that a lane has taken up.
-    pub(super) const fn of(cell: Arc<RunCell>, lane: Lane, barriers: Barriers) -> Self {
+    pub(super) const fn of(
+        cell: Arc<RunCell>,
+        lane: Lane,
+        barriers: Option<Box<Barriers>>,
+    ) -> Self {
         Self { lane, barriers, cell }
     }
 
@@ -70,7 +76,7 @@ impl Alone {
     }
 
     /// What the lane has, and the groups.
-    pub(crate) fn into_parts(self: Box<Self>) -> (Box<Lane>, Barriers) {
+    pub(crate) fn into_parts(self: Box<Self>) -> (Box<Lane>, Option<Box<Barriers>>) {
         (Box::new(self.lane), self.barriers)
     }
 
@@ -118,7 +124,7 @@ impl Alone {
         while !self.apply() && !self.lane.tasks.is_empty() {
             self.lane.abandon();
         }
-        *self.cell.barriers.lock() = Some(self.barriers);
+        *self.cell.barriers.lock() = self.barriers;
     }
 
     fn walk_with(mut self: Box<Self>, cx: &mut Context<'_>) -> Option<Box<Self>> {
@@ -129,7 +135,7 @@ impl Alone {
                 self.lane.abandon();
             }
             if self.apply() {
-                *self.cell.barriers.lock() = Some(self.barriers);
+                *self.cell.barriers.lock() = self.barriers;
                 return None;
             }
             let is_dry = self.lane.tasks.is_empty() || end == TurnEnd::Full;
@@ -154,8 +160,10 @@ impl Alone {
         while !self.lane.batch.is_empty() {
             let batch = self.lane.batch.take();
             let effects = self.cell.machine.lock().apply(batch.run);
-            for verdict in self.barriers.apply(batch.groups) {
-                self.lane.judged(verdict);
+            if let Some(barriers) = &mut self.barriers {
+                for verdict in barriers.apply(batch.groups) {
+                    self.lane.judged(verdict);
+                }
             }
             for effect in effects {
                 match effect {

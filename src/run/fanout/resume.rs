@@ -18,7 +18,7 @@ impl Alone {
     pub(crate) fn resume(
         cell: Arc<RunCell>,
         pool: &Arc<Pool>,
-        barriers: Barriers,
+        barriers: Box<Barriers>,
         rest: Rest,
     ) -> Self {
         let mut lane = Lane::new(cell.first_tools(pool));
@@ -38,7 +38,7 @@ impl Alone {
         if cell.machine.lock().stop_reason().is_some() {
             pool.control.cancel();
         }
-        Self::of(cell, lane, barriers)
+        Self::of(cell, lane, Some(barriers))
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) struct UnitesActor;
 
 /// What a unites actor starts with.
 pub(crate) struct UnitesArguments {
-    pub barriers: Barriers,
+    pub barriers: Box<Barriers>,
     pub run: ActorRef<RunMessage>,
 }
 
@@ -46,9 +46,9 @@ impl Actor for UnitesActor {
                 state.run.cast(RunMessage::Reopened(execution, id, Box::new(found)))?;
             }
             UnitesMessage::Close => {
-                let plan = state.barriers.plan();
-                let barriers = std::mem::replace(&mut state.barriers, Barriers::new(plan));
-                state.run.cast(RunMessage::Closed(Box::new(barriers)))?;
+                let empty = Box::new(Barriers::new(state.barriers.plan()));
+                let barriers = std::mem::replace(&mut state.barriers, empty);
+                state.run.cast(RunMessage::Closed(barriers))?;
                 myself.stop(None);
             }
         }
