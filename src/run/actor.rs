@@ -15,7 +15,7 @@ use super::batch::{Batch, RunDelta};
 use super::cell::{EndGuard, RunCell};
 use super::error::RetryError;
 use super::execution::Execution;
-use super::fanout::{Alone, Commits, Crew, Lane, LaneActor, LaneArguments, Pool};
+use super::fanout::{Alone, Begun, Commits, Crew, Lane, LaneActor, LaneArguments, Pool};
 use super::machine::{Effect, Effects, RetryWhat, Stop};
 use super::message::RunMessage;
 use super::unites::{Barriers, UnitesActor, UnitesArguments, UnitesMessage};
@@ -53,12 +53,12 @@ pub(crate) struct RunState {
     /// What the actor itself counts; `None` until it does.
     desk: Option<Box<Batch>>,
     /// What was begun before the actor was there, or waits without a lane.
-    pub(super) alone: Option<Box<Alone>>,
+    pub(super) begun: Option<Begun>,
     /// Whether the children that the run needs were spawned.
     is_crew: bool,
     pub(super) unites: Option<ActorRef<UnitesMessage>>,
     reports: Option<Arc<Semaphore>>,
-    lanes: usize,
+    lanes: u32,
     pub(super) timers: Option<JoinSet<()>>,
     /// The run has ended and waits for its groups to come back.
     pub(super) ending: bool,
@@ -84,7 +84,7 @@ impl Actor for RunActor {
             end,
             pool,
             desk: None,
-            alone: None,
+            begun: None,
             is_crew: false,
             unites: None,
             reports: None,
@@ -94,7 +94,7 @@ impl Actor for RunActor {
         };
         match opening {
             Opening::Start => {}
-            Opening::GoOn(alone) => state.alone = Some(alone),
+            Opening::GoOn(alone) => state.begun = Some(Begun::Awake(alone)),
             Opening::Retry(what, id, reply) => {
                 state.set_reminders(&myself);
                 state.crew(&myself, None).await?;
@@ -220,8 +220,9 @@ impl RunState {
             // Boxed: a run without a journal keeps no room for it.
             return Box::pin(self.begin_on_record(myself)).await;
         }
+        let begun = self.take_begun();
         let begin = || Box::new(Alone::begin(self.cell.clone(), &self.pool)).walk();
-        match self.alone.take().or_else(begin) {
+        match begun.or_else(begin) {
             Some(rest) => self.wait_for(rest, myself).await,
             None => {
                 self.end(myself).await;
@@ -379,7 +380,7 @@ impl RunState {
         myself: &ActorRef<RunMessage>,
         lane: Option<Box<Lane>>,
     ) -> Result<(), ActorProcessingErr> {
-        if self.ending || self.lanes >= self.cell.lanes() {
+        if self.ending || self.lanes as usize >= self.cell.lanes() {
             return Ok(());
         }
         self.lanes += 1;

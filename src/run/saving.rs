@@ -17,24 +17,24 @@ impl RunState {
         myself: &ActorRef<RunMessage>,
     ) -> Result<(), ActorProcessingErr> {
         let Some(journal) = self.cell.journal.clone() else { return Ok(()) };
-        if self.alone.is_none() {
-            if journal.begin().await.is_err() {
+        let alone = match self.take_begun() {
+            Some(alone) => alone,
+            None if journal.begin().await.is_err() => {
                 // Whoever started it is told, and it leaves nothing behind.
                 self.leave(Stop::Parked, myself).await;
                 return Ok(());
             }
-            self.alone = Some(Box::new(Alone::begin(self.cell.clone(), &self.pool)));
-        }
-        if self.alone.as_ref().is_some_and(|alone| alone.is_done()) {
+            None => Box::new(Alone::begin(self.cell.clone(), &self.pool)),
+        };
+        if alone.is_done() {
             // Its end alone was not on record.
-            let barriers = self.alone.take().and_then(|alone| alone.into_parts().1);
-            *self.cell.barriers.lock() = barriers;
+            *self.cell.barriers.lock() = alone.into_parts().1;
             self.ending = true;
             self.end(myself).await;
             return Ok(());
         }
         self.set_reminders(myself);
-        self.call_crew(myself).await
+        self.crew(myself, Some(alone)).await
     }
 
     /// Writes down that the run is being stopped.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use ractor::{ActorProcessingErr, ActorRef};
 
 use super::actor::RunState;
-use super::fanout::Alone;
+use super::fanout::{Alone, Begun};
 use super::machine::Stop;
 use super::message::RunMessage;
 
@@ -63,16 +63,21 @@ impl RunState {
     ) -> Result<(), ActorProcessingErr> {
         self.set_reminders(myself);
         if !begun.waits_for_one() {
-            self.alone = Some(begun);
+            self.begun = Some(Begun::Awake(begun));
             return self.call_crew(myself).await;
         }
         let quiet = || AtomicBool::new(false);
         let alarm = Arc::new(Alarm { run: myself.clone(), rang: quiet(), armed: quiet() });
-        self.alone = begun.listen(&Waker::from(alarm.clone()), &alarm.rang);
-        match &self.alone {
+        match begun.listen(&Waker::from(alarm.clone()), &alarm.rang) {
             None => self.end(myself).await,
-            Some(rest) if rest.waits_for_one() => alarm.arm(),
-            Some(_) => return self.call_crew(myself).await,
+            Some(rest) if rest.can_sleep() => {
+                self.begun = Some(rest.sleep());
+                alarm.arm();
+            }
+            Some(rest) => {
+                self.begun = Some(Begun::Awake(rest));
+                return self.call_crew(myself).await;
+            }
         }
         Ok(())
     }
@@ -82,16 +87,21 @@ impl RunState {
         &mut self,
         myself: &ActorRef<RunMessage>,
     ) -> Result<(), ActorProcessingErr> {
-        match self.alone.take() {
+        match self.take_begun() {
             // Boxed: a run that waits without a crew keeps no room for what calling one takes.
             Some(alone) => Box::pin(self.crew(myself, Some(alone))).await,
             None => Ok(()),
         }
     }
 
+    /// What was begun, to go on with it.
+    pub(super) fn take_begun(&mut self) -> Option<Box<Alone>> {
+        self.begun.take().map(|begun| begun.awake(&self.cell, &self.pool))
+    }
+
     /// Ends what the actor waits for: the run is being stopped.
     pub(super) async fn stop_waiting(&mut self, myself: &ActorRef<RunMessage>) {
-        if let Some(alone) = self.alone.take() {
+        if let Some(alone) = self.take_begun() {
             alone.abandon();
             self.end(myself).await;
         }

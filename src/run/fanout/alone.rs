@@ -33,9 +33,9 @@ const ROUNDS: usize = 4;
 
 /// A run that no lane actor has.
 pub(crate) struct Alone {
-    lane: Lane,
+    pub(super) lane: Lane,
     /// `None` if the graph has no mergers.
-    barriers: Option<Box<Barriers>>,
+    pub(super) barriers: Option<Box<Barriers>>,
     cell: Arc<RunCell>,
 }
 

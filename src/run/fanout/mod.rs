@@ -7,6 +7,7 @@
 
 mod abandon;
 mod alone;
+mod asleep;
 mod attempt;
 mod commits;
 mod crew;
@@ -22,6 +23,7 @@ mod source;
 mod wait;
 
 pub(crate) use alone::Alone;
+pub(crate) use asleep::Begun;
 pub(crate) use commits::Commits;
 pub(crate) use crew::{Crew, LaneActor, LaneArguments};
 pub(crate) use lane::{Lane, Tools};

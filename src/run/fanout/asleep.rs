@@ -1,0 +1,67 @@
+//! A run that waits for one execution: what is left of its lane meanwhile.
+//!
+//! A run may wait for days, and most of what a lane has would be empty.
+
+use std::sync::Arc;
+
+use futures_util::stream::FuturesUnordered;
+use slab::Slab;
+
+use super::alone::Alone;
+use super::lane::{Lane, Parked};
+use super::pool::Pool;
+use super::wait::Wait;
+use crate::run::cell::RunCell;
+use crate::run::state_ids::StateIds;
+use crate::run::unites::Barriers;
+
+/// What was begun and has not ended, without a lane actor.
+pub(crate) enum Begun {
+    Awake(Box<Alone>),
+    Asleep(Box<Asleep>),
+}
+
+impl Begun {
+    /// What can go on with it.
+    pub(crate) fn awake(self, cell: &Arc<RunCell>, pool: &Arc<Pool>) -> Box<Alone> {
+        match self {
+            Self::Awake(alone) => alone,
+            Self::Asleep(asleep) => Box::new(asleep.wake(cell.clone(), pool)),
+        }
+    }
+}
+
+/// What a lane had that had nothing but one execution which waits.
+pub(crate) struct Asleep {
+    parked: Slab<Parked>,
+    waiting: Option<FuturesUnordered<Wait>>,
+    ids: StateIds,
+    barriers: Option<Box<Barriers>>,
+}
+
+impl Alone {
+    /// Whether the lane has nothing but one execution that waits, and nothing to note of it.
+    pub(crate) fn can_sleep(&self) -> bool {
+        let Lane { batch, unlisted, stalled_keeping, held, .. } = &self.lane;
+        let is_noted = batch.is_empty() && unlisted.is_empty();
+        self.waits_for_one() && is_noted && stalled_keeping.is_empty() && held.is_empty()
+    }
+
+    /// Keeps what waits, and no lane around it.
+    pub(crate) fn sleep(self: Box<Self>) -> Begun {
+        let Self { lane: Lane { mut parked, waiting, batch, .. }, barriers, .. } = *self;
+        parked.shrink_to_fit();
+        Begun::Asleep(Box::new(Asleep { parked, waiting, ids: batch.ids, barriers }))
+    }
+}
+
+impl Asleep {
+    /// A lane that goes on with it.
+    fn wake(self, cell: Arc<RunCell>, pool: &Arc<Pool>) -> Alone {
+        let mut lane = Lane::new(cell.first_tools(pool));
+        lane.parked = self.parked;
+        lane.waiting = self.waiting;
+        lane.batch.ids = self.ids;
+        Alone::of(cell, lane, self.barriers)
+    }
+}
