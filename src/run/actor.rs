@@ -131,7 +131,9 @@ impl Actor for RunActor {
         state: &mut Self::State,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
         // Boxed, and done here and now: a run that waits keeps no room for an event.
-        Box::pin(ready(state.see_child(event, &myself)))
+        let gone = RunMessage::of_child(event).filter(|_| !state.ending);
+        let told = gone.map_or(Ok(()), |gone| myself.cast(gone));
+        Box::pin(ready(told.map_err(Into::into)))
     }
 }
 
@@ -143,24 +145,6 @@ impl Drop for RunState {
 }
 
 impl RunState {
-    fn see_child(
-        &self,
-        event: SupervisionEvent,
-        myself: &ActorRef<RunMessage>,
-    ) -> Result<(), ActorProcessingErr> {
-        let what = match event {
-            SupervisionEvent::ActorTerminated(..) => "a lane or the join was stopped".to_owned(),
-            SupervisionEvent::ActorFailed(_, error) => {
-                format!("a lane or the join failed: {error}")
-            }
-            _ => return Ok(()),
-        };
-        if !self.ending {
-            myself.cast(RunMessage::ChildGone(what))?;
-        }
-        Ok(())
-    }
-
     /// Does what a message says.
     async fn heed(
         &mut self,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ractor::SupervisionEvent;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::batch::RunDelta;
@@ -41,4 +42,18 @@ pub(crate) enum RunMessage {
     Closed(Box<Barriers>),
     /// A child ended on its own; everything it had sent is read now.
     ChildGone(String),
+}
+
+impl RunMessage {
+    /// What an event about a child tells, if the child has ended.
+    pub(super) fn of_child(event: SupervisionEvent) -> Option<Self> {
+        let what = match event {
+            SupervisionEvent::ActorTerminated(..) => "a lane or the join was stopped".to_owned(),
+            SupervisionEvent::ActorFailed(_, error) => {
+                format!("a lane or the join failed: {error}")
+            }
+            _ => return None,
+        };
+        Some(Self::ChildGone(what))
+    }
 }
