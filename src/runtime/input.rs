@@ -43,15 +43,17 @@ impl Start {
 
     /// The run's store: what the graph says, overridden by what was given.
     fn fill_store(&self, plan: &Plan) -> Result<Store, StartError> {
-        let mut data = plan.store_defaults.clone();
-        data.extend(self.store.clone());
-        let is_set = |key: &&String| data.get(*key).is_some_and(|value| !value.is_null());
+        let defaults = &plan.store_defaults;
+        let value = |key: &String| self.store.get(key).or_else(|| defaults.get(key));
+        let is_set = |key: &&String| value(key).is_some_and(|value| !value.is_null());
         let missing = plan.required_keys.iter().filter(|key| !is_set(key));
         let keys: Vec<_> = missing.cloned().collect();
-        if keys.is_empty() {
-            return Ok(Store::new(data));
+        if !keys.is_empty() {
+            return Err(StartError::MissingStoreKeys { graph: self.graph.clone(), keys });
         }
-        Err(StartError::MissingStoreKeys { graph: self.graph.clone(), keys })
+        let mut data = defaults.clone();
+        data.extend(self.store.clone());
+        Ok(Store::new(data))
     }
 
     /// The root's input: what was given, else what the graph says. Given text is never parsed.
