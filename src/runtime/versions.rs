@@ -169,7 +169,8 @@ impl Versions {
     /// revoked one.
     pub fn explain(&self, key: Option<&str>) -> Result<Decision, StartError> {
         let selector = Selector::Label { label: self.label.clone(), key: key.map(Arc::from) };
-        let found = self.snapshot().peek(&self.graph, &selector);
+        let snapshot = self.snapshot();
+        let found = snapshot.peek(&self.graph, &selector);
         let found = found.map_err(|error| StartError::of(self.graph.clone(), error));
         found.map(|(_, decision)| decision)
     }

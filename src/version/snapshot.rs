@@ -152,7 +152,7 @@ impl Snapshot {
         &self,
         graph: &GraphName,
         selector: &Selector,
-    ) -> Result<(Arc<Version>, Decision), ResolveError> {
+    ) -> Result<(&Arc<Version>, Decision), ResolveError> {
         self.look_up(graph, selector, Unkeyed::Draws)
     }
 
@@ -161,7 +161,7 @@ impl Snapshot {
         &self,
         graph: &GraphName,
         selector: &Selector,
-    ) -> Result<(Arc<Version>, Decision), ResolveError> {
+    ) -> Result<(&Arc<Version>, Decision), ResolveError> {
         self.look_up(graph, selector, Unkeyed::Looks)
     }
 
@@ -170,7 +170,7 @@ impl Snapshot {
         graph: &GraphName,
         selector: &Selector,
         unkeyed: Unkeyed,
-    ) -> Result<(Arc<Version>, Decision), ResolveError> {
+    ) -> Result<(&Arc<Version>, Decision), ResolveError> {
         let route = self.graphs.get(graph).ok_or(ResolveError::UnknownGraph)?;
         let (version, rule) = match selector {
             Selector::Label { label, key } => route.follow(label, key.as_deref(), unkeyed)?,
@@ -178,7 +178,7 @@ impl Snapshot {
             Selector::Bound(version) => (*version, StartRule::Binding),
         };
         let found = route.startable(version)?;
-        Ok((found.clone(), Decision { version, rule, revision: self.revision }))
+        Ok((found, Decision { version, rule, revision: self.revision }))
     }
 
     /// Whether a label that a run came by still leads to the run's version, and takes starts.

@@ -20,7 +20,7 @@ pub(crate) fn start<S: Deref<Target = Arc<Snapshot>>>(
     loop {
         let before = load();
         let (version, decision) = before.resolve(graph, selector)?;
-        let Some(pin) = Pin::of(&version) else {
+        let Some(pin) = Pin::of(version) else {
             // It is being retired or revoked: the routing that says so is about to be seen.
             std::hint::spin_loop();
             continue;
