@@ -90,8 +90,8 @@ impl Registry {
         graph: &GraphName,
         selector: &Selector,
     ) -> Result<(Pin, Decision), StartRefusal> {
-        // Without counting a reference: starts on all threads would share the count.
-        start(|| self.shared.routing.load(), graph, selector)
+        let routing = &self.shared.routing;
+        start(|| routing.load(), |revision| routing.is_at(revision), graph, selector)
     }
 
     /// What the runs of a graph can read: at least as new as the version that a start got before.

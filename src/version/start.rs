@@ -8,12 +8,14 @@ use super::pin::Pin;
 use super::snapshot::{ResolveError, Selector, Snapshot};
 use crate::id::GraphName;
 
-/// Pins the version a start gets, and says why it is that one; `load` gives the routing as it is.
+/// Pins the version a start gets, and says why it is that one; `load` gives the routing as it is, and
+/// `is_at` says whether no other revision of it is there or about to be.
 ///
-/// The second load is where the start takes effect: a route that changed in between is looked
+/// The second look is where the start takes effect: a route that changed in between is looked
 /// up again, so that no start gets the old version once a promotion has returned.
 pub(crate) fn start<S: Deref<Target = Arc<Snapshot>>>(
     load: impl Fn() -> S,
+    is_at: impl Fn(u64) -> bool,
     graph: &GraphName,
     selector: &Selector,
 ) -> Result<(Pin, Decision), ResolveError> {
@@ -25,8 +27,9 @@ pub(crate) fn start<S: Deref<Target = Arc<Snapshot>>>(
             std::hint::spin_loop();
             continue;
         };
-        let now = load();
-        if Arc::ptr_eq(&before, &now) || now.confirms(&before, graph, selector, decision.version) {
+        // To load it once more takes as long as the rest of this: only if it has changed.
+        let is_same = is_at(before.revision());
+        if is_same || load().confirms(&before, graph, selector, decision.version) {
             return Ok((pin, decision));
         }
     }

@@ -122,12 +122,14 @@ impl World {
         selector: &Selector,
     ) -> Result<(Pin, Decision), ResolveError> {
         let loads = std::cell::Cell::new(0);
+        let now = || earlier.get(loads.get()).unwrap_or(&self.seen);
         let load = || {
+            let found = now();
             loads.set(loads.get() + 1);
             assert!(loads.get() < 100, "I19: a start that never ends: {selector:?}");
-            earlier.get(loads.get() - 1).unwrap_or(&self.seen)
+            found
         };
-        start(load, &graph(), selector)
+        start(load, |revision| now().revision() == revision, &graph(), selector)
     }
 
     /// Starts a run, and says which version it must be of, as the model has it.

@@ -1,4 +1,4 @@
-//! The gate under every interleaving, with both loads of the routing modelled; and the orders of a
+//! The gate under every interleaving, with both looks at the routing modelled; and the orders of a
 //! rollback beside a start.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release --manifest-path tests/loom/Cargo.toml`

@@ -54,18 +54,22 @@ impl Gated for Gate {
     }
 }
 
-/// Two versions, and the routing that says which one is active.
+/// Two versions, the snapshot that says which one is active, and the revision beside it; both are the
+/// number of that version.
 struct Graph<G> {
     gates: [G; 2],
     active: AtomicUsize,
+    revision: AtomicUsize,
 }
 
 impl<G: Gated> Graph<G> {
     fn new() -> Arc<Self> {
-        Arc::new(Self { gates: [G::new(), G::new()], active: AtomicUsize::new(0) })
+        let gates = [G::new(), G::new()];
+        Arc::new(Self { gates, active: AtomicUsize::new(0), revision: AtomicUsize::new(0) })
     }
 
-    /// As `Registry::start`: load, pin, load again; another route means another try.
+    /// As `Registry::start`: load, pin, look at the revision; if it is another one, load again, and
+    /// another route means another try.
     fn start(&self) -> usize {
         loop {
             let version = self.active.load(Ordering::SeqCst);
@@ -73,17 +77,20 @@ impl<G: Gated> Graph<G> {
                 thread::yield_now();
                 continue;
             }
-            if self.active.load(Ordering::SeqCst) == version {
+            let is_same = self.revision.load(Ordering::SeqCst) == version;
+            if is_same || self.active.load(Ordering::SeqCst) == version {
                 return version;
             }
             self.gates[version].unpin();
         }
     }
 
-    /// As `Lineages::activate`: cancel the target's drain, swap, begin the old one's.
+    /// As `Lineages::settle`: cancel the target's drain, swap, begin the old one's. The swap says which
+    /// revision comes before it is there.
     fn promote(&self, version: usize) {
         let old = self.active.load(Ordering::SeqCst);
         self.gates[version].cancel_drain();
+        self.revision.store(version, Ordering::SeqCst);
         self.active.store(version, Ordering::SeqCst);
         self.gates[old].begin_drain();
     }

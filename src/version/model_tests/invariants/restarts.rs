@@ -33,7 +33,7 @@ fn runs_find_their_versions(world: &World, model: &Model) {
     for run in &world.runs {
         let selector = Selector::Bound(VersionNumber(run.version));
         let is_revoked = model.versions[&run.version].marks.contains("revoked");
-        match start(|| &kept, &graph(), &selector) {
+        match start(|| &kept, |_| true, &graph(), &selector) {
             Ok((pin, _)) => {
                 let (found, own) = (pin.version().manifest(), run.pin.version().manifest());
                 assert_eq!((found.number, found.hash), (own.number, own.hash), "I22");
