@@ -2,7 +2,8 @@
 //!
 //! Nobody can call that by itself. A start that lacks a key of its store is refused right after it,
 //! and one for which there is no place right before it. The difference is resolve and pin, and a
-//! little more: giving back the pin and the place, and naming the key.
+//! little more: giving back the pin and the place, and looking for the key. To name the key takes
+//! two allocations; the floor makes the same error beside its own.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,30 +26,37 @@ const CALLS: usize = 100_000;
 /// The most that a start may take, p99.9, above what reading the clock twice takes.
 const TAIL: Duration = Duration::from_nanos(500);
 
-/// What a sample shows.
-#[derive(Clone, Copy, Default)]
-struct Seen {
-    before: Cost,
-    after: Cost,
-    /// The p99.9 of a single call, and of reading the clock twice.
+/// What calls take.
+#[derive(Clone, Copy)]
+struct Calls {
+    mean: Cost,
+    /// The time that one call in a thousand exceeds.
     tail: Duration,
-    timer: Duration,
+}
+
+/// What a sample shows: starts that are refused before and after, and nothing but reading the clock.
+#[derive(Clone, Copy)]
+struct Seen {
+    before: Calls,
+    after: Calls,
+    timer: Calls,
 }
 
 fn pin() -> Vec<Line> {
     let starts = Starts::new();
     let samples = measure::samples(repetitions(MANY), 2, |case| match case {
-        0 => starts.sample(),
-        _ => starts.beside_a_publisher(|| starts.sample()),
+        0 => starts.sample(|_, calls| calls()),
+        _ => starts.sample(|published, calls| starts.beside_a_publisher(published, calls)),
     });
     let [quiet, beside] = [0, 1].map(|case| Medians::of(&samples[case]));
-    let (floor, tail) = (quiet.before, beside.tail.saturating_sub(beside.timer));
+    let tail = beside.tail_after.saturating_sub(beside.timer);
+    let above = beside.tail_after.saturating_sub(beside.tail_before);
     let ratio = |beside: Duration, quiet: Duration| beside.as_secs_f64() / quiet.as_secs_f64();
     let (wall, cpu) = (ratio(beside.wall, quiet.wall), ratio(beside.cpu, quiet.cpu));
     let one = |time| line::each(time, 1);
     let line = Line::new("start: resolve + pin")
         .nanoseconds("CPU", quiet.cpu, 1, 150.0)
-        .note(format!("above a start refused before it ({})", one(floor)))
+        .note(format!("above a start refused before it ({})", one(quiet.before)))
         .check(
             format!("beside a publisher {wall:.2} times the quiet mean ({})", one(quiet.wall)),
             "beside a publisher at most 1.2 times the quiet mean",
@@ -59,7 +67,12 @@ fn pin() -> Vec<Line> {
             format!("p99.9 {} above the timer's ({})", one(tail), one(beside.timer)),
             "p99.9 at most 500 ns above the timer's",
             tail <= TAIL,
-        );
+        )
+        .note(format!(
+            "{} above that of a start refused before it ({})",
+            one(above),
+            one(beside.tail_before)
+        ));
     vec![line]
 }
 
@@ -68,7 +81,8 @@ struct Medians {
     before: Duration,
     wall: Duration,
     cpu: Duration,
-    tail: Duration,
+    tail_before: Duration,
+    tail_after: Duration,
     timer: Duration,
 }
 
@@ -76,11 +90,12 @@ impl Medians {
     fn of(samples: &[Seen]) -> Self {
         let median = |part: fn(&Seen) -> Duration| measure::median(samples.iter().map(part));
         Self {
-            before: median(|seen| seen.before.wall),
-            wall: median(|seen| seen.after.wall.saturating_sub(seen.before.wall)),
-            cpu: median(|seen| seen.after.cpu.saturating_sub(seen.before.cpu)),
-            tail: median(|seen| seen.tail),
-            timer: median(|seen| seen.timer),
+            before: median(|seen| seen.before.mean.wall),
+            wall: median(|seen| seen.after.mean.wall.saturating_sub(seen.before.mean.wall)),
+            cpu: median(|seen| seen.after.mean.cpu.saturating_sub(seen.before.mean.cpu)),
+            tail_before: median(|seen| seen.before.tail),
+            tail_after: median(|seen| seen.after.tail),
+            timer: median(|seen| seen.timer.tail),
         }
     }
 }
@@ -115,10 +130,11 @@ impl Starts {
         Self { graph: "graph".into(), versions, open, full, tokio }
     }
 
-    /// Does something while a thread promotes one version and the other as fast as it can.
-    fn beside_a_publisher<T>(&self, work: impl FnOnce() -> T) -> T {
+    /// Does something while a thread promotes one version and the other as fast as it can, on the
+    /// runtime that is measured: what it writes of it is cold for starts, whatever refuses them.
+    fn beside_a_publisher<T>(&self, published: &Runtime, work: impl FnOnce() -> T) -> T {
         let ends = AtomicBool::new(false);
-        let published = AtomicBool::new(false);
+        let has_published = AtomicBool::new(false);
         thread::scope(|threads| {
             threads.spawn(|| {
                 self.tokio.block_on(async {
@@ -126,13 +142,13 @@ impl Starts {
                         if ends.load(Ordering::Relaxed) {
                             break;
                         }
-                        let done = self.open.publish_and_promote(version).await;
+                        let done = published.publish_and_promote(version).await;
                         done.expect("the graph is valid");
-                        published.store(true, Ordering::Relaxed);
+                        has_published.store(true, Ordering::Relaxed);
                     }
                 });
             });
-            while !published.load(Ordering::Relaxed) {
+            while !has_published.load(Ordering::Relaxed) {
                 thread::yield_now();
             }
             let done = work();
@@ -141,17 +157,21 @@ impl Starts {
         })
     }
 
-    fn sample(&self) -> Seen {
+    fn sample(&self, around: impl Fn(&Runtime, &dyn Fn() -> Calls) -> Calls) -> Seen {
+        let before = || (self.refused(&self.full), self.missing_key());
         let after = || self.refused(&self.open);
-        let before = || self.refused(&self.full);
-        assert!(matches!(after(), StartError::MissingStoreKeys { .. }));
-        assert!(matches!(before(), StartError::Overloaded { .. }));
+        assert!(matches!(before(), (StartError::Overloaded { .. }, _)));
+        assert_eq!(after().to_string(), self.missing_key().to_string());
         Seen {
-            before: mean(before),
-            after: mean(after),
-            tail: tail(after),
-            timer: tail(|| StartError::ShuttingDown),
+            before: around(&self.full, &|| calls(before)),
+            after: around(&self.open, &|| calls(after)),
+            timer: around(&self.open, &|| calls(|| StartError::ShuttingDown)),
         }
+    }
+
+    /// The refusal of a start that lacks its key.
+    fn missing_key(&self) -> StartError {
+        StartError::MissingStoreKeys { graph: self.graph.clone(), keys: vec!["key".to_owned()] }
     }
 
     fn refused(&self, runtime: &Runtime) -> StartError {
@@ -161,8 +181,12 @@ impl Starts {
     }
 }
 
+fn calls<T>(call: impl Fn() -> T) -> Calls {
+    Calls { mean: mean(&call), tail: tail(&call) }
+}
+
 /// The mean cost of a call; the processor time is that of this thread.
-fn mean(call: impl Fn() -> StartError) -> Cost {
+fn mean<T>(call: impl Fn() -> T) -> Cost {
     let watch = Watch::of_this_thread();
     for _ in 0..CALLS {
         black_box(call());
@@ -171,7 +195,7 @@ fn mean(call: impl Fn() -> StartError) -> Cost {
 }
 
 /// The time that one call in a thousand exceeds.
-fn tail(call: impl Fn() -> StartError) -> Duration {
+fn tail<T>(call: impl Fn() -> T) -> Duration {
     let time = |_| {
         let start = Instant::now();
         black_box(call());
