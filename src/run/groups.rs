@@ -18,14 +18,21 @@ pub(crate) struct Groups {
 
 impl Groups {
     /// The change of one group.
+    #[inline]
     pub(crate) fn entry(&mut self, group: Fingerprint) -> &mut GroupDelta {
+        let last = self.list.len().wrapping_sub(1);
+        let is_last = self.list.get(last).is_some_and(|(other, _)| *other == group);
+        let place = if is_last { last } else { self.place(group) };
+        &mut self.list[place].1
+    }
+
+    fn place(&mut self, group: Fingerprint) -> usize {
         let recent = self.list.len().saturating_sub(RECENT);
         let found = self.list[recent..].iter().rposition(|(other, _)| *other == group);
-        let place = match found {
+        match found {
             Some(place) => recent + place,
             None => self.places.get(&group).copied().unwrap_or_else(|| self.push(group)),
-        };
-        &mut self.list[place].1
+        }
     }
 
     fn push(&mut self, group: Fingerprint) -> usize {

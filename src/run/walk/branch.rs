@@ -40,7 +40,8 @@ impl Walker<'_> {
             self.only_child(own, (edge.to, input), output, made);
             return Ok(());
         }
-        match node.edges.is_empty() {
+        // Nothing to make of a leaf, nor of a node that leads into mergers alone.
+        match node.edges.iter().all(|edge| edge.into_merger) {
             true => self.moved(own, was, StateStatus::Success),
             false => self.split(own, was, output, made)?,
         }
