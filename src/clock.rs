@@ -196,7 +196,8 @@ impl Rng {
 /// Measures how long work takes on this machine, to size the next piece of it.
 ///
 /// Nothing that a run means depends on it: it stands apart from [`Clock`], which may be virtual. While
-/// tokio's time is paused no time passes: every piece gets its full length, each time the same.
+/// tokio's time is paused no time passes: every piece gets its full length, each time the same, and
+/// no piece may be bounded by time alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch {
     last: tokio::time::Instant,

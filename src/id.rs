@@ -201,8 +201,6 @@ impl Serialize for LabelName {
 
 /// The identity of a run: 128 bits, written as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-// Not aligned to 16 bytes, which would cost a run some 70 bytes in what carries its identity.
-#[repr(Rust, packed(8))]
 pub struct RunId(pub u128);
 
 /// Hashes identities that are drawn at random or are a hash already: their own bits will do.
@@ -230,7 +228,7 @@ impl Hasher for IdHasher {
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", { self.0 })
+        write!(f, "{:032x}", self.0)
     }
 }
 

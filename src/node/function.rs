@@ -77,15 +77,15 @@ impl<F> ErasedNode for Erased<F>
 where
     F: Fn(&Value, &Context, &mut AttemptFuture) + Send + Sync,
 {
-    fn call(&self, input: &Value, ctx: &Context, slot: &mut AttemptFuture) {
-        (self.0)(input, ctx, slot);
+    fn call(&self, input: &Value, ctx: &Context, attempt: &mut AttemptFuture) {
+        (self.0)(input, ctx, attempt);
     }
 }
 
 /// A handler that sees the secrets it declared.
 pub(super) fn declaring(node: Arc<dyn ErasedNode>, names: Arc<[String]>) -> Arc<dyn ErasedNode> {
-    Arc::new(Erased(move |input: &Value, ctx: &Context, slot: &mut AttemptFuture| {
-        node.call(input, &ctx.declaring(&names), slot);
+    Arc::new(Erased(move |input: &Value, ctx: &Context, attempt: &mut AttemptFuture| {
+        node.call(input, &ctx.declaring(&names), attempt);
     }))
 }
 
@@ -95,12 +95,12 @@ where
     In: DeserializeOwned + 'static,
     F: Fn(In, &Context, &mut AttemptFuture) + Send + Sync + 'static,
 {
-    Arc::new(Erased(
-        move |input: &Value, ctx: &Context, slot: &mut AttemptFuture| match typed_input(input) {
-            Ok(input) => call(input, ctx, slot),
-            Err(error) => slot.set(std::future::ready(Err(error))),
-        },
-    ))
+    Arc::new(Erased(move |input: &Value, ctx: &Context, attempt: &mut AttemptFuture| {
+        match typed_input(input) {
+            Ok(input) => call(input, ctx, attempt),
+            Err(error) => attempt.set(std::future::ready(Err(error))),
+        }
+    }))
 }
 
 /// The input as its type; a handler that takes nothing takes an input without fields.
@@ -122,9 +122,9 @@ where
     Out: Serialize + 'static,
     Args: 'static,
 {
-    erased(move |input, ctx, slot| {
+    erased(move |input, ctx, attempt| {
         let future = f.call(input, ctx);
-        slot.set(async move { Ok(Emission::One(output_value(&future.await?)?)) });
+        attempt.set(async move { Ok(Emission::One(output_value(&future.await?)?)) });
     })
 }
 
@@ -134,9 +134,9 @@ where
     Out: Serialize + Send + 'static,
     Args: 'static,
 {
-    erased(move |input, ctx, slot| {
+    erased(move |input, ctx, attempt| {
         let future = f.call(input, ctx);
-        slot.set(async move { Emission::of(future.await?) });
+        attempt.set(async move { Emission::of(future.await?) });
     })
 }
 
@@ -148,10 +148,10 @@ where
     Out: Serialize + Send + 'static,
 {
     let f = Arc::new(f);
-    erased(move |input: In, ctx, slot| {
+    erased(move |input: In, ctx, attempt| {
         let (f, ctx) = (f.clone(), ctx.clone());
         let work = move || output_value(&f(input, ctx)?);
-        slot.set(async move {
+        attempt.set(async move {
             match tokio::task::spawn_blocking(work).await {
                 Ok(output) => Ok(Emission::One(output?)),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -163,17 +163,17 @@ where
 
 pub(super) fn typed<N: Node>(node: N) -> Arc<dyn ErasedNode> {
     let node = Arc::new(node);
-    erased(move |input, ctx, slot| {
+    erased(move |input, ctx, attempt| {
         let (node, ctx) = (node.clone(), ctx.clone());
-        slot.set(async move { Emission::of(node.run(input, ctx).await?) });
+        attempt.set(async move { Emission::of(node.run(input, ctx).await?) });
     })
 }
 
 /// A fold over elements that were kept: the whole of it is one attempt.
 pub(super) fn kept(fold: Arc<dyn ErasedFold>) -> Arc<dyn ErasedNode> {
-    erased(move |input: Value, _ctx, slot| {
+    erased(move |input: Value, _ctx, attempt| {
         let fold = fold.clone();
-        slot.set(async move {
+        attempt.set(async move {
             let mut state = fold.init();
             for element in super::fold::elements(&input) {
                 state.step(element)?;

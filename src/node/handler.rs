@@ -92,15 +92,15 @@ pub(crate) enum Call {
 
 /// A handler without its types.
 pub(crate) trait ErasedNode: Send + Sync {
-    /// Puts the future of an attempt into `slot`, in place of one that has ended.
-    fn call(&self, input: &Value, ctx: &Context, slot: &mut AttemptFuture);
+    /// Begins an attempt, in place of one that has ended.
+    fn call(&self, input: &Value, ctx: &Context, attempt: &mut AttemptFuture);
 }
 
 /// The future of an attempt; its memory is that of the next one, too, if that is as large.
 pub(crate) type AttemptFuture = ReusableBoxFuture<'static, Result<Emission, NodeError>>;
 
-/// A slot for the future of an attempt; nothing is allocated before there is one.
-pub(crate) fn empty_slot() -> AttemptFuture {
+/// In the place of an attempt; nothing is allocated.
+pub(crate) fn no_attempt() -> AttemptFuture {
     ReusableBoxFuture::new(std::future::pending())
 }
 

@@ -32,7 +32,7 @@ pub use error::{NodeError, Signal};
 pub(crate) use fold::{ErasedFold, FoldState, KEPT_ELEMENTS};
 pub use function::{Node, NodeFunction};
 pub use handler::{Arity, Handler, HandlerFingerprint, HandlerName};
-pub(crate) use handler::{AttemptFuture, Call, Emission, empty_slot};
+pub(crate) use handler::{AttemptFuture, Call, Emission, no_attempt};
 pub use schema::{FieldType, Schema};
 pub use slot::Slot;
 pub use state_key::{Lifetime, SlotError, StateKey};

@@ -15,7 +15,7 @@ use super::batch::{Batch, RunDelta};
 use super::cell::{EndGuard, RunCell};
 use super::error::RetryError;
 use super::execution::Execution;
-use super::fanout::{Alone, Begun, Commits, Crew, Lane, LaneActor, LaneArguments, Pool};
+use super::fanout::{Alone, Commits, Crew, Lane, LaneActor, LaneArguments, Pool, Unended};
 use super::machine::{Effect, Effects, RetryWhat, Stop};
 use super::message::RunMessage;
 use super::unites::{Barriers, UnitesActor, UnitesArguments, UnitesMessage};
@@ -53,7 +53,7 @@ pub(crate) struct RunState {
     /// What the actor itself counts; `None` until it does.
     desk: Option<Box<Batch>>,
     /// What was begun before the actor was there, or waits without a lane.
-    pub(super) begun: Option<Begun>,
+    pub(super) begun: Option<Unended>,
     /// Whether the children that the run needs were spawned.
     is_crew: bool,
     pub(super) unites: Option<ActorRef<UnitesMessage>>,
@@ -94,7 +94,7 @@ impl Actor for RunActor {
         };
         match opening {
             Opening::Start => {}
-            Opening::GoOn(alone) => state.begun = Some(Begun::Awake(alone)),
+            Opening::GoOn(alone) => state.begun = Some(Unended::Awake(alone)),
             Opening::Retry(what, id, reply) => {
                 state.set_reminders(&myself);
                 state.crew(&myself, None).await?;

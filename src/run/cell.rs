@@ -179,8 +179,9 @@ impl EndGuard {
     /// Opens an episode, unless the runtime takes none any more.
     pub(crate) fn open(cell: Arc<RunCell>, pin: Pin) -> Option<Self> {
         let host = cell.host.upgrade();
-        let is_first = cell.live.lock().place.is_some();
-        if let Some(host) = host.as_ref().filter(|_| !is_first) {
+        // The first episode has the place that its start took. Without a runtime there are no places.
+        let needs_place = cell.live.lock().place.is_none();
+        if let (true, Some(host)) = (needs_place, &host) {
             let place = host.place_again(&cell)?;
             cell.live.lock().place = Some(place);
         }
@@ -223,7 +224,11 @@ impl EndGuard {
         #[cfg(feature = "metrics")]
         self.cell.version.tally().ended(outcome.status.as_str());
         drop(pin);
-        host.inspect(|host| host.ended(self.cell.ground.run));
+        if let Some(host) = &host {
+            host.ended(self.cell.ground.run);
+        }
+        drop(host);
+        // Who is told of the end may start another run at once.
         drop(place);
         self.cell.bus.send(EventKind::RunEnded { status: outcome.status.as_str() });
         self.cell.ending.end(outcome);

@@ -71,6 +71,7 @@ pub(crate) struct Machine {
     /// As they were reported.
     pub(super) outputs: SmallVec<[Vec<(NodeIndex, Path, Value)>; 1]>,
     pub(super) ended: bool,
+    /// What few runs have; made when it is first needed.
     extra: Option<Box<Extra>>,
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use ractor::{ActorProcessingErr, ActorRef};
 
 use super::actor::RunState;
-use super::fanout::{Alone, Begun};
+use super::fanout::{Alone, Unended};
 use super::machine::Stop;
 use super::message::RunMessage;
 
@@ -63,7 +63,7 @@ impl RunState {
     ) -> Result<(), ActorProcessingErr> {
         self.set_reminders(myself);
         if !begun.waits_for_one() {
-            self.begun = Some(Begun::Awake(begun));
+            self.begun = Some(Unended::Awake(begun));
             return self.call_crew(myself).await;
         }
         let quiet = || AtomicBool::new(false);
@@ -75,7 +75,7 @@ impl RunState {
                 alarm.arm();
             }
             Some(rest) => {
-                self.begun = Some(Begun::Awake(rest));
+                self.begun = Some(Unended::Awake(rest));
                 return self.call_crew(myself).await;
             }
         }

@@ -246,7 +246,7 @@ impl Runtime {
     /// Dropping it leaves the runtime closed for starts and the rest to a second call.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         let inner = &self.inner;
-        // Pairs with the loads in `start.rs`: later starts and retries see it, earlier ones are in the
+        // Pairs with the loads in `place.rs`: later starts and retries see it, earlier ones are in the
         // tracker.
         inner.closing.store(true, Ordering::SeqCst);
         inner.take_ups.close();

@@ -14,7 +14,7 @@ use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer, forward_to_deserialize_any};
 use serde_json::{Value as Json, json};
 
-use super::{Fields, Key, Value, from_value, to_value};
+use super::{Fields, Key, Text, Value, from_value, to_value};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Shape {
@@ -308,4 +308,27 @@ fn bytes_are_numbers_and_unused_parts_are_skipped() {
     assert_eq!(names.len(), 1);
     let text: Arc<str> = from_value(&Value::from("a")).unwrap();
     assert_eq!(&*text, "a");
+}
+
+#[test]
+fn a_text_is_the_same_in_place_and_shared() {
+    assert_eq!(size_of::<Value>(), 24);
+    for bytes in [0, 1, 22, 23, 24, 100] {
+        let text = "é".repeat(bytes / 2) + &"x".repeat(bytes % 2);
+        let shared: Arc<str> = text.as_str().into();
+        let ways = [Text::from(text.as_str()), text.clone().into(), shared.clone().into()];
+        for one in &ways {
+            assert_eq!((one.as_str(), one), (text.as_str(), &ways[0]));
+            assert_eq!(format!("{one:?}"), format!("{text:?}"));
+        }
+        let is_shared = std::ptr::eq(ways[2].as_ptr(), shared.as_ptr());
+        assert_eq!(is_shared, bytes > 23, "{bytes} bytes");
+        let value = Value::from(text.as_str());
+        assert_eq!(Value::from_json(&value.to_json()).unwrap(), value);
+        assert_eq!(from_value::<String>(&value).unwrap(), text);
+        assert_eq!(
+            to_value(&BTreeMap::from([(text.as_str(), 1)])).unwrap().as_object().unwrap()[&text],
+            1.into()
+        );
+    }
 }

@@ -24,6 +24,10 @@ use crate::run::unites::Barriers;
 /// How long a walk may take before a crew is worth its actors, which cost about ten microseconds.
 const ENOUGH: Duration = Duration::from_micros(100);
 
+/// How many turns it may take: while time stands, nothing else would end it. They are more than fit
+/// into the time that is enough.
+const MOST_TURNS: u32 = 32;
+
 /// A fanout of at least so many branches is left to a crew from its first branch on.
 const WIDE: usize = 512;
 
@@ -129,7 +133,7 @@ impl Alone {
 
     fn walk_with(mut self: Box<Self>, cx: &mut Context<'_>) -> Option<Box<Self>> {
         let mut watch = None;
-        loop {
+        for _ in 0..MOST_TURNS {
             let end = self.lane.turn(cx);
             if end == TurnEnd::Cancelled {
                 self.lane.abandon();
@@ -142,9 +146,10 @@ impl Alone {
             // Begun after the first turn: most small runs end without a look at the clock.
             let is_enough = watch.get_or_insert_with(Stopwatch::start).elapsed() > ENOUGH;
             if is_dry || is_enough || self.has_wide_fanout() {
-                return Some(self);
+                break;
             }
         }
+        Some(self)
     }
 
     fn has_wide_fanout(&self) -> bool {

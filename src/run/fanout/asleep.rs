@@ -16,12 +16,12 @@ use crate::run::state_ids::StateIds;
 use crate::run::unites::Barriers;
 
 /// What was begun and has not ended, without a lane actor.
-pub(crate) enum Begun {
+pub(crate) enum Unended {
     Awake(Box<Alone>),
     Asleep(Box<Asleep>),
 }
 
-impl Begun {
+impl Unended {
     /// What can go on with it.
     pub(crate) fn awake(self, cell: &Arc<RunCell>, pool: &Arc<Pool>) -> Box<Alone> {
         match self {
@@ -48,10 +48,10 @@ impl Alone {
     }
 
     /// Keeps what waits, and no lane around it.
-    pub(crate) fn sleep(self: Box<Self>) -> Begun {
+    pub(crate) fn sleep(self: Box<Self>) -> Unended {
         let Self { lane: Lane { mut parked, waiting, batch, .. }, barriers, .. } = *self;
         parked.shrink_to_fit();
-        Begun::Asleep(Box::new(Asleep { parked, waiting, ids: batch.ids, barriers }))
+        Unended::Asleep(Box::new(Asleep { parked, waiting, ids: batch.ids, barriers }))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::clock::{Rng, Sleep};
 use crate::graph::Plan;
 use crate::node::{
     Arity, AttemptFacts, AttemptFuture, Call, Context as NodeContext, Emission, ErrorKind,
-    NodeError, RunFacts, Signal, empty_slot,
+    NodeError, RunFacts, Signal, no_attempt,
 };
 use crate::run::execution::Execution;
 use crate::run::panics::{Guarded, drop_guarded, guarded};
@@ -35,13 +35,13 @@ pub(crate) enum Begun {
 
 /// Calls the handler and polls it where it stands.
 ///
-/// `slot` is empty or has a future that has ended.
+/// `attempt` is none, or one that has ended.
 #[inline]
 pub(crate) fn begin(
     plan: &Plan,
     execution: &Execution,
     context: &NodeContext,
-    slot: &mut AttemptFuture,
+    attempt: &mut AttemptFuture,
 ) -> Begun {
     let handler = &plan.node(execution.node).handler;
     let node = match handler.call() {
@@ -50,15 +50,15 @@ pub(crate) fn begin(
     };
     let mut cx = Context::from_waker(Waker::noop());
     let polled = guarded(|| {
-        node.call(&execution.input, context, slot);
-        slot.poll(&mut cx)
+        node.call(&execution.input, context, attempt);
+        attempt.poll(&mut cx)
     });
     match polled {
         // What has ended dropped all it had, and stays where it is until another takes its place.
         Ok(Poll::Ready(result)) => Begun::Ended(classify(result, handler.arity())),
-        Ok(Poll::Pending) => Begun::Pending(Guarded::new(std::mem::replace(slot, empty_slot()))),
+        Ok(Poll::Pending) => Begun::Pending(Guarded::new(std::mem::replace(attempt, no_attempt()))),
         Err(panic) => {
-            drop_guarded(std::mem::replace(slot, empty_slot()));
+            drop_guarded(std::mem::replace(attempt, no_attempt()));
             Begun::Ended(Ended::Fault(Fault::of(&panic)))
         }
     }

@@ -108,6 +108,7 @@ impl LaneArguments {
             if is_hungry {
                 pool.starts_waiting();
             }
+            self.lane.rest();
             // A lane that has seen the cancel would be woken by it for ever.
             self.wait(changed, !is_stopped).await;
             if is_hungry {

@@ -22,7 +22,7 @@ use super::wait::Wait;
 use crate::clock::Stopwatch;
 use crate::event::RunBus;
 use crate::id::StateId;
-use crate::node::{AttemptFacts, AttemptFuture, Context as NodeContext, RunFacts, empty_slot};
+use crate::node::{AttemptFacts, AttemptFuture, Context as NodeContext, RunFacts, no_attempt};
 use crate::run::batch::Batch;
 use crate::run::durable::RunJournal;
 use crate::run::execution::{Execution, Executions};
@@ -97,8 +97,8 @@ pub(crate) struct Lane {
     pub(super) tools: Arc<Tools>,
     /// What handlers see: of the attempt that was started last.
     pub(super) context: NodeContext,
-    /// Where the next attempt begins.
-    pub(super) slot: AttemptFuture,
+    /// What holds the attempt that was begun last, until it waits or the next one begins.
+    pub(super) next: AttemptFuture,
     pub(super) batch: Batch,
     pub(super) tasks: Vec<Task>,
     /// What the last step made; empty between steps.
@@ -126,7 +126,7 @@ impl Lane {
         let states = tools.ground.plan.nodes.len().min(LONGEST_TURN as usize);
         Self {
             context: NodeContext::new(tools.facts.clone(), AttemptFacts::NONE),
-            slot: empty_slot(),
+            next: no_attempt(),
             batch: Batch::first(states),
             tools: Arc::new(tools),
             tasks: Vec::new(),
@@ -349,6 +349,11 @@ impl Lane {
             }
         }
         result
+    }
+
+    /// Lets go of what only the next attempt would use: the lane is about to wait, maybe for long.
+    pub(super) fn rest(&mut self) {
+        self.next = no_attempt();
     }
 
     /// Lists what waits, so that it can be seen and retried by hand.

@@ -23,7 +23,7 @@ mod source;
 mod wait;
 
 pub(crate) use alone::Alone;
-pub(crate) use asleep::Begun;
+pub(crate) use asleep::Unended;
 pub(crate) use commits::Commits;
 pub(crate) use crew::{Crew, LaneActor, LaneArguments};
 pub(crate) use lane::{Lane, Tools};

@@ -13,7 +13,7 @@ use super::source::Fanout;
 use super::wait::{AttemptWait, Wait, Woken};
 use crate::clock::Timestamp;
 use crate::id::NodeIndex;
-use crate::node::{Context as NodeContext, empty_slot};
+use crate::node::{Context as NodeContext, no_attempt};
 use crate::run::execution::Execution;
 use crate::run::panics::Guarded;
 use crate::run::status::StateStatus;
@@ -46,7 +46,7 @@ impl Lane {
     fn attempt(&mut self, execution: Box<Execution>, permit: Option<OwnedSemaphorePermit>) {
         self.step_with(|walker| walker.queued(&execution));
         self.context.turn_to(attempt_facts(&execution));
-        match begin(&self.tools.ground.plan, &execution, &self.context, &mut self.slot) {
+        match begin(&self.tools.ground.plan, &execution, &self.context, &mut self.next) {
             Begun::Ended(ended) => self.ended(execution, ended),
             Begun::Pending(future) => {
                 let wait = self.wait_for(&execution, future, permit);
@@ -86,7 +86,7 @@ impl Lane {
                 return (key, Woken::Expired);
             }
             let context = NodeContext::new(tools.facts.clone(), attempt_facts(&queued));
-            let begun = begin(&tools.ground.plan, &queued, &context, &mut empty_slot());
+            let begun = begin(&tools.ground.plan, &queued, &context, &mut no_attempt());
             let ended = match begun {
                 Begun::Ended(ended) => ended,
                 Begun::Pending(future) => tools.finish(Attempt::of(&queued), future).await,

@@ -171,9 +171,10 @@ impl Pool {
 
     /// Forgets a fanout whose end was seen.
     pub(crate) fn forget(&self, fanout: &Arc<Fanout>) {
-        if fanout.is_shared() {
-            let mut work = self.work.lock();
-            work.get_or_insert_default().fanouts.retain(|other| !Arc::ptr_eq(other, fanout));
+        if fanout.is_shared()
+            && let Some(work) = self.work.lock().as_mut()
+        {
+            work.fanouts.retain(|other| !Arc::ptr_eq(other, fanout));
         }
     }
 

@@ -14,7 +14,7 @@ use super::lane::{Lane, Parked, Task};
 use super::source::Fanout;
 use super::wait::{Wait, Woken};
 use crate::node::{
-    Context as NodeContext, Emission, NodeError, OutputStream, RunFacts, Signal, empty_slot,
+    Context as NodeContext, Emission, NodeError, OutputStream, RunFacts, Signal, no_attempt,
 };
 use crate::run::durable::OpenResumable;
 use crate::run::execution::Execution;
@@ -124,7 +124,7 @@ impl Recall {
         };
         self.facts.control.resumed().await;
         let node = self.ground.plan.node(self.own.node);
-        let begun = begin(&self.ground.plan, &self.own, context, &mut empty_slot());
+        let begun = begin(&self.ground.plan, &self.own, context, &mut no_attempt());
         let ended = match begun {
             Begun::Ended(ended) => ended,
             Begun::Pending(future) => {

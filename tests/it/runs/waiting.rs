@@ -1,13 +1,17 @@
 //! A run in which one execution waits and nothing else is left, which its own actor waits for.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hotgraph::{
-    Document, GraphBuilder, Handler, NodeError, NodeSpec, RetryPolicy, Run, RunStatus, StateStatus,
+    Document, GraphBuilder, Handler, NodeError, NodeSpec, RetryPolicy, Run, RunStatus, Runtime,
+    Signal, StateStatus, Value,
 };
 
 use tokio::runtime::Handle;
 
+use super::control::end_of;
 use super::{runtime, single, start};
 
 /// After `pass` one branch fails at once, and the other waits for a second, again and again.
@@ -81,4 +85,26 @@ async fn a_run_that_waits_has_no_task_but_its_actor() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(tasks() - before, 1);
     assert!(run.await.is_success());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_asks_again_and_again_lets_others_go_on() {
+    let (ready, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (is_ready, called) = (ready.clone(), calls.clone());
+    let ask = move |_: ()| {
+        let (is_ready, call) = (is_ready.clone(), called.fetch_add(1, Ordering::SeqCst));
+        async move {
+            assert!(call < 1_000_000, "nobody else could run");
+            match is_ready.load(Ordering::SeqCst) {
+                true => Ok(()),
+                false => Err(Signal::RequeueAfter(Duration::ZERO).into()),
+            }
+        }
+    };
+    let graph = Document::builder("asks").retry(RetryPolicy::none()).node(NodeSpec::new("ask"));
+    let runtime = Runtime::builder().handler(Handler::one("ask", ask)).build().await.unwrap();
+    runtime.publish_and_promote(graph.build()).await.unwrap();
+    let run = runtime.start("asks", Value::Null).await.unwrap();
+    tokio::spawn(async move { ready.store(true, Ordering::SeqCst) });
+    assert!(end_of(&run).await.is_success());
 }
