@@ -17,8 +17,10 @@ pub(crate) struct Shared {
     pub totals: super::totals::Totals,
 }
 
-/// The routing that starts see. Whoever finds the revision that a snapshot has finds that snapshot,
-/// or one that routes as it does: the revision says that another one comes before it is there.
+/// The routing that starts see.
+///
+/// The revision is stored before the snapshot that has it. So as long as the revision is that of a
+/// snapshot, no snapshot that routes otherwise is there; one with other secrets alone keeps it.
 #[derive(Debug, Default)]
 pub(crate) struct CurrentRouting {
     snapshot: ArcSwap<Snapshot>,
@@ -55,8 +57,8 @@ impl CurrentRouting {
 
     /// Whether this is the revision, and no other one is about to be.
     pub(crate) fn is_at(&self, revision: u64) -> bool {
-        // Pairs with the store in `store`: the snapshot of a revision that is found here is not
-        // replaced yet, and a pin that was taken before this is seen by the drain that follows.
+        // Pairs with the store in `store`: where the revision is found here, no other routing is there
+        // yet, and a pin that was taken before this is seen by the drain that follows.
         self.revision.load(Ordering::SeqCst) == revision
     }
 
