@@ -76,6 +76,7 @@ impl Compiler {
             attempt_timeout: document.attempt_timeout,
             total_timeout: document.total_timeout,
             concurrency: document.concurrency,
+            gathered: false,
             kept: self.is_kept(node),
             is_result: self.is_result(node),
             repeats: false,
@@ -278,8 +279,10 @@ impl Compiler {
         let Self { checked, handlers, structure, .. } = self;
         let arity = |node: NodeIndex| handlers[node.at()].arity();
         let repeats = structure.multiplicities(checked.root, &everything, arity);
-        for (node, repeats) in nodes.iter_mut().zip(repeats) {
+        let gathered = gathered(&nodes);
+        for (place, (node, repeats)) in nodes.iter_mut().zip(repeats).enumerate() {
             node.repeats = repeats == Multiplicity::Many;
+            node.gathered = gathered.contains(index(place));
         }
         let outline = Outline::of(checked.document, &nodes, checked.root.at(), hash.is_none());
         Ok(Plan {
@@ -297,4 +300,21 @@ impl Compiler {
             outline: Arc::new(outline),
         })
     }
+}
+
+/// The nodes that tell a merger of their states.
+fn gathered(nodes: &[PlanNode]) -> NodeSet {
+    let mut gathered = NodeSet::empty(nodes.len());
+    for (place, node) in nodes.iter().enumerate() {
+        if node.edges.iter().any(|edge| edge.into_merger) {
+            gathered.insert(index(place));
+        }
+        if let Some(unites) = &node.unites {
+            let read = unites.reads.iter().map(|(read, _)| *read).chain(unites.driver);
+            read.for_each(|read| {
+                gathered.insert(read);
+            });
+        }
+    }
+    gathered
 }

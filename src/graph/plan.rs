@@ -71,6 +71,8 @@ pub(crate) struct PlanNode {
     pub attempt_timeout: Option<Duration>,
     pub total_timeout: Option<Duration>,
     pub concurrency: Option<u32>,
+    /// Whether some merger waits for the node's states by an edge, or takes their outputs.
+    pub gathered: bool,
     /// Whether an execution that is no direct child can read the outputs.
     pub kept: bool,
     /// Whether the outputs are the run's.

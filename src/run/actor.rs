@@ -14,16 +14,12 @@ use tokio::task::JoinSet;
 use super::batch::{Batch, RunDelta};
 use super::cell::{EndGuard, RunCell};
 use super::error::RetryError;
-use super::execution::Execution;
-use super::fanout::{Alone, Commits, Crew, Lane, LaneActor, LaneArguments, Pool, Unended};
+use super::fanout::{Alone, Pool, Unended};
 use super::machine::{Effect, Effects, RetryWhat, Stop};
 use super::message::RunMessage;
-use super::unites::{Barriers, UnitesActor, UnitesArguments, UnitesMessage};
+use super::unites::{Barriers, UnitesMessage};
 use super::walk::Walker;
 use crate::id::StateId;
-
-/// How many reports of lanes may be under way.
-const REPORTS: usize = 16;
 
 /// The run's actor.
 pub(crate) struct RunActor;
@@ -55,10 +51,10 @@ pub(crate) struct RunState {
     /// What was begun before the actor was there, or waits without a lane.
     pub(super) begun: Option<Unended>,
     /// Whether the children that the run needs were spawned.
-    is_crew: bool,
+    pub(super) is_crew: bool,
     pub(super) unites: Option<ActorRef<UnitesMessage>>,
-    reports: Option<Arc<Semaphore>>,
-    lanes: u32,
+    pub(super) reports: Option<Arc<Semaphore>>,
+    pub(super) lanes: u32,
     pub(super) timers: Option<JoinSet<()>>,
     /// The run has ended and waits for its groups to come back.
     pub(super) ending: bool,
@@ -215,29 +211,6 @@ impl RunState {
         }
     }
 
-    /// Spawns the children: with what was begun alone, or for a retry of what had ended.
-    pub(super) async fn crew(
-        &mut self,
-        myself: &ActorRef<RunMessage>,
-        alone: Option<Box<Alone>>,
-    ) -> Result<(), ActorProcessingErr> {
-        let plan = self.cell.ground.plan.clone();
-        let (lane, barriers) = match alone.map(|alone| alone.into_parts()) {
-            Some((lane, barriers)) => (Some(lane), barriers),
-            None => (None, self.cell.barriers.lock().take()),
-        };
-        if plan.has_mergers {
-            let barriers = barriers.unwrap_or_else(|| Box::new(Barriers::new(plan)));
-            let arguments = UnitesArguments { barriers, run: myself.clone() };
-            self.unites = Some(spawn_child(UnitesActor, arguments, myself).await?);
-        }
-        self.is_crew = true;
-        match lane {
-            Some(lane) => self.spawn_lane(myself, Some(lane)).await,
-            None => Ok(()),
-        }
-    }
-
     /// Takes a pure step here, and counts it as a lane's report would be.
     pub(super) async fn step<T>(
         &mut self,
@@ -343,47 +316,4 @@ impl RunState {
         self.pool.close();
         self.end(myself).await;
     }
-
-    pub(super) async fn dispatch(
-        &mut self,
-        execution: Option<Box<Execution>>,
-        myself: &ActorRef<RunMessage>,
-    ) -> Result<(), ActorProcessingErr> {
-        if let Some(execution) = execution {
-            self.pool.push([execution]);
-            if self.lanes == 0 {
-                self.spawn_lane(myself, None).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Spawns a lane that goes on with what another had, or looks for work of its own.
-    async fn spawn_lane(
-        &mut self,
-        myself: &ActorRef<RunMessage>,
-        lane: Option<Box<Lane>>,
-    ) -> Result<(), ActorProcessingErr> {
-        if self.ending || self.lanes as usize >= self.cell.lanes() {
-            return Ok(());
-        }
-        self.lanes += 1;
-        let lane = lane.unwrap_or_else(|| Box::new(Lane::new(self.cell.tools(&self.pool))));
-        let (run, unites) = (myself.clone(), self.unites.clone());
-        let reports = self.reports.get_or_insert_with(|| Arc::new(Semaphore::new(REPORTS)));
-        let crew = Crew { run, unites, reports: reports.clone() };
-        let arguments = LaneArguments { lane, crew, commits: Commits::default() };
-        spawn_child(LaneActor, arguments, myself).await.map(drop)
-    }
-}
-
-/// Spawns a child of a run's actor.
-async fn spawn_child<A: Actor>(
-    actor: A,
-    arguments: A::Arguments,
-    run: &ActorRef<RunMessage>,
-) -> Result<ActorRef<A::Msg>, ActorProcessingErr> {
-    // Boxed: a run that waits without children keeps no room for what spawning one takes.
-    let spawned = Box::pin(Actor::spawn_linked(None, actor, arguments, run.get_cell()));
-    Ok(spawned.await?.0)
 }

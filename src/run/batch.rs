@@ -18,6 +18,7 @@ use super::path::Path;
 use super::state_ids::StateIds;
 use super::status::StateStatus;
 use super::tokens::{Token, Tokens};
+use super::trail::Trail;
 use crate::event::EventKind;
 use crate::id::{NodeIndex, StateId};
 use crate::value::Value;
@@ -36,6 +37,8 @@ pub(crate) struct Batch {
     pub events: Vec<EventKind>,
     /// For the run's journal; empty if it has none.
     pub entries: Vec<Entry>,
+    /// The numbers of states that the step under way took, if it is written down.
+    pub numbers: Vec<u64>,
     /// The fanout that was drawn from last, and the place of the entry that says so.
     pub drawn: Option<(u64, usize)>,
     /// Numbers for the states that come next; they stay with the lane.
@@ -51,7 +54,10 @@ pub(crate) struct RunDelta {
     /// How many times a state was moved; says that there is something to report.
     pub moves: usize,
     pub counts: Counts,
+    /// Applied before the trail.
     pub records: Vec<RecordChange>,
+    /// States that succeeded.
+    pub trail: Trail,
     pub failures: Vec<Failure>,
     pub outputs: Vec<(NodeIndex, Path, Value)>,
     pub skipped: Vec<Skip>,
@@ -202,7 +208,7 @@ impl Batch {
     pub(crate) fn first(states: usize) -> Self {
         let run = RunDelta {
             counts: Counts::of(states),
-            records: Vec::with_capacity(states),
+            trail: Trail::of(states),
             outputs: Vec::with_capacity(1),
             ..RunDelta::default()
         };
@@ -253,6 +259,7 @@ impl RunDelta {
         Self {
             counts: Counts::of(self.counts.rows().min(room(self.moves))),
             records: Vec::with_capacity(room(self.records.len())),
+            trail: Trail::of(room(self.trail.len())),
             outputs: Vec::with_capacity(room(self.outputs.len())),
             ..Self::default()
         }
@@ -262,6 +269,7 @@ impl RunDelta {
         self.moves == 0
             && self.tally == Tally::default()
             && self.records.is_empty()
+            && self.trail.is_empty()
             && self.failures.is_empty()
             && self.outputs.is_empty()
             && self.skipped.is_empty()

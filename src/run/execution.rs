@@ -67,11 +67,23 @@ impl Spare {
     pub(crate) fn fill(&mut self, execution: Execution) -> Box<Execution> {
         match self.0.take() {
             Some(mut spare) => {
-                *spare = execution;
+                // What is left in a spare box has nothing to drop.
+                std::mem::forget(std::mem::replace(&mut *spare, execution));
                 spare
             }
             None => Box::new(execution),
         }
+    }
+
+    /// Drops an execution, and keeps its box.
+    #[inline]
+    pub(crate) fn put(&mut self, mut execution: Box<Execution>) {
+        // Part by part: most of them were handed on, which is less to write than all of it.
+        execution.input = Value::Null;
+        execution.scope = Scope::NONE;
+        execution.path = Path::ROOT;
+        execution.extra = None;
+        self.0 = Some(execution);
     }
 
     /// Takes an execution out of its box, and keeps the box.
@@ -146,6 +158,12 @@ impl Execution {
     /// A copy whose descendants touch no reference count that another lane touches.
     pub(crate) fn localized(&self) -> Self {
         Self { scope: self.scope.localized(), path: self.path.localized(), ..self.clone() }
+    }
+
+    /// Whether it is the first attempt of a node, and has nothing that few executions have.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.attempt == 0 && self.extra.is_none()
     }
 
     /// The groups that it is counted in, outermost first.

@@ -132,7 +132,7 @@ impl Machine {
         }
         self.tally.add(delta.tally);
         self.counts.merge(delta.counts);
-        self.records.change(delta.records);
+        self.records.change(delta.records, delta.trail);
         if !delta.outputs.is_empty() {
             self.outputs.push(delta.outputs);
         }

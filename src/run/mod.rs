@@ -19,6 +19,7 @@
 mod actor;
 mod batch;
 mod branch_status;
+mod calling;
 mod cell;
 mod counts;
 mod durable;
@@ -48,6 +49,7 @@ mod state_ids;
 mod status;
 mod summary;
 mod tokens;
+mod trail;
 mod unites;
 mod waiting;
 mod walk;

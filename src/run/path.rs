@@ -98,6 +98,12 @@ impl Path {
         xxh3_64_with_seed(&node.0.to_le_bytes(), self.hash)
     }
 
+    /// Tells it from every other path of its run.
+    #[inline]
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
     /// How many steps there are, manual retries left out.
     #[inline]
     pub(crate) fn depth(&self) -> usize {

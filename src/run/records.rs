@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use super::batch::{Record, RecordChange};
+use super::trail::Trail;
 use crate::id::StateId;
 
 /// How many changes are put aside before they are sorted in: bounds what forgotten states hold.
@@ -17,17 +18,17 @@ const PUT_ASIDE: usize = 32_768;
 pub(crate) struct Records {
     sorted: BTreeMap<StateId, Record>,
     /// In the order of the reports; later changes of a state replace earlier ones.
-    aside: SmallVec<[Vec<RecordChange>; 1]>,
+    aside: SmallVec<[(Vec<RecordChange>, Trail); 1]>,
     aside_changes: usize,
 }
 
 impl Records {
-    pub(crate) fn change(&mut self, changes: Vec<RecordChange>) {
-        if changes.is_empty() {
+    pub(crate) fn change(&mut self, changes: Vec<RecordChange>, trail: Trail) {
+        if changes.is_empty() && trail.is_empty() {
             return;
         }
-        self.aside_changes += changes.len();
-        self.aside.push(changes);
+        self.aside_changes += changes.len() + trail.len();
+        self.aside.push((changes, trail));
         if self.aside_changes > PUT_ASIDE {
             self.sort();
         }
@@ -46,15 +47,18 @@ impl Records {
 
     fn sort(&mut self) {
         self.aside_changes = 0;
-        for change in self.aside.drain(..).flatten() {
-            match change {
-                RecordChange::Put(record) => {
-                    self.sorted.insert(record.execution.state, record);
-                }
-                RecordChange::Forget(state) => {
-                    self.sorted.remove(&state);
+        for (changes, trail) in self.aside.drain(..) {
+            for change in changes {
+                match change {
+                    RecordChange::Put(record) => {
+                        self.sorted.insert(record.execution.state, record);
+                    }
+                    RecordChange::Forget(state) => {
+                        self.sorted.remove(&state);
+                    }
                 }
             }
+            self.sorted.extend(trail.records().map(|record| (record.execution.state, record)));
         }
     }
 }

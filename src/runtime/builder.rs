@@ -41,7 +41,7 @@ impl Default for RuntimeBuilder {
         let settings = Settings {
             lanes,
             max_runs: 100_000,
-            keep_ended: 1_000,
+            keep_ended: 256,
             grace: Duration::from_secs(5),
             retention: StateRetention::Auto,
             versions: Retention::default(),

@@ -27,6 +27,9 @@ const REPORT_MOVES: usize = 512;
 /// How many turns a lane takes before it lets other tasks run.
 const TURNS: u32 = 4;
 
+/// For how many more branches a lane is spawned before those that are there have begun.
+const WORTH_A_LANE: usize = 128;
+
 /// The lane's actor: one message, `Work`, that ends with the run.
 pub(crate) struct LaneActor;
 
@@ -79,8 +82,6 @@ impl LaneArguments {
     /// Works until the run has ended.
     async fn work(&mut self) {
         let pool = self.lane.tools.pool.clone();
-        // The lane was counted as one that could be spawned.
-        pool.stops_waiting();
         if self.lane.waiting.is_some() {
             // What goes on may block this thread, whose next task is the run's actor: it was told of
             // this lane. No other thread could take that task.
@@ -187,30 +188,27 @@ impl LaneArguments {
         if self.lane.tasks.is_empty() || !self.lane.tools.pool.is_hungry() {
             return;
         }
-        let Some(spare) = self.lane.spare() else { return };
+        let Some(spare) = self.lane.spare() else {
+            // There is more of what was shared than the lanes so far have drawn.
+            if self.lane.draws_shared() {
+                self.call_lane();
+            }
+            return;
+        };
         self.report().await;
         if !self.await_commits().await {
             return;
         }
-        let pool = &self.lane.tools.pool;
-        match &self.lane.tasks[spare] {
-            Task::Drawing(drawing) if drawing.fanout.is_resumable() => {
-                if let Task::Drawing(drawing) = self.lane.tasks.remove(spare) {
-                    // What was drawn of it has been handed on: nothing else is in it.
-                    pool.hand(Handed::of(drawing.fanout));
-                }
-            }
-            Task::Drawing(drawing) => pool.share(drawing.fanout.clone()),
-            // It is kept by the lane that began with it.
-            Task::Keeping(_) | Task::Handed(_) => {}
-            Task::Execution(_) => {
-                if let Task::Execution(execution) = self.lane.tasks.remove(spare) {
-                    pool.push([execution]);
-                }
-            }
+        self.lane.share(spare);
+        self.call_lane();
+    }
+
+    /// Has the run's actor spawn one more lane, if there may be one.
+    pub(super) fn call_lane(&self) {
+        if self.lane.tools.pool.call_lane() {
+            // A run whose actor is gone has no use for more lanes.
+            let _ = self.crew.run.cast(RunMessage::Hungry);
         }
-        // A run whose actor is gone has no use for more lanes.
-        let _ = self.crew.run.cast(RunMessage::Hungry);
     }
 
     /// Tells what has happened since the last report; what is to be on record first, when it is.
@@ -244,6 +242,46 @@ impl LaneArguments {
 }
 
 impl Lane {
+    /// Gives the oldest work away; everything that was done has been reported, and is on record if
+    /// it has to be. Says for how many more lanes there is something to do.
+    pub(crate) fn share_oldest(&mut self) -> usize {
+        let Some(spare) = self.spare() else { return 0 };
+        let branches = match &self.tasks[spare] {
+            Task::Drawing(drawing) => drawing.fanout.at_least(),
+            Task::Execution(_) | Task::Keeping(_) | Task::Handed(_) => 0,
+        };
+        self.share(spare);
+        (branches / WORTH_A_LANE).max(1)
+    }
+
+    fn share(&mut self, spare: usize) {
+        let pool = &self.tools.pool;
+        match &self.tasks[spare] {
+            Task::Drawing(drawing) if drawing.fanout.is_resumable() => {
+                if let Task::Drawing(drawing) = self.tasks.remove(spare) {
+                    // What was drawn of it has been handed on: nothing else is in it.
+                    pool.hand(Handed::of(drawing.fanout));
+                }
+            }
+            Task::Drawing(drawing) => pool.share(drawing.fanout.clone()),
+            // It is kept by the lane that began with it.
+            Task::Keeping(_) | Task::Handed(_) => {}
+            Task::Execution(_) => {
+                if let Task::Execution(execution) = self.tasks.remove(spare) {
+                    pool.push([execution]);
+                }
+            }
+        }
+    }
+
+    /// Whether it draws from a fanout together with others.
+    fn draws_shared(&self) -> bool {
+        self.tasks.iter().any(|task| match task {
+            Task::Drawing(drawing) => drawing.fanout.is_shared(),
+            Task::Execution(_) | Task::Keeping(_) | Task::Handed(_) => false,
+        })
+    }
+
     /// The oldest work that another lane could take: a fanout, or an execution beside other work.
     fn spare(&self) -> Option<usize> {
         let is_shared = |drawing: &Drawing| drawing.fanout.is_shared();

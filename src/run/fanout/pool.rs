@@ -23,8 +23,10 @@ pub(crate) struct Pool {
     /// How many executions nobody has: read before the lock is taken.
     queued: AtomicUsize,
     closed: AtomicBool,
-    /// Lanes that wait, and lanes that could be spawned.
+    /// Lanes that wait.
     hungry: AtomicUsize,
+    /// Lanes that there could be, and that nobody called for.
+    uncalled: AtomicUsize,
     /// How many branches of resumable fanouts were made and taken by no lane yet.
     ahead: AtomicUsize,
     /// How many there may be: as many as may be under way.
@@ -59,7 +61,8 @@ impl Pool {
             work: Mutex::default(),
             queued: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
-            hungry: AtomicUsize::new(lanes),
+            hungry: AtomicUsize::new(0),
+            uncalled: AtomicUsize::new(lanes),
             ahead: AtomicUsize::new(0),
             most_ahead: (plan.limits.in_flight as usize).max(1),
             permits: permits.collect(),
@@ -178,9 +181,15 @@ impl Pool {
         }
     }
 
-    /// Whether some lane has nothing to do.
+    /// Whether some lane has nothing to do, or could be spawned.
     pub(crate) fn is_hungry(&self) -> bool {
-        self.hungry.load(Ordering::Relaxed) > 0
+        self.hungry.load(Ordering::Relaxed) > 0 || self.uncalled.load(Ordering::Relaxed) > 0
+    }
+
+    /// Calls for one more lane; says whether there may be one.
+    pub(crate) fn call_lane(&self) -> bool {
+        let one_less = |uncalled: usize| uncalled.checked_sub(1);
+        self.uncalled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
     pub(crate) fn starts_waiting(&self) {

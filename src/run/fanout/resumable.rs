@@ -17,7 +17,6 @@ use super::keeping::Keeping;
 use super::lane::{Lane, Task};
 use super::source::{After, End, Fanout};
 use crate::run::execution::Executions;
-use crate::run::message::RunMessage;
 
 /// How many outputs are drawn at once, and share a commit.
 const DRAWN_TOGETHER: usize = 64;
@@ -109,11 +108,7 @@ impl Lane {
 impl LaneArguments {
     /// Hands on what is on record, and asks for another lane if there is none for it.
     pub(super) fn hand(&self, handed: Handed) {
-        let pool = &self.lane.tools.pool;
-        pool.hand(handed);
-        if pool.is_hungry() {
-            // A run whose actor is gone has no use for more lanes.
-            let _ = self.crew.run.cast(RunMessage::Hungry);
-        }
+        self.lane.tools.pool.hand(handed);
+        self.call_lane();
     }
 }

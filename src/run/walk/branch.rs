@@ -16,11 +16,11 @@ use crate::value::{Fields, Key, Value};
 impl Walker<'_> {
     /// One output: the state succeeds and has children, unless they cannot be made.
     ///
-    /// What comes after a state takes over what the state has, unless a record of it is kept.
+    /// What comes after a state takes over what the state has, unless its record `keeps` that.
     pub(super) fn output(
         &mut self,
         own: &mut Execution,
-        was: Option<StateStatus>,
+        (was, keeps): (Option<StateStatus>, bool),
         output: &Value,
         made: &mut Executions,
     ) -> Result<(), Arc<str>> {
@@ -37,7 +37,7 @@ impl Walker<'_> {
             if node.is_result {
                 self.result(own.node, own.path.clone(), output);
             }
-            self.only_child(own, (edge.to, input), output, made);
+            self.only_child((own, keeps), (edge.to, input), output, made);
             return Ok(());
         }
         // Nothing to make of a leaf, nor of a node that leads into mergers alone.
@@ -47,7 +47,7 @@ impl Walker<'_> {
         }
         self.gather(own, output);
         if node.is_result {
-            let path = self.hand_on(own, |own| &mut own.path);
+            let path = hand_on(&mut own.path, keeps);
             self.result(own.node, path, output);
         }
         Ok(())
@@ -63,30 +63,17 @@ impl Walker<'_> {
     #[inline]
     fn only_child(
         &mut self,
-        own: &mut Execution,
+        (own, keeps): (&mut Execution, bool),
         (node, input): (NodeIndex, Value),
         output: &Value,
         made: &mut Executions,
     ) {
         let Some(state) = self.next_state(Some(own.state)) else { return self.childless(own) };
-        let path = self.hand_on(own, |own| &mut own.path);
-        let scope = self.hand_on(own, |own| &mut own.scope);
+        let path = hand_on(&mut own.path, keeps);
+        let scope = hand_on(&mut own.scope, keeps);
         let scope = self.scope_below(own.node, scope, output);
         let child = Child { node, input, path, scope };
         made.push(self.create(state, child, Some(own.state)));
-    }
-
-    /// What a state has, for what comes after it: a copy only if a record of the state is kept.
-    #[inline]
-    fn hand_on<T: Clone + Default>(
-        &self,
-        own: &mut Execution,
-        what: impl FnOnce(&mut Execution) -> &mut T,
-    ) -> T {
-        match self.ground.retention.keeps(own.state, StateStatus::Success) {
-            true => what(own).clone(),
-            false => std::mem::take(what(own)),
-        }
     }
 
     /// A state with several next nodes, or with conditions.
@@ -208,7 +195,7 @@ impl Walker<'_> {
     /// Gives the output to the groups that read it.
     #[inline]
     fn gather(&mut self, own: &Execution, output: &Value) {
-        if !own.tokens().is_empty() {
+        if self.ground.plan.node(own.node).gathered {
             self.arrive(own, output);
             self.collect(own, output);
         }
@@ -258,6 +245,12 @@ impl Walker<'_> {
         self.moved(&skipped, None, StateStatus::Skipped);
         self.record(Box::new(skipped), StateStatus::Skipped, StateEnd::Nothing);
     }
+}
+
+/// What a state has, for what comes after it: a copy if a record of the state keeps it.
+#[inline]
+fn hand_on<T: Clone + Default>(what: &mut T, keeps: bool) -> T {
+    if keeps { what.clone() } else { std::mem::take(what) }
 }
 
 /// A next node that a condition skips, and where it would have been.

@@ -6,6 +6,7 @@ use crate::run::durable::Entry;
 use crate::run::execution::{Execution, Executions};
 use crate::run::path::Step;
 use crate::run::status::StateStatus;
+use crate::run::trail::Standing;
 use crate::value::Value;
 
 impl Walker<'_> {
@@ -85,14 +86,14 @@ impl Walker<'_> {
         let Some(state) = state else { return false };
         self.batch.count(own.tokens(), ENDED);
         let mut branch = own.branch(state, index);
-        match self.output(&mut branch, was, &output, made) {
+        let standing = Standing::of(&branch);
+        match self.output(&mut branch, (was, false), &output, made) {
             Err(error) => {
                 let branch = Box::new(branch.with_input(&own.input));
                 self.fail(branch, was, StateStatus::NextCreatedError, &error);
             }
             Ok(()) if self.ground.retention.keeps(state, StateStatus::Success) => {
-                let branch = branch.with_input(&own.input);
-                self.keep(branch, StateStatus::Success, StateEnd::Output(output));
+                self.batch.run.trail.branch(own, standing, index, output);
             }
             Ok(()) => {}
         }
@@ -161,7 +162,14 @@ impl Walker<'_> {
         (rest, None)
     }
 
+    #[inline]
     pub(super) fn count_branches(&mut self, execution: &Execution, branches: i64) {
+        if !self.ground.plan.node(execution.node).mergers.is_empty() {
+            self.count_united(execution, branches);
+        }
+    }
+
+    fn count_united(&mut self, execution: &Execution, branches: i64) {
         for token in execution.tokens().iter() {
             if self.ground.plan.unites(token.merger).node == execution.node {
                 self.batch.group(token.group).branches += branches;

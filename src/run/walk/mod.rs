@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 pub(crate) use branch::resolve_inputs;
 pub(crate) use ground::Ground;
@@ -55,8 +54,8 @@ pub(crate) struct Walker<'a> {
 enum Numbers<'a> {
     /// They are new, and forgotten.
     New,
-    /// They are new, and written down with the step that takes them.
-    Written(SmallVec<[u64; 4]>),
+    /// They are new, and written down in the batch until the step that takes them is.
+    Written,
     /// They are those that were written down when the step was first taken.
     Given(std::slice::Iter<'a, u64>),
 }
@@ -74,9 +73,11 @@ impl<'a> Walker<'a> {
     /// `watched` says whether anybody sees events.
     pub(crate) fn new(ground: &'a Ground, batch: &'a mut Batch, watched: bool) -> Self {
         let numbers = match ground.is_durable {
-            true => Numbers::Written(SmallVec::new()),
+            true => Numbers::Written,
             false => Numbers::New,
         };
+        // Those of a step that was not written down.
+        batch.numbers.clear();
         Self { ground, batch, watched, numbers }
     }
 
@@ -107,8 +108,10 @@ impl<'a> Walker<'a> {
         }
         self.batch.count(execution.tokens(), ENDED);
         let queued = Some(StateStatus::Queued);
-        match self.output(&mut execution, queued, &output, made) {
-            Ok(()) => self.record(execution, StateStatus::Success, StateEnd::Output(output)),
+        let keeps = self.ground.retention.keeps(execution.state, StateStatus::Success);
+        let follows = keeps && self.batch.run.trail.leads_to(&execution);
+        match self.output(&mut execution, (queued, keeps && !follows), &output, made) {
+            Ok(()) => self.succeeded(execution, follows, output),
             Err(error) => self.fail(execution, queued, StateStatus::NextCreatedError, &error),
         }
         if let Some((of, output)) = written {

@@ -7,6 +7,7 @@ use crate::event::EventKind;
 use crate::run::batch::{Cause, Failure, Record, RecordChange, StateEnd};
 use crate::run::execution::Execution;
 use crate::run::status::StateStatus;
+use crate::value::Value;
 
 impl Walker<'_> {
     #[inline]
@@ -93,14 +94,43 @@ impl Walker<'_> {
         self.batch.run.records.push(RecordChange::Put(record));
     }
 
+    /// Writes down that a state succeeded; `follows` says whether the state before leads to it.
+    #[inline]
+    pub(super) fn succeeded(
+        &mut self,
+        mut execution: Box<Execution>,
+        follows: bool,
+        output: Value,
+    ) {
+        if !self.ground.retention.keeps(execution.state, StateStatus::Success) {
+            self.forget(execution);
+        } else if follows {
+            let input = std::mem::take(&mut execution.input);
+            self.batch.run.trail.follow(execution.state, execution.node, input, output);
+            self.batch.spare.put(execution);
+        } else {
+            let execution = self.batch.spare.take_out(execution);
+            self.batch.run.trail.begin(execution, output);
+        }
+    }
+
     /// Writes down how a state ended.
     #[inline]
     pub(super) fn record(&mut self, execution: Box<Execution>, status: StateStatus, end: StateEnd) {
-        let execution = self.batch.spare.take_out(execution);
         if self.ground.retention.keeps(execution.state, status) {
+            let execution = self.batch.spare.take_out(execution);
             self.keep(execution, status, end);
-        } else if execution.listed {
+        } else {
+            self.forget(execution);
+        }
+    }
+
+    /// Keeps no record of a state that ended.
+    #[inline]
+    fn forget(&mut self, execution: Box<Execution>) {
+        if execution.listed {
             self.batch.run.records.push(RecordChange::Forget(execution.state));
         }
+        self.batch.spare.put(execution);
     }
 }

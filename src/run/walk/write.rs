@@ -12,7 +12,7 @@ impl Walker<'_> {
         let limit = self.ground.plan.limits.max_states;
         match &mut self.numbers {
             Numbers::New => self.ground.states.next(&mut self.batch.ids, parent, limit),
-            Numbers::Written(_) => {
+            Numbers::Written => {
                 let state = self.ground.states.next(&mut self.batch.ids, parent, limit);
                 self.number(state)
             }
@@ -34,9 +34,9 @@ impl Walker<'_> {
 
     /// Writes down that a step took a number, or was refused one.
     fn number(&mut self, state: Option<StateId>) -> Option<StateId> {
-        if let Numbers::Written(ids) = &mut self.numbers {
+        if self.writes() {
             // A refusal is repeated by a number beyond every limit.
-            ids.push(state.map_or(u64::MAX, |state| state.0));
+            self.batch.numbers.push(state.map_or(u64::MAX, |state| state.0));
         }
         state
     }
@@ -44,21 +44,23 @@ impl Walker<'_> {
     /// Whether steps are written down.
     #[inline]
     pub(super) const fn writes(&self) -> bool {
-        matches!(self.numbers, Numbers::Written(_))
+        matches!(self.numbers, Numbers::Written)
     }
 
     /// Writes down the step that was taken, with the numbers it took.
     pub(super) fn write(&mut self, entry: impl FnOnce(Vec<u64>) -> Entry) {
-        if let Numbers::Written(ids) = &mut self.numbers {
-            let ids = std::mem::take(ids).to_vec();
+        if self.writes() {
+            let ids = self.take_numbers();
             self.batch.entries.push(entry(ids));
         }
     }
 
     /// Writes down that an output of a fanout became a state, beside others of the same batch.
     pub(super) fn write_drawn(&mut self, of: u64, index: u64) {
-        let Numbers::Written(ids) = &mut self.numbers else { return };
-        let drawn = (index, std::mem::take(ids).to_vec());
+        if !self.writes() {
+            return;
+        }
+        let drawn = (index, self.take_numbers());
         match self.last_drawn(of) {
             Some(Entry::Drawn { outputs, .. }) => outputs.push(drawn),
             _ => self.begin_drawn(of, Entry::Drawn { of, outputs: vec![drawn] }),
@@ -67,12 +69,21 @@ impl Walker<'_> {
 
     /// The same of a resumable fanout.
     pub(super) fn write_with_cursor(&mut self, of: u64, index: u64, output: Value, cursor: Value) {
-        let Numbers::Written(ids) = &mut self.numbers else { return };
-        let drawn = DrawnOutput(index, output, cursor, std::mem::take(ids).to_vec());
+        if !self.writes() {
+            return;
+        }
+        let drawn = DrawnOutput(index, output, cursor, self.take_numbers());
         match self.last_drawn(of) {
             Some(Entry::DrawnWithCursors { outputs, .. }) => outputs.push(drawn),
             _ => self.begin_drawn(of, Entry::DrawnWithCursors { of, outputs: vec![drawn] }),
         }
+    }
+
+    /// The numbers that the step took.
+    fn take_numbers(&mut self) -> Vec<u64> {
+        let numbers = self.batch.numbers.as_slice().into();
+        self.batch.numbers.clear();
+        numbers
     }
 
     /// The entry of the batch that says what was drawn of a fanout, if no other was drawn from since.

@@ -3,6 +3,7 @@
 mod control;
 mod drops;
 mod handlers;
+mod lanes;
 mod limits;
 mod store;
 mod waiting;

@@ -1,0 +1,225 @@
+//! The records of states that succeeded, as a lane made them: each says only what those before it
+//! do not.
+//!
+//! Most runs end without anybody reading a record, and most states come after one another at one
+//! place of their run. What they share is written down once; who reads a record has it made.
+
+use super::batch::{Record, StateEnd};
+use super::execution::Execution;
+use super::scope::Scope;
+use super::status::StateStatus;
+use crate::id::{NodeIndex, StateId};
+use crate::value::Value;
+
+/// States that succeeded, in the order in which one lane made them.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    marks: Vec<Mark>,
+    /// Executions that no other state tells of, and those whose outputs follow.
+    whole: Vec<Execution>,
+    /// How many states there are.
+    states: usize,
+    last: Option<Standing>,
+    /// The fanout of the last output, and its place among the whole executions.
+    fanout: Option<(StateId, usize)>,
+}
+
+/// What one state adds to those before it.
+#[derive(Debug)]
+enum Mark {
+    /// Everything.
+    Whole { execution: usize, output: Value },
+    /// An output of a fanout.
+    Output { fanout: usize, state: StateId, index: u64, output: Value },
+    /// The first attempt of a node, at the place of the state before, which is its parent.
+    Child { node: NodeIndex, state: StateId, input: Value, output: Value },
+    /// What the next child can read, if that is not what the state before could.
+    Scope(Scope),
+}
+
+/// What tells whether a state comes right after another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    state: StateId,
+    place: u64,
+    scope: usize,
+}
+
+impl Standing {
+    #[inline]
+    pub(crate) fn of(execution: &Execution) -> Self {
+        let (place, scope) = (execution.path.hash(), execution.scope.address());
+        Self { state: execution.state, place, scope }
+    }
+}
+
+impl Trail {
+    /// An empty one with room for so many states.
+    pub(crate) fn of(states: usize) -> Self {
+        Self { marks: Vec::with_capacity(states), ..Self::default() }
+    }
+
+    /// How many states there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.states
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.states == 0
+    }
+
+    /// Adds a state that no other one tells of.
+    pub(crate) fn begin(&mut self, execution: Execution, output: Value) {
+        let standing = Standing::of(&execution);
+        let mark = Mark::Whole { execution: self.keep(execution), output };
+        self.add(standing, mark);
+    }
+
+    /// Adds the state of one output of a fanout, which stands there; `own` is the fanout's.
+    #[inline]
+    pub(crate) fn branch(&mut self, own: &Execution, branch: Standing, index: u64, output: Value) {
+        let fanout = match self.fanout {
+            Some((state, place)) if state == own.state => place,
+            _ => {
+                let place = self.keep(own.clone());
+                self.fanout = Some((own.state, place));
+                place
+            }
+        };
+        self.add(branch, Mark::Output { fanout, state: branch.state, index, output });
+    }
+
+    /// Whether the state before tells where an execution lies, so that its path need not be kept.
+    ///
+    /// If so, what it can read is noted: its state comes next, or is none that succeeded.
+    #[inline]
+    pub(crate) fn leads_to(&mut self, execution: &Execution) -> bool {
+        let Some(last) = &mut self.last else { return false };
+        let is_next = execution.parent == Some(last.state)
+            && execution.path.hash() == last.place
+            && execution.is_plain();
+        if is_next && last.scope != execution.scope.address() {
+            last.scope = execution.scope.address();
+            self.marks.push(Mark::Scope(execution.scope.clone()));
+        }
+        is_next
+    }
+
+    /// Adds a state that the one before [leads to](Self::leads_to).
+    #[inline]
+    pub(crate) fn follow(&mut self, state: StateId, node: NodeIndex, input: Value, output: Value) {
+        if let Some(last) = self.last {
+            self.add(Standing { state, ..last }, Mark::Child { node, state, input, output });
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, standing: Standing, mark: Mark) {
+        self.last = Some(standing);
+        self.states += 1;
+        self.marks.push(mark);
+    }
+
+    fn keep(&mut self, execution: Execution) -> usize {
+        if self.whole.is_empty() {
+            // Most runs that are short have one.
+            self.whole.reserve_exact(1);
+        }
+        self.whole.push(execution);
+        self.whole.len() - 1
+    }
+
+    /// Makes every record.
+    pub(crate) fn records(self) -> impl Iterator<Item = Record> {
+        let Self { marks, whole, .. } = self;
+        let mut before = None::<Execution>;
+        marks.into_iter().filter_map(move |mark| {
+            let (execution, output) = match (mark, before.as_mut()) {
+                (Mark::Whole { execution, output }, _) => (whole[execution].clone(), output),
+                (Mark::Output { fanout, state, index, output }, _) => {
+                    let own = &whole[fanout];
+                    (own.branch(state, index).with_input(&own.input), output)
+                }
+                (Mark::Child { node, state, input, output }, Some(before)) => {
+                    let (scope, path) = (before.scope.clone(), before.path.clone());
+                    let parent = Some(before.state);
+                    (Execution::first(node, state, parent, input, scope, path), output)
+                }
+                (Mark::Scope(scope), Some(before)) => {
+                    before.scope = scope;
+                    return None;
+                }
+                (Mark::Child { .. } | Mark::Scope(_), None) => return None,
+            };
+            before = Some(execution.clone());
+            let (status, end) = (StateStatus::Success, StateEnd::Output(output));
+            Some(Record { execution, status, end })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::path::{Path, Step};
+
+    fn first(node: u32, state: u64, parent: Option<u64>, path: &Path) -> Execution {
+        let scope = Scope::default();
+        let parent = parent.map(StateId);
+        let input = Value::from(state);
+        Execution::first(NodeIndex(node), StateId(state), parent, input, scope, path.clone())
+    }
+
+    /// What a record tells.
+    fn told(execution: &Execution, output: &Value) -> String {
+        let Execution { id, node, attempt, state, parent, input, path, .. } = execution;
+        let read = execution.scope.address();
+        format!("{id} {node:?} {attempt} {state:?} {parent:?} {input:?} {path:?} {read} {output:?}")
+    }
+
+    fn success(trail: &mut Trail, execution: Execution) -> (String, bool) {
+        let output = Value::from(execution.state.0 + 100);
+        let expected = told(&execution, &output);
+        let follows = trail.leads_to(&execution);
+        match follows {
+            true => trail.follow(execution.state, execution.node, execution.input, output),
+            false => trail.begin(execution, output),
+        }
+        (expected, follows)
+    }
+
+    #[test]
+    fn every_record_is_made_as_it_was() {
+        let mut trail = Trail::default();
+        let root = first(0, 1, None, &Path::ROOT);
+        let mut expected = vec![success(&mut trail, root.clone())];
+        let fanout = first(1, 2, Some(1), &Path::ROOT);
+        for index in 0..3 {
+            let state = StateId(2 + index * 4);
+            let (branch, output) = (fanout.branch(state, index), Value::from(index));
+            let whole = branch.clone().with_input(&fanout.input);
+            expected.push((told(&whole, &output), true));
+            trail.branch(&fanout, Standing::of(&branch), index, output);
+            let mut child = first(2, state.0 + 1, Some(state.0), &branch.path);
+            child.scope = Scope::default().with_output(NodeIndex(1), Value::from(index));
+            expected.push(success(&mut trail, child.clone()));
+            let mut grandchild = first(3, state.0 + 2, Some(state.0 + 1), &branch.path);
+            grandchild.scope = child.scope.clone();
+            expected.push(success(&mut trail, grandchild.clone()));
+            // Neither the second attempt of one nor the child of another state follows.
+            expected.push(success(&mut trail, grandchild.again(StateId(state.0 + 3))));
+        }
+        let aside = first(4, 40, Some(1), &Path::ROOT.then(Step::Edge(1)));
+        expected.push(success(&mut trail, aside));
+        let follows: Vec<_> = expected.iter().map(|(_, follows)| *follows).collect();
+        let each = [true, true, true, false];
+        assert_eq!(follows, [&[false][..], &each, &each, &each, &[false]].concat());
+        assert_eq!(trail.len(), expected.len());
+        let made = trail.records().map(|record| match record.end {
+            StateEnd::Output(output) => told(&record.execution, &output),
+            other => panic!("a success ends with an output, found {other:?}"),
+        });
+        let expected: Vec<_> = expected.into_iter().map(|(expected, _)| expected).collect();
+        assert_eq!(made.collect::<Vec<_>>(), expected);
+    }
+}
