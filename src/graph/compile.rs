@@ -120,6 +120,7 @@ impl Compiler {
             when: (condition.as_ref())
                 .map(|when| when.bind(&mut |name| self.find(name).expect("checked"))),
             into_merger: self.structure.unites[to.at()].is_some(),
+            stays_inside: false,
         };
         self.document(node).edges.iter().map(edge).collect()
     }
@@ -284,6 +285,7 @@ impl Compiler {
             node.repeats = repeats == Multiplicity::Many;
             node.gathered = gathered.contains(index(place));
         }
+        stay_inside(&mut nodes);
         let outline = Outline::of(checked.document, &nodes, checked.root.at(), hash.is_none());
         Ok(Plan {
             name: checked.name,
@@ -317,4 +319,18 @@ fn gathered(nodes: &[PlanNode]) -> NodeSet {
         }
     }
     gathered
+}
+
+/// Marks the edges that lead out of no group.
+fn stay_inside(nodes: &mut [PlanNode]) {
+    let mergers: Vec<_> = nodes.iter().filter_map(|node| node.unites.clone()).collect();
+    for (place, node) in nodes.iter_mut().enumerate() {
+        let from = index(place);
+        for edge in &mut node.edges {
+            let stays = |unites: &PlanUnites| unites.region.contains(edge.to);
+            let is_around =
+                |unites: &&PlanUnites| unites.node == from || unites.region.contains(from);
+            edge.stays_inside = mergers.iter().filter(is_around).all(stays);
+        }
+    }
 }

@@ -103,6 +103,8 @@ pub(crate) struct PlanEdge {
     pub when: Option<BoundCondition>,
     /// Whether the edge goes into a merger, which no edge starts.
     pub into_merger: bool,
+    /// Whether what follows it is in every group that can be around the node that it leaves.
+    pub stays_inside: bool,
 }
 
 /// What a merger waits for and reads.

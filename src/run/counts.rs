@@ -73,6 +73,14 @@ impl Counts {
         }
     }
 
+    /// Whether there is a state of such a status.
+    pub(crate) fn has(&self, is_such: impl Fn(StateStatus) -> bool) -> bool {
+        let usual = StateStatus::ALL.into_iter().take(USUAL).enumerate();
+        let mut columns = usual.filter(|(_, status)| is_such(*status)).map(|(column, _)| column);
+        columns.any(|column| self.rows.iter().any(|row| row[column] != 0))
+            || self.unusual.iter().any(|((_, status), count)| is_such(*status) && *count != 0)
+    }
+
     /// Every count that is not zero.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeIndex, StateStatus, i64)> + '_ {
         let usual = self.rows.iter().enumerate().flat_map(|(node, row)| {

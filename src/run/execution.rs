@@ -45,6 +45,9 @@ struct Extra {
 }
 
 /// The box of an execution that has ended: the next one takes it over while it is warm.
+///
+/// It keeps where the execution was and what it could read. The next branch of the same fanout takes
+/// that over too, and counts no references.
 #[derive(Debug, Default)]
 pub(crate) struct Spare(Option<Box<Execution>>);
 
@@ -67,7 +70,8 @@ impl Spare {
     pub(crate) fn fill(&mut self, execution: Execution) -> Box<Execution> {
         match self.0.take() {
             Some(mut spare) => {
-                // What is left in a spare box has nothing to drop.
+                spare.clear();
+                // What is left has nothing to drop.
                 std::mem::forget(std::mem::replace(&mut *spare, execution));
                 spare
             }
@@ -78,12 +82,28 @@ impl Spare {
     /// Drops an execution, and keeps its box.
     #[inline]
     pub(crate) fn put(&mut self, mut execution: Box<Execution>) {
-        // Part by part: most of them were handed on, which is less to write than all of it.
         execution.input = Value::Null;
-        execution.scope = Scope::NONE;
-        execution.path = Path::ROOT;
         execution.extra = None;
         self.0 = Some(execution);
+    }
+
+    /// Drops what is left in the box.
+    pub(crate) fn clear(&mut self) {
+        if let Some(left) = &mut self.0 {
+            left.clear();
+        }
+    }
+
+    /// The state of one output of the fanout that `own` is the execution of.
+    #[inline]
+    pub(crate) fn branch(&mut self, own: &Execution, state: StateId, index: u64) -> Execution {
+        match &mut self.0 {
+            Some(left) => {
+                let path = own.path.then_after(Step::Output(index), &mut left.path);
+                own.branch_at(state, path, left.scope.take_if_same(&own.scope))
+            }
+            None => own.branch(state, index),
+        }
     }
 
     /// Takes an execution out of its box, and keeps the box.
@@ -130,10 +150,23 @@ impl Execution {
         Self { state, attempt: self.attempt + 1, listed: false, ..self.clone() }
     }
 
+    /// Drops what has to be dropped, part by part: that is less to write than all of it.
+    #[inline]
+    fn clear(&mut self) {
+        self.input = Value::Null;
+        self.scope = Scope::NONE;
+        self.path = Path::ROOT;
+        self.extra = None;
+    }
+
     /// The state of one output of a fanout; most need no input any more.
     #[inline]
     pub(crate) fn branch(&self, state: StateId, index: u64) -> Self {
-        let (path, scope) = (self.path.then(Step::Output(index)), self.scope.clone());
+        self.branch_at(state, self.path.then(Step::Output(index)), self.scope.clone())
+    }
+
+    #[inline]
+    fn branch_at(&self, state: StateId, path: Path, scope: Scope) -> Self {
         let Self { id, node, attempt, parent, listed, .. } = *self;
         let (input, extra) = (Value::Null, self.extra.clone());
         Self { id, node, attempt, state, parent, input, scope, path, listed, extra }

@@ -267,8 +267,8 @@ impl Machine {
     pub(crate) fn end(&mut self, is_cancelled: bool) -> Outcome {
         self.ended = true;
         self.close_live_states();
-        let is_cut = |(_, status, _): (_, StateStatus, _)| status == StateStatus::Cancelled;
-        if is_cancelled && self.extra().stop.is_none() && self.counts.iter().any(is_cut) {
+        let is_cut = |status| status == StateStatus::Cancelled;
+        if is_cancelled && self.extra().stop.is_none() && self.counts.has(is_cut) {
             self.extra_mut().stop = Some(Stop::Cancelled);
         }
         self.tally = Tally::default();
@@ -277,11 +277,11 @@ impl Machine {
 
     /// What a run leaves open that is ended by force is cancelled.
     fn close_live_states(&mut self) {
-        let is_open = |(_, status, _): &(_, StateStatus, _)| !status.is_terminal();
-        let open: Vec<_> = self.counts.iter().filter(is_open).collect();
-        if open.is_empty() {
+        let is_open = |status: StateStatus| !status.is_terminal();
+        if !self.counts.has(is_open) {
             return;
         }
+        let open: Vec<_> = self.counts.iter().filter(|(_, status, _)| is_open(*status)).collect();
         for (node, status, count) in open {
             self.counts.add(node, status, -count);
             self.counts.add(node, StateStatus::Cancelled, count);
@@ -304,7 +304,7 @@ impl Machine {
         if !self.ended {
             return;
         }
-        if self.counts.iter().any(|(_, status, _)| is_kept(status)) {
+        if self.counts.has(is_kept) {
             self.records.sorted().retain(|_, record| is_kept(record.status));
         } else {
             self.records = Records::default();

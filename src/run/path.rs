@@ -63,11 +63,28 @@ impl Path {
 
     #[inline]
     pub(crate) fn then(&self, step: Step) -> Self {
+        self.to(step, self.links())
+    }
+
+    /// The same after the path of a sibling, which it takes over if it can.
+    #[inline]
+    pub(crate) fn then_after(&self, step: Step, sibling: &mut Self) -> Self {
+        let above = match (&self.above, &sibling.above) {
+            (Some(own), Some(other)) if self.last.is_none() && Arc::ptr_eq(own, other) => {
+                sibling.above.take()
+            }
+            _ => self.links(),
+        };
+        self.to(step, above)
+    }
+
+    #[inline]
+    fn to(&self, step: Step, above: Option<Arc<Link>>) -> Self {
         let (kind, word) = step.word();
         let mut bytes = [kind; 9];
         bytes[1..].copy_from_slice(&word.to_le_bytes());
         let hash = xxh3_64_with_seed(&bytes, self.hash);
-        Self { above: self.links(), last: Some(step), hash }
+        Self { above, last: Some(step), hash }
     }
 
     /// The same path, and no step below it needs to allocate or to touch a count that other paths

@@ -88,6 +88,12 @@ impl Scope {
         }
     }
 
+    /// A copy of `other`: this one itself, if it is the same.
+    #[inline]
+    pub(crate) fn take_if_same(&mut self, other: &Self) -> Self {
+        if self.address() == other.address() { std::mem::take(self) } else { other.clone() }
+    }
+
     /// Tells it from every other scope that somebody holds.
     #[inline]
     pub(crate) fn address(&self) -> usize {

@@ -31,8 +31,14 @@ use crate::run::unites::Verdict;
 use crate::run::walk::{Ground, Walker};
 use crate::value::Value;
 
-/// The most attempts that a lane starts, or goes on with, in one turn.
-const LONGEST_TURN: u32 = 64;
+/// The most attempts that a lane starts in one turn.
+const LONGEST_TURN: u32 = 256;
+
+/// The most attempts that a lane goes on with at the beginning of a turn.
+const MOST_WOKEN: u32 = 64;
+
+/// How many states a lane's first batch has room for.
+const FIRST_STATES: usize = 64;
 
 /// Turns that took less are lengthened.
 const SHORT: Duration = Duration::from_micros(20);
@@ -123,7 +129,7 @@ pub(crate) struct Lane {
 impl Lane {
     pub(crate) fn new(tools: Tools) -> Self {
         // A state of each node, as far as one turn gets.
-        let states = tools.ground.plan.nodes.len().min(LONGEST_TURN as usize);
+        let states = tools.ground.plan.nodes.len().min(FIRST_STATES);
         Self {
             context: NodeContext::new(tools.facts.clone(), AttemptFacts::NONE),
             next: no_attempt(),
@@ -196,7 +202,7 @@ impl Lane {
     }
 
     fn take_woken(&mut self, cx: &mut Context<'_>) {
-        for _ in 0..LONGEST_TURN {
+        for _ in 0..MOST_WOKEN {
             let Some(waiting) = &mut self.waiting else { return };
             let Poll::Ready(Some((key, woken))) = waiting.poll_next_unpin(cx) else { return };
             self.woken(key, woken);
@@ -354,6 +360,7 @@ impl Lane {
     /// Lets go of what only the next attempt would use: the lane is about to wait, maybe for long.
     pub(super) fn rest(&mut self) {
         self.next = no_attempt();
+        self.batch.spare.clear();
     }
 
     /// Lists what waits, so that it can be seen and retried by hand.

@@ -193,7 +193,9 @@ impl Lane {
 
     /// Puts what was made on top of the tasks, the first child uppermost.
     pub(super) fn go_on(&mut self) {
-        self.tasks.extend(self.made.drain(..).rev().map(Task::Execution));
+        if !self.made.is_empty() {
+            self.tasks.extend(self.made.drain(..).rev().map(Task::Execution));
+        }
     }
 }
 

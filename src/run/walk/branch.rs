@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BEGUN, Child, Walker};
-use crate::graph::{Lookup, Plan, PlanInput, ResolveError, Seen};
+use crate::graph::{Lookup, Plan, PlanEdge, PlanInput, ResolveError, Seen};
 use crate::id::{NodeIndex, StateId};
 use crate::run::batch::{Element, ElementValue, Opened, Skip, SkipCause, StateEnd};
 use crate::run::execution::{Execution, Executions};
@@ -37,7 +37,7 @@ impl Walker<'_> {
             if node.is_result {
                 self.result(own.node, own.path.clone(), output);
             }
-            self.only_child((own, keeps), (edge.to, input), output, made);
+            self.only_child((own, keeps), (edge, input), output, made);
             return Ok(());
         }
         // Nothing to make of a leaf, nor of a node that leads into mergers alone.
@@ -64,15 +64,18 @@ impl Walker<'_> {
     fn only_child(
         &mut self,
         (own, keeps): (&mut Execution, bool),
-        (node, input): (NodeIndex, Value),
+        (edge, input): (&PlanEdge, Value),
         output: &Value,
         made: &mut Executions,
     ) {
         let Some(state) = self.next_state(Some(own.state)) else { return self.childless(own) };
         let path = hand_on(&mut own.path, keeps);
         let scope = hand_on(&mut own.scope, keeps);
-        let scope = self.scope_below(own.node, scope, output);
-        let child = Child { node, input, path, scope };
+        let mut scope = self.scope_below(own.node, scope, output);
+        if !edge.stays_inside {
+            scope = self.ground.scope(scope, edge.to);
+        }
+        let child = Child { node: edge.to, input, path, scope };
         made.push(self.create(state, child, Some(own.state)));
     }
 
@@ -93,7 +96,8 @@ impl Walker<'_> {
             let scope = self.scope_below(own.node, own.scope.clone(), output);
             children.iter_mut().for_each(|child| child.scope = scope.clone());
         }
-        for child in children {
+        for mut child in children {
+            child.scope = self.ground.scope(child.scope, child.node);
             match self.next_state(Some(own.state)) {
                 Some(state) => made.push(self.create(state, child, Some(own.state))),
                 None => self.childless(own),
@@ -131,15 +135,15 @@ impl Walker<'_> {
     /// Makes an execution, or a failure in its place if the run may have no more states.
     pub(super) fn try_create(
         &mut self,
-        child: Child,
+        mut child: Child,
         parent: Option<StateId>,
     ) -> Option<Box<Execution>> {
+        child.scope = self.ground.scope(child.scope, child.node);
         if let Some(state) = self.next_state(parent) {
             return Some(self.create(state, child, parent));
         }
         let Child { node, input, path, scope } = child;
         let state = self.next_state_unlimited(parent);
-        let scope = self.ground.scope(scope, node);
         let failed = Box::new(Execution::first(node, state, parent, input, scope, path));
         let error = self.exceeds();
         self.fail_after(0, failed, None, StateStatus::Errored, &error);
@@ -151,10 +155,10 @@ impl Walker<'_> {
         format!("limit of {} states exceeded", self.ground.plan.limits.max_states).into()
     }
 
+    /// Makes an execution that is counted in the groups of its scope.
     #[inline]
     fn create(&mut self, state: StateId, child: Child, parent: Option<StateId>) -> Box<Execution> {
         let Child { node, input, path, scope } = child;
-        let scope = self.ground.scope(scope, node);
         let first = Execution::first(node, state, parent, input, scope, path);
         let mut execution = self.batch.spare.fill(first);
         self.open_groups(&mut execution);

@@ -85,7 +85,7 @@ impl Walker<'_> {
         };
         let Some(state) = state else { return false };
         self.batch.count(own.tokens(), ENDED);
-        let mut branch = own.branch(state, index);
+        let mut branch = self.batch.spare.branch(own, state, index);
         let standing = Standing::of(&branch);
         match self.output(&mut branch, (was, false), &output, made) {
             Err(error) => {
