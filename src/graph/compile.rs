@@ -76,7 +76,8 @@ impl Compiler {
             attempt_timeout: document.attempt_timeout,
             total_timeout: document.total_timeout,
             concurrency: document.concurrency,
-            gathered: false,
+            arrives: false,
+            collected: false,
             kept: self.is_kept(node),
             is_result: self.is_result(node),
             repeats: false,
@@ -120,7 +121,7 @@ impl Compiler {
             when: (condition.as_ref())
                 .map(|when| when.bind(&mut |name| self.find(name).expect("checked"))),
             into_merger: self.structure.unites[to.at()].is_some(),
-            stays_inside: false,
+            passes_item: false,
         };
         self.document(node).edges.iter().map(edge).collect()
     }
@@ -280,12 +281,13 @@ impl Compiler {
         let Self { checked, handlers, structure, .. } = self;
         let arity = |node: NodeIndex| handlers[node.at()].arity();
         let repeats = structure.multiplicities(checked.root, &everything, arity);
-        let gathered = gathered(&nodes);
+        let collected = collected(&nodes);
         for (place, (node, repeats)) in nodes.iter_mut().zip(repeats).enumerate() {
             node.repeats = repeats == Multiplicity::Many;
-            node.gathered = gathered.contains(index(place));
+            node.arrives = node.edges.iter().any(|edge| edge.into_merger);
+            node.collected = collected.contains(index(place));
         }
-        stay_inside(&mut nodes);
+        mark_passing(&mut nodes);
         let outline = Outline::of(checked.document, &nodes, checked.root.at(), hash.is_none());
         Ok(Plan {
             name: checked.name,
@@ -304,33 +306,29 @@ impl Compiler {
     }
 }
 
-/// The nodes that tell a merger of their states.
-fn gathered(nodes: &[PlanNode]) -> NodeSet {
-    let mut gathered = NodeSet::empty(nodes.len());
-    for (place, node) in nodes.iter().enumerate() {
-        if node.edges.iter().any(|edge| edge.into_merger) {
-            gathered.insert(index(place));
-        }
-        if let Some(unites) = &node.unites {
-            let read = unites.reads.iter().map(|(read, _)| *read).chain(unites.driver);
-            read.for_each(|read| {
-                gathered.insert(read);
-            });
+/// The nodes whose outputs a merger, or what follows it, takes.
+fn collected(nodes: &[PlanNode]) -> NodeSet {
+    let mut collected = NodeSet::empty(nodes.len());
+    for unites in nodes.iter().filter_map(|node| node.unites.as_ref()) {
+        let reads = unites.reads.iter().map(|(read, _)| *read);
+        for node in reads.chain(unites.driver) {
+            collected.insert(node);
         }
     }
-    gathered
+    collected
 }
 
-/// Marks the edges that lead out of no group.
-fn stay_inside(nodes: &mut [PlanNode]) {
+/// Marks the edges that lead out of no group and into none.
+fn mark_passing(nodes: &mut [PlanNode]) {
     let mergers: Vec<_> = nodes.iter().filter_map(|node| node.unites.clone()).collect();
+    let is_inside = |unites: &PlanUnites, node| unites.region.contains(node);
     for (place, node) in nodes.iter_mut().enumerate() {
         let from = index(place);
         for edge in &mut node.edges {
-            let stays = |unites: &PlanUnites| unites.region.contains(edge.to);
-            let is_around =
-                |unites: &&PlanUnites| unites.node == from || unites.region.contains(from);
-            edge.stays_inside = mergers.iter().filter(is_around).all(stays);
+            edge.passes_item = mergers.iter().all(|unites| {
+                let is_around = unites.node == from || is_inside(unites, from);
+                unites.node != edge.to && (!is_around || is_inside(unites, edge.to))
+            });
         }
     }
 }

@@ -71,8 +71,10 @@ pub(crate) struct PlanNode {
     pub attempt_timeout: Option<Duration>,
     pub total_timeout: Option<Duration>,
     pub concurrency: Option<u32>,
-    /// Whether some merger waits for the node's states by an edge, or takes their outputs.
-    pub gathered: bool,
+    /// Whether an edge leads into a merger.
+    pub arrives: bool,
+    /// Whether a merger, or what follows it, takes the outputs.
+    pub collected: bool,
     /// Whether an execution that is no direct child can read the outputs.
     pub kept: bool,
     /// Whether the outputs are the run's.
@@ -103,8 +105,8 @@ pub(crate) struct PlanEdge {
     pub when: Option<BoundCondition>,
     /// Whether the edge goes into a merger, which no edge starts.
     pub into_merger: bool,
-    /// Whether what follows it is in every group that can be around the node that it leaves.
-    pub stays_inside: bool,
+    /// Whether the node that it leads to is counted in just the groups that count the one it leaves.
+    pub passes_item: bool,
 }
 
 /// What a merger waits for and reads.

@@ -252,7 +252,7 @@ impl World {
             }
             _ => {
                 let (mut made, output) = (Vec::new(), output(execution.id % 3));
-                walker.returned(execution, output, &mut made);
+                walker.returned((execution, StateStatus::Queued), output, &mut made);
                 tasks.extend(made.into_iter().map(Task::Attempt));
             }
         }

@@ -210,7 +210,9 @@ impl Replay<'_> {
     fn returned(&mut self, of: AttemptKey, output: Value, ids: &[u64]) -> Result<(), String> {
         let execution = self.queued(of)?;
         let mut made = Vec::new();
-        self.step(ids, |walker| walker.returned(execution, output, &mut made));
+        self.step(ids, |walker| {
+            walker.returned((execution, StateStatus::Queued), output, &mut made)
+        });
         self.made(made);
         Ok(())
     }

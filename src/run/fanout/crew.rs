@@ -22,7 +22,7 @@ use crate::run::message::RunMessage;
 use crate::run::unites::UnitesMessage;
 
 /// How many moves of states a report may hold before it is sent.
-const REPORT_MOVES: usize = 1024;
+const REPORT_MOVES: usize = 512;
 
 /// How many turns a lane takes before it lets other tasks run.
 const TURNS: u32 = 4;

@@ -18,6 +18,7 @@ use crate::run::execution::Execution;
 use crate::run::panics::Guarded;
 use crate::run::status::StateStatus;
 use crate::run::walk::Fault;
+use crate::value::Value;
 
 impl Lane {
     /// Starts an attempt and polls it where it stands.
@@ -44,9 +45,21 @@ impl Lane {
     /// Calls the handler; `permit` is given back when the attempt has ended.
     #[inline]
     fn attempt(&mut self, execution: Box<Execution>, permit: Option<OwnedSemaphorePermit>) {
-        self.step_with(|walker| walker.queued(&execution));
         self.context.turn_to(attempt_facts(&execution));
-        match begin(&self.tools.ground.plan, &execution, &self.context, &mut self.next) {
+        // That it is under way is told first only if somebody can see it before it has ended.
+        let is_watched = self.tools.bus.is_watched();
+        if is_watched {
+            self.step_with(|walker| walker.queued(&execution));
+        }
+        let begun = begin(&self.tools.ground.plan, &execution, &self.context, &mut self.next);
+        match begun {
+            Begun::Ended(Ended::Output(output)) if !is_watched => {
+                return self.returned((execution, StateStatus::Created), output);
+            }
+            _ if !is_watched => self.step_with(|walker| walker.queued(&execution)),
+            _ => {}
+        }
+        match begun {
             Begun::Ended(ended) => self.ended(execution, ended),
             Begun::Pending(future) => {
                 let wait = self.wait_for(&execution, future, permit);
@@ -150,12 +163,7 @@ impl Lane {
     /// What follows from the end of an attempt; children go to `made`.
     fn ended(&mut self, execution: Box<Execution>, ended: Ended) {
         match ended {
-            Ended::Output(output) => {
-                let mut made = std::mem::take(&mut self.made);
-                self.step_with(|walker| walker.returned(execution, output, &mut made));
-                self.made = made;
-                self.hold();
-            }
+            Ended::Output(output) => self.returned((execution, StateStatus::Queued), output),
             Ended::Many(outputs) if self.tools.journal.is_some() => {
                 let max = self.tools.ground.plan.limits.max_fanout;
                 self.tasks.push(Task::Keeping(Box::new(Keeping::new(*execution, outputs, max))));
@@ -174,6 +182,15 @@ impl Lane {
                 self.park_for(execution, delay);
             }
         }
+    }
+
+    /// The only output of an execution that had this status.
+    #[inline]
+    fn returned(&mut self, execution: (Box<Execution>, StateStatus), output: Value) {
+        let mut made = std::mem::take(&mut self.made);
+        self.step_with(|walker| walker.returned(execution, output, &mut made));
+        self.made = made;
+        self.hold();
     }
 
     /// What a state led to waits until the state is on record, if every state has to be.

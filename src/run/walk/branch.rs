@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BEGUN, Child, Walker};
+use super::{BEGUN, Child, ENDED, Walker};
 use crate::graph::{Lookup, Plan, PlanEdge, PlanInput, ResolveError, Seen};
 use crate::id::{NodeIndex, StateId};
 use crate::run::batch::{Element, ElementValue, Opened, Skip, SkipCause, StateEnd};
@@ -16,7 +16,8 @@ use crate::value::{Fields, Key, Value};
 impl Walker<'_> {
     /// One output: the state succeeds and has children, unless they cannot be made.
     ///
-    /// What comes after a state takes over what the state has, unless its record `keeps` that.
+    /// What comes after a state takes over what the state has, unless its record `keeps` that. The
+    /// state's item ends, or passes to its only child; of a state that fails it stays.
     pub(super) fn output(
         &mut self,
         own: &mut Execution,
@@ -45,6 +46,7 @@ impl Walker<'_> {
             true => self.moved(own, was, StateStatus::Success),
             false => self.split(own, was, output, made)?,
         }
+        self.batch.count(own.tokens(), ENDED);
         self.gather(own, output);
         if node.is_result {
             let path = hand_on(&mut own.path, keeps);
@@ -68,15 +70,25 @@ impl Walker<'_> {
         output: &Value,
         made: &mut Executions,
     ) {
-        let Some(state) = self.next_state(Some(own.state)) else { return self.childless(own) };
+        let Some(state) = self.next_state(Some(own.state)) else {
+            self.batch.count(own.tokens(), ENDED);
+            return self.childless(own);
+        };
+        if !edge.passes_item {
+            self.batch.count(own.tokens(), ENDED);
+        }
         let path = hand_on(&mut own.path, keeps);
         let scope = hand_on(&mut own.scope, keeps);
-        let mut scope = self.scope_below(own.node, scope, output);
-        if !edge.stays_inside {
-            scope = self.ground.scope(scope, edge.to);
-        }
-        let child = Child { node: edge.to, input, path, scope };
-        made.push(self.create(state, child, Some(own.state)));
+        let scope = self.scope_below(own.node, scope, output);
+        let mut child = Child { node: edge.to, input, path, scope };
+        let parent = Some(own.state);
+        made.push(match edge.passes_item {
+            true => self.execution(state, child, parent),
+            false => {
+                child.scope = self.ground.scope(child.scope, child.node);
+                self.create(state, child, parent)
+            }
+        });
     }
 
     /// A state with several next nodes, or with conditions.
@@ -155,15 +167,26 @@ impl Walker<'_> {
         format!("limit of {} states exceeded", self.ground.plan.limits.max_states).into()
     }
 
-    /// Makes an execution that is counted in the groups of its scope.
-    #[inline]
+    /// Makes an execution with its groups, and counts it in all that it is in.
     fn create(&mut self, state: StateId, child: Child, parent: Option<StateId>) -> Box<Execution> {
+        let mut execution = self.execution(state, child, parent);
+        self.open_groups(&mut execution);
+        self.batch.count(execution.tokens(), BEGUN);
+        execution
+    }
+
+    /// Makes an execution, whose item somebody else had before.
+    #[inline]
+    fn execution(
+        &mut self,
+        state: StateId,
+        child: Child,
+        parent: Option<StateId>,
+    ) -> Box<Execution> {
         let Child { node, input, path, scope } = child;
         let first = Execution::first(node, state, parent, input, scope, path);
-        let mut execution = self.batch.spare.fill(first);
-        self.open_groups(&mut execution);
+        let execution = self.batch.spare.fill(first);
         self.moved(&execution, None, StateStatus::Created);
-        self.batch.count(execution.tokens(), BEGUN);
         execution
     }
 
@@ -199,8 +222,11 @@ impl Walker<'_> {
     /// Gives the output to the groups that read it.
     #[inline]
     fn gather(&mut self, own: &Execution, output: &Value) {
-        if self.ground.plan.node(own.node).gathered {
+        let node = self.ground.plan.node(own.node);
+        if node.arrives {
             self.arrive(own, output);
+        }
+        if node.collected {
             self.collect(own, output);
         }
     }

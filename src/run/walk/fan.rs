@@ -84,11 +84,11 @@ impl Walker<'_> {
             _ => (self.next_state(Some(own.state)), None),
         };
         let Some(state) = state else { return false };
-        self.batch.count(own.tokens(), ENDED);
         let mut branch = self.batch.spare.branch(own, state, index);
         let standing = Standing::of(&branch);
         match self.output(&mut branch, (was, false), &output, made) {
             Err(error) => {
+                self.batch.count(own.tokens(), ENDED);
                 let branch = Box::new(branch.with_input(&own.input));
                 self.fail(branch, was, StateStatus::NextCreatedError, &error);
             }

@@ -93,11 +93,11 @@ impl<'a> Walker<'a> {
         self.try_create(child, None)
     }
 
-    /// The only output of an execution; its children go to `made`.
+    /// The only output of an execution that had status `was`; its children go to `made`.
     #[inline]
     pub(crate) fn returned(
         &mut self,
-        mut execution: Box<Execution>,
+        (mut execution, was): (Box<Execution>, StateStatus),
         output: Value,
         made: &mut Executions,
     ) {
@@ -106,13 +106,15 @@ impl<'a> Walker<'a> {
         if self.ground.plan.node(execution.node).arity() == Arity::Many {
             execution.path = execution.path.then(Step::Output(0));
         }
-        self.batch.count(execution.tokens(), ENDED);
-        let queued = Some(StateStatus::Queued);
+        let was = Some(was);
         let keeps = self.ground.retention.keeps(execution.state, StateStatus::Success);
         let follows = keeps && self.batch.run.trail.leads_to(&execution);
-        match self.output(&mut execution, (queued, keeps && !follows), &output, made) {
+        match self.output(&mut execution, (was, keeps && !follows), &output, made) {
             Ok(()) => self.succeeded(execution, follows, output),
-            Err(error) => self.fail(execution, queued, StateStatus::NextCreatedError, &error),
+            Err(error) => {
+                self.batch.count(execution.tokens(), ENDED);
+                self.fail(execution, was, StateStatus::NextCreatedError, &error);
+            }
         }
         if let Some((of, output)) = written {
             self.write(|ids| Entry::Returned { of, output, ids });
