@@ -14,6 +14,7 @@ use super::emit::{Emit, EmitKind, OutputStream};
 use super::error::NodeError;
 use super::fold::{ErasedFold, Fold};
 use super::function::{self, Node, NodeFunction};
+use super::outputs::{Given, Outputs};
 use super::schema::Schema;
 use crate::id::DEFAULT_NAMESPACE;
 use crate::value::{Value, to_value};
@@ -108,7 +109,7 @@ pub(crate) fn no_attempt() -> AttemptFuture {
 pub(crate) enum Emission {
     Nothing,
     One(Value),
-    Each(Box<dyn Iterator<Item = Result<Value, NodeError>> + Send>),
+    Each(Box<dyn Outputs>),
     Stream(OutputStream<Value>),
     /// Each output with the cursor that stands behind it.
     Resumable(OutputStream<(Value, Value)>),
@@ -119,9 +120,7 @@ impl Emission {
         Ok(match emit.kind {
             EmitKind::Nothing => Self::Nothing,
             EmitKind::One(output) => Self::One(output_value(&output)?),
-            EmitKind::Each(outputs) => {
-                Self::Each(Box::new(outputs.map(|item| output_value(&item))))
-            }
+            EmitKind::Each(outputs) => Self::Each(Box::new(Given(outputs))),
             EmitKind::Stream(outputs) => Self::Stream(Box::pin(
                 outputs.map(|item| item.and_then(|item| output_value(&item))),
             )),

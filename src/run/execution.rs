@@ -65,18 +65,30 @@ pub(crate) struct Merge {
 pub(crate) type Folded = Result<Box<dyn FoldState>, NodeError>;
 
 impl Spare {
-    /// Puts an execution into the box, or into a new one.
+    /// The first attempt of a node, in the box or in a new one.
     #[inline]
-    pub(crate) fn fill(&mut self, execution: Execution) -> Box<Execution> {
-        match self.0.take() {
-            Some(mut spare) => {
-                spare.clear();
-                // What is left has nothing to drop.
-                std::mem::forget(std::mem::replace(&mut *spare, execution));
-                spare
-            }
-            None => Box::new(execution),
-        }
+    pub(crate) fn first(
+        &mut self,
+        (node, state, parent): (NodeIndex, StateId, Option<StateId>),
+        input: Value,
+        scope: Scope,
+        path: Path,
+    ) -> Box<Execution> {
+        let Some(mut spare) = self.0.take() else {
+            return Box::new(Execution::first(node, state, parent, input, scope, path));
+        };
+        // Part by part: what is put together elsewhere and copied makes a processor wait for it.
+        spare.id = path.execution(node);
+        spare.node = node;
+        spare.attempt = 0;
+        spare.state = state;
+        spare.parent = parent;
+        spare.input = input;
+        spare.scope = scope;
+        spare.path = path;
+        spare.listed = false;
+        spare.extra = None;
+        spare
     }
 
     /// Drops an execution, and keeps its box.

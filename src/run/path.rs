@@ -81,9 +81,9 @@ impl Path {
     #[inline]
     fn to(&self, step: Step, above: Option<Arc<Link>>) -> Self {
         let (kind, word) = step.word();
-        let mut bytes = [kind; 9];
-        bytes[1..].copy_from_slice(&word.to_le_bytes());
-        let hash = xxh3_64_with_seed(&bytes, self.hash);
+        // Written as one number: what is written in parts and read at once makes a processor wait.
+        let bytes = (u128::from(word) << 8 | u128::from(kind)).to_le_bytes();
+        let hash = xxh3_64_with_seed(&bytes[..9], self.hash);
         Self { above, last: Some(step), hash }
     }
 

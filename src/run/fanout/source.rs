@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
-use crate::node::{Emission, NodeError};
+use crate::node::{Emission, NodeError, Placed};
 use crate::run::execution::Execution;
 use crate::run::panics::{drop_guarded, guarded};
 use crate::run::walk::Fault;
@@ -27,7 +27,7 @@ pub(crate) struct Fanout {
 /// Outputs that were drawn, with their places.
 #[derive(Default)]
 pub(crate) struct Drawn {
-    pub outputs: VecDeque<(u64, Value)>,
+    pub outputs: Placed,
     /// Of a resumable fanout: where its source stands after each of them.
     pub cursors: VecDeque<Value>,
 }
@@ -89,7 +89,7 @@ impl Fanout {
     /// How many outputs there are at least.
     pub(crate) fn at_least(&self) -> usize {
         match &self.source.lock().outputs {
-            Some(Emission::Each(items)) => items.size_hint().0,
+            Some(Emission::Each(items)) => items.at_least(),
             _ => 0,
         }
     }
@@ -99,7 +99,12 @@ impl Fanout {
         let mut source = self.source.lock();
         match guarded(|| source.draw(cx, count, into)) {
             Ok(after) => after,
-            Err(panic) => After::End(source.end(Some(panic))),
+            Err(panic) => {
+                // What was drawn before that counts.
+                let behind = into.outputs.back().map_or(0, |(place, _)| place + 1);
+                source.drawn = source.drawn.max(behind);
+                After::End(source.end(Some(panic)))
+            }
         }
     }
 
@@ -112,6 +117,33 @@ impl Fanout {
 
 impl Source {
     fn draw(&mut self, cx: &mut Context<'_>, count: usize, into: &mut Drawn) -> After {
+        match &self.outputs {
+            None => After::Gone,
+            Some(Emission::Each(_)) => self.draw_each(count, &mut into.outputs),
+            Some(_) => self.poll(cx, count, into),
+        }
+    }
+
+    fn draw_each(&mut self, count: usize, into: &mut Placed) -> After {
+        let Some(Emission::Each(items)) = &mut self.outputs else { return After::Gone };
+        let left = usize::try_from(self.max.saturating_sub(self.drawn)).unwrap_or(usize::MAX);
+        let before = into.len();
+        let mut end = items.draw(self.drawn, count.min(left), into);
+        self.drawn += (into.len() - before) as u64;
+        if end.is_none() && count > left {
+            // One more shows whether the limit is where they end.
+            end = items
+                .draw(self.drawn, 1, &mut Placed::new())
+                .or_else(|| Some(Some(self.exceeded())));
+        }
+        end.map_or(After::More, |error| After::End(self.end(error)))
+    }
+
+    fn exceeded(&self) -> NodeError {
+        NodeError::permanent(format_args!("limit of {} outputs exceeded", self.max))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, count: usize, into: &mut Drawn) -> After {
         for _ in 0..count {
             let Some(outputs) = &mut self.outputs else { return After::Gone };
             let Poll::Ready(next) = poll_next(outputs, cx, &mut into.cursors) else {
@@ -119,8 +151,8 @@ impl Source {
             };
             match next {
                 Some(Ok(_)) if self.drawn >= self.max => {
-                    let error = format!("limit of {} outputs exceeded", self.max);
-                    return After::End(self.end(Some(NodeError::permanent(error))));
+                    let error = self.exceeded();
+                    return After::End(self.end(Some(error)));
                 }
                 Some(Ok(output)) => {
                     into.outputs.push_back((self.drawn, output));
@@ -151,12 +183,11 @@ fn poll_next(
     cursors: &mut VecDeque<Value>,
 ) -> Poll<Option<Result<Value, NodeError>>> {
     match outputs {
-        Emission::Each(items) => Poll::Ready(items.next()),
         Emission::Stream(items) => items.as_mut().poll_next(cx),
         Emission::Resumable(items) => items.as_mut().poll_next(cx).map_ok(|(output, cursor)| {
             cursors.push_back(cursor);
             output
         }),
-        Emission::Nothing | Emission::One(_) => Poll::Ready(None),
+        Emission::Nothing | Emission::One(_) | Emission::Each(_) => Poll::Ready(None),
     }
 }

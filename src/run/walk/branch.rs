@@ -32,7 +32,10 @@ impl Walker<'_> {
             && edge.when.is_none()
             && !edge.into_merger
         {
-            let input = child_input(&ground.plan, edge.to, &self.view(own, output))?;
+            let input = match ground.plan.node(edge.to).inputs.is_empty() {
+                true => Value::empty_object(),
+                false => child_input(&ground.plan, edge.to, &self.view(own, output))?,
+            };
             self.moved(own, was, StateStatus::Success);
             self.gather(own, output);
             if node.is_result {
@@ -184,8 +187,7 @@ impl Walker<'_> {
         parent: Option<StateId>,
     ) -> Box<Execution> {
         let Child { node, input, path, scope } = child;
-        let first = Execution::first(node, state, parent, input, scope, path);
-        let execution = self.batch.spare.fill(first);
+        let execution = self.batch.spare.first((node, state, parent), input, scope, path);
         self.moved(&execution, None, StateStatus::Created);
         execution
     }
