@@ -64,19 +64,20 @@ impl Compiler {
         let node = index(place);
         let unites = self.structure.unites[place].map(|united| self.unites(node, united));
         let document = self.document(node);
+        let edges = self.edges(node);
         PlanNode {
             identifier: document.identifier.as_str().into(),
             handler: self.handlers[place].clone(),
             inputs: self.inputs(node),
             takes_over: self.takes_over(node),
-            edges: self.edges(node),
             mergers: self.mergers(node),
             unites,
             retry: document.retry,
             attempt_timeout: document.attempt_timeout,
             total_timeout: document.total_timeout,
             concurrency: document.concurrency,
-            arrives: false,
+            arrives: edges.iter().any(|edge| edge.into_merger),
+            edges,
             collected: false,
             kept: self.is_kept(node),
             is_result: self.is_result(node),
@@ -121,7 +122,8 @@ impl Compiler {
             when: (condition.as_ref())
                 .map(|when| when.bind(&mut |name| self.find(name).expect("checked"))),
             into_merger: self.structure.unites[to.at()].is_some(),
-            passes_item: false,
+            // No edge but one into a merger leads out of a group.
+            passes_item: self.structure.unites[to.at()].is_none() && self.mergers(*to).is_empty(),
         };
         self.document(node).edges.iter().map(edge).collect()
     }
@@ -284,10 +286,8 @@ impl Compiler {
         let collected = collected(&nodes);
         for (place, (node, repeats)) in nodes.iter_mut().zip(repeats).enumerate() {
             node.repeats = repeats == Multiplicity::Many;
-            node.arrives = node.edges.iter().any(|edge| edge.into_merger);
             node.collected = collected.contains(index(place));
         }
-        mark_passing(&mut nodes);
         let outline = Outline::of(checked.document, &nodes, checked.root.at(), hash.is_none());
         Ok(Plan {
             name: checked.name,
@@ -316,19 +316,4 @@ fn collected(nodes: &[PlanNode]) -> NodeSet {
         }
     }
     collected
-}
-
-/// Marks the edges that lead out of no group and into none.
-fn mark_passing(nodes: &mut [PlanNode]) {
-    let mergers: Vec<_> = nodes.iter().filter_map(|node| node.unites.clone()).collect();
-    let is_inside = |unites: &PlanUnites, node| unites.region.contains(node);
-    for (place, node) in nodes.iter_mut().enumerate() {
-        let from = index(place);
-        for edge in &mut node.edges {
-            edge.passes_item = mergers.iter().all(|unites| {
-                let is_around = unites.node == from || is_inside(unites, from);
-                unites.node != edge.to && (!is_around || is_inside(unites, edge.to))
-            });
-        }
-    }
 }

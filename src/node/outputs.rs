@@ -19,8 +19,8 @@ pub(crate) trait Outputs: Send {
     /// Many at once: each is written where it stays, by code that knows its type.
     fn draw(&mut self, first: u64, count: usize, into: &mut Placed) -> Option<End>;
 
-    /// How many more there are at least.
-    fn at_least(&self) -> usize;
+    /// How many more there are, at least and at most, as far as that is known.
+    fn size_hint(&self) -> (usize, Option<usize>);
 }
 
 /// Why there are no more outputs: an error, or nothing.
@@ -41,8 +41,8 @@ impl<T: Serialize> Outputs for Given<T> {
         None
     }
 
-    fn at_least(&self) -> usize {
-        self.0.size_hint().0
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
     }
 }
 
@@ -61,7 +61,7 @@ impl<I: Iterator<Item = Result<Value, NodeError>> + Send> Outputs for Values<I> 
         None
     }
 
-    fn at_least(&self) -> usize {
-        self.0.size_hint().0
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
     }
 }

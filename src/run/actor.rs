@@ -220,6 +220,8 @@ impl RunState {
         let watched = self.cell.bus.is_watched();
         let desk = self.desk.get_or_insert_default();
         let result = step(&mut Walker::new(&self.cell.ground, desk, watched));
+        // The next step may be long in coming.
+        desk.spare.clear();
         let control = &self.pool.control;
         let batch = Batch::take(desk);
         // A merger may be skipped because the run is being stopped.

@@ -91,7 +91,7 @@ impl Spare {
         spare
     }
 
-    /// Drops an execution, and keeps its box.
+    /// Keeps the box of an execution that has ended, with its place and its scope.
     #[inline]
     pub(crate) fn put(&mut self, mut execution: Box<Execution>) {
         execution.input = Value::Null;

@@ -154,7 +154,7 @@ impl Run {
 
     /// How the run stands, with counts of states by node and status.
     ///
-    /// Counts lag behind by what lanes have not reported yet: some 1,300 changes of a status each at
+    /// Counts lag behind by what lanes have not reported yet: some 1,000 changes of a status each at
     /// most, and nothing while a lane waits.
     #[must_use]
     pub fn status(&self) -> RunView {

@@ -3,6 +3,12 @@
 //!
 //! Most runs end without anybody reading a record, and most states come after one another at one
 //! place of their run. What they share is written down once; who reads a record has it made.
+//!
+//! Invariants:
+//! 1. A child follows its parent and nothing else.
+//! 2. A scope is told by its address: that of the last state is held by a mark, by a whole execution
+//!    or by the scope of its child, so that no other can be there.
+//! 3. After a state has succeeded, its batch has no other change of it.
 
 use super::batch::{Record, StateEnd};
 use super::execution::Execution;
@@ -89,11 +95,11 @@ impl Trail {
         self.add(branch, Mark::Output { fanout, state: branch.state, index, output });
     }
 
-    /// Whether the state before tells where an execution lies, so that its path need not be kept.
+    /// Goes on to an execution if the state before tells where it lies; says whether it does.
     ///
-    /// If so, what it can read is noted: its state comes next, or is none that succeeded.
+    /// What it can read is noted then: its state comes next, or is none that succeeded.
     #[inline]
-    pub(crate) fn leads_to(&mut self, execution: &Execution) -> bool {
+    pub(crate) fn go_on_to(&mut self, execution: &Execution) -> bool {
         let Some(last) = &mut self.last else { return false };
         let is_next = execution.parent == Some(last.state)
             && execution.path.hash() == last.place
@@ -105,12 +111,11 @@ impl Trail {
         is_next
     }
 
-    /// Adds a state that the one before [leads to](Self::leads_to).
+    /// Adds the state that the trail [went on to](Self::go_on_to).
     #[inline]
     pub(crate) fn follow(&mut self, state: StateId, node: NodeIndex, input: Value, output: Value) {
-        if let Some(last) = self.last {
-            self.add(Standing { state, ..last }, Mark::Child { node, state, input, output });
-        }
+        let last = self.last.expect("a trail goes on from a state");
+        self.add(Standing { state, ..last }, Mark::Child { node, state, input, output });
     }
 
     #[inline]
@@ -134,22 +139,22 @@ impl Trail {
         let Self { marks, whole, .. } = self;
         let mut before = None::<Execution>;
         marks.into_iter().filter_map(move |mark| {
-            let (execution, output) = match (mark, before.as_mut()) {
-                (Mark::Whole { execution, output }, _) => (whole[execution].clone(), output),
-                (Mark::Output { fanout, state, index, output }, _) => {
+            let (execution, output) = match mark {
+                Mark::Whole { execution, output } => (whole[execution].clone(), output),
+                Mark::Output { fanout, state, index, output } => {
                     let own = &whole[fanout];
                     (own.branch(state, index).with_input(&own.input), output)
                 }
-                (Mark::Child { node, state, input, output }, Some(before)) => {
-                    let (scope, path) = (before.scope.clone(), before.path.clone());
-                    let parent = Some(before.state);
+                Mark::Child { node, state, input, output } => {
+                    let parent = before.as_ref().expect("a child follows its parent");
+                    let (scope, path) = (parent.scope.clone(), parent.path.clone());
+                    let parent = Some(parent.state);
                     (Execution::first(node, state, parent, input, scope, path), output)
                 }
-                (Mark::Scope(scope), Some(before)) => {
-                    before.scope = scope;
+                Mark::Scope(scope) => {
+                    before.as_mut().expect("a trail goes on from a state").scope = scope;
                     return None;
                 }
-                (Mark::Child { .. } | Mark::Scope(_), None) => return None,
             };
             before = Some(execution.clone());
             let (status, end) = (StateStatus::Success, StateEnd::Output(output));
@@ -180,7 +185,7 @@ mod tests {
     fn success(trail: &mut Trail, execution: Execution) -> (String, bool) {
         let output = Value::from(execution.state.0 + 100);
         let expected = told(&execution, &output);
-        let follows = trail.leads_to(&execution);
+        let follows = trail.go_on_to(&execution);
         match follows {
             true => trail.follow(execution.state, execution.node, execution.input, output),
             false => trail.begin(execution, output),

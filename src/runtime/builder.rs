@@ -96,7 +96,7 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Sets how many ended runs stay readable; 1,000 unless set.
+    /// Sets how many ended runs stay readable; 256 unless set.
     ///
     /// Ended runs keep 4,000 states together, or those of the latest run. Beyond that the oldest ones
     /// keep their outcome, their counts and the states that failed or were cancelled, which can still be

@@ -27,7 +27,7 @@ const REPORT_MOVES: usize = 512;
 /// How many turns a lane takes before it lets other tasks run.
 const TURNS: u32 = 4;
 
-/// For how many more branches a lane is spawned before those that are there have begun.
+/// One more lane is called for each so many branches that are left.
 const WORTH_A_LANE: usize = 128;
 
 /// The lane's actor: one message, `Work`, that ends with the run.
@@ -189,8 +189,7 @@ impl LaneArguments {
             return;
         }
         let Some(spare) = self.lane.spare() else {
-            // There is more of what was shared than the lanes so far have drawn.
-            if self.lane.draws_shared() {
+            if self.lane.draws_enough() {
                 self.call_lane();
             }
             return;
@@ -274,10 +273,12 @@ impl Lane {
         }
     }
 
-    /// Whether it draws from a fanout together with others.
-    fn draws_shared(&self) -> bool {
+    /// Whether there may be enough for one more lane in a shared fanout that it draws from.
+    fn draws_enough(&self) -> bool {
         self.tasks.iter().any(|task| match task {
-            Task::Drawing(drawing) => drawing.fanout.is_shared(),
+            Task::Drawing(drawing) => {
+                drawing.fanout.is_shared() && drawing.fanout.may_have(WORTH_A_LANE)
+            }
             Task::Execution(_) | Task::Keeping(_) | Task::Handed(_) => false,
         })
     }

@@ -32,7 +32,7 @@ use crate::run::walk::{Ground, Walker};
 use crate::value::Value;
 
 /// The most attempts that a lane starts in one turn.
-const LONGEST_TURN: u32 = 256;
+const LONGEST_TURN: u32 = 128;
 
 /// The most attempts that a lane goes on with at the beginning of a turn.
 const MOST_WOKEN: u32 = 64;
@@ -128,7 +128,7 @@ pub(crate) struct Lane {
 
 impl Lane {
     pub(crate) fn new(tools: Tools) -> Self {
-        // A state of each node, as far as one turn gets.
+        // A state of each node, if they are few.
         let states = tools.ground.plan.nodes.len().min(FIRST_STATES);
         Self {
             context: NodeContext::new(tools.facts.clone(), AttemptFacts::NONE),

@@ -88,9 +88,20 @@ impl Fanout {
 
     /// How many outputs there are at least.
     pub(crate) fn at_least(&self) -> usize {
+        self.size_hint().0
+    }
+
+    /// Whether there may be so many more outputs.
+    pub(crate) fn may_have(&self, outputs: usize) -> bool {
+        self.size_hint().1.is_none_or(|most| most >= outputs)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.source.lock().outputs {
-            Some(Emission::Each(items)) => items.at_least(),
-            _ => 0,
+            // It is the handler's own code.
+            Some(Emission::Each(items)) => guarded(|| items.size_hint()).unwrap_or((0, None)),
+            Some(_) => (0, None),
+            None => (0, Some(0)),
         }
     }
 

@@ -86,7 +86,10 @@ impl Walker<'_> {
         let mut child = Child { node: edge.to, input, path, scope };
         let parent = Some(own.state);
         made.push(match edge.passes_item {
-            true => self.execution(state, child, parent),
+            true => {
+                debug_assert!(self.ground.is_inside_all(child.scope.tokens(), edge.to));
+                self.execution(state, child, parent)
+            }
             false => {
                 child.scope = self.ground.scope(child.scope, child.node);
                 self.create(state, child, parent)
@@ -178,7 +181,7 @@ impl Walker<'_> {
         execution
     }
 
-    /// Makes an execution, whose item somebody else had before.
+    /// Makes an execution that is counted in nothing yet, or has an item that was counted before.
     #[inline]
     fn execution(
         &mut self,

@@ -1,7 +1,7 @@
 //! An execution with many outputs: its groups stay open until it is drawn to the end.
 
 use super::{ENDED, Fault, Walker};
-use crate::run::batch::{StateEnd, Tally};
+use crate::run::batch::{RecordChange, StateEnd, Tally};
 use crate::run::durable::Entry;
 use crate::run::execution::{Execution, Executions};
 use crate::run::path::Step;
@@ -94,6 +94,10 @@ impl Walker<'_> {
             }
             Ok(()) if self.ground.retention.keeps(state, StateStatus::Success) => {
                 self.batch.run.trail.branch(own, standing, index, output);
+            }
+            // The fanout itself may have waited, and be on the list since.
+            Ok(()) if index == 0 && own.listed => {
+                self.batch.run.records.push(RecordChange::Forget(state));
             }
             Ok(()) => {}
         }

@@ -28,7 +28,7 @@ pub(crate) struct Ground {
 impl Ground {
     /// The groups of `parents` whose region `node` lies in.
     pub(super) fn inherit(&self, parents: &Tokens, node: NodeIndex) -> Tokens {
-        match parents.iter().all(|token| self.is_inside(*token, node)) {
+        match self.is_inside_all(parents, node) {
             true => parents.clone(),
             false => self.inside(parents, node),
         }
@@ -38,11 +38,16 @@ impl Ground {
     #[inline]
     pub(super) fn scope(&self, parents: Scope, node: NodeIndex) -> Scope {
         let tokens = parents.tokens();
-        if tokens.iter().all(|token| self.is_inside(*token, node)) {
+        if self.is_inside_all(tokens, node) {
             return parents;
         }
         let tokens = self.inside(tokens, node);
         parents.with_tokens(tokens)
+    }
+
+    /// Whether an execution of `node` is counted in all these groups.
+    pub(super) fn is_inside_all(&self, tokens: &[Token], node: NodeIndex) -> bool {
+        tokens.iter().all(|token| self.is_inside(*token, node))
     }
 
     fn inside(&self, tokens: &[Token], node: NodeIndex) -> Tokens {

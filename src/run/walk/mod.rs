@@ -108,7 +108,7 @@ impl<'a> Walker<'a> {
         }
         let was = Some(was);
         let keeps = self.ground.retention.keeps(execution.state, StateStatus::Success);
-        let follows = keeps && self.batch.run.trail.leads_to(&execution);
+        let follows = keeps && self.batch.run.trail.go_on_to(&execution);
         match self.output(&mut execution, (was, keeps && !follows), &output, made) {
             Ok(()) => self.succeeded(execution, follows, output),
             Err(error) => {

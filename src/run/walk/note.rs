@@ -94,7 +94,7 @@ impl Walker<'_> {
         self.batch.run.records.push(RecordChange::Put(record));
     }
 
-    /// Writes down that a state succeeded; `follows` says whether the state before leads to it.
+    /// Writes down that a state succeeded; `follows` says whether the trail went on to it.
     #[inline]
     pub(super) fn succeeded(
         &mut self,

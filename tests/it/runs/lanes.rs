@@ -1,8 +1,7 @@
-//! How many branches of a fanout keep a core busy at once.
+//! A wide fanout keeps every lane busy.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use hotgraph::{Handler, NodeError, RunStatus, Value};
 
@@ -12,19 +11,21 @@ const LANES: usize = 4;
 
 /// Blocks its thread until an attempt of it is under way on every lane.
 fn meet() -> Handler {
-    let here = Arc::new(AtomicUsize::new(0));
+    let here = Arc::new((Mutex::new(0), Condvar::new()));
     Handler::one("meet", move |input: Number| {
         let here = here.clone();
         async move {
-            here.fetch_add(1, Ordering::SeqCst);
-            let began = Instant::now();
-            while here.load(Ordering::SeqCst) < LANES {
-                if began.elapsed() > Duration::from_secs(20) {
-                    return Err(NodeError::permanent("nobody else came"));
-                }
-                std::thread::sleep(Duration::from_millis(1));
+            let (count, came) = &*here;
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            came.notify_all();
+            // The limit is for a test that fails.
+            let most = Duration::from_secs(20);
+            let waited = came.wait_timeout_while(count, most, |count| *count < LANES).unwrap();
+            match waited.1.timed_out() {
+                true => Err(NodeError::permanent("not every lane came")),
+                false => Ok(input),
             }
-            Ok(input)
         }
     })
 }

@@ -292,3 +292,18 @@ async fn a_manual_retry_that_can_have_no_state_fails() {
     let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
     assert_eq!((&*failure.error, failure.attempts), ("limit of 1 states exceeded", 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fanout_that_waited_leaves_no_record_that_is_not_to_be_kept() {
+    let late = |_: (), ctx: Context| async move {
+        ctx.sleep(Duration::from_secs(1)).await;
+        Ok(Emit::each((0..3).map(|n| Number { n })))
+    };
+    let builder = runtime().state_retention(StateRetention::Failures);
+    let runtime = builder.handler(Handler::many("late", late)).build().await.unwrap();
+    let pass = NodeSpec::new("pass").input("n", "${{late.outputs.n}}");
+    let graph = Document::builder("g").node(NodeSpec::new("late").next("pass")).node(pass);
+    let run = start(&runtime, graph).await;
+    assert_eq!(run.outcome().await.status, RunStatus::Success);
+    assert_eq!(run.states(), []);
+}
