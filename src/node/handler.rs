@@ -14,7 +14,7 @@ use super::emit::{Emit, EmitKind, OutputStream};
 use super::error::NodeError;
 use super::fold::{ErasedFold, Fold};
 use super::function::{self, Node, NodeFunction};
-use super::outputs::{Given, Outputs};
+use super::outputs::{Each, Outputs};
 use super::schema::Schema;
 use crate::id::DEFAULT_NAMESPACE;
 use crate::value::{Value, to_value};
@@ -120,7 +120,9 @@ impl Emission {
         Ok(match emit.kind {
             EmitKind::Nothing => Self::Nothing,
             EmitKind::One(output) => Self::One(output_value(&output)?),
-            EmitKind::Each(outputs) => Self::Each(Box::new(Given(outputs))),
+            EmitKind::Each(outputs) => {
+                Self::Each(Box::new(Each(outputs, |item| output_value(&item))))
+            }
             EmitKind::Stream(outputs) => Self::Stream(Box::pin(
                 outputs.map(|item| item.and_then(|item| output_value(&item))),
             )),

@@ -34,7 +34,7 @@ pub(crate) use fold::{ErasedFold, FoldState, KEPT_ELEMENTS};
 pub use function::{Node, NodeFunction};
 pub use handler::{Arity, Handler, HandlerFingerprint, HandlerName};
 pub(crate) use handler::{AttemptFuture, Call, Emission, no_attempt};
-pub(crate) use outputs::{Placed, Values};
+pub(crate) use outputs::{Each, Placed};
 pub use schema::{FieldType, Schema};
 pub use slot::Slot;
 pub use state_key::{Lifetime, SlotError, StateKey};

@@ -54,7 +54,8 @@ pub(crate) struct RunState {
     pub(super) is_crew: bool,
     pub(super) unites: Option<ActorRef<UnitesMessage>>,
     pub(super) reports: Option<Arc<Semaphore>>,
-    pub(super) lanes: u32,
+    /// Whether a lane was spawned.
+    pub(super) has_lane: bool,
     pub(super) timers: Option<JoinSet<()>>,
     /// The run has ended and waits for its groups to come back.
     pub(super) ending: bool,
@@ -84,7 +85,7 @@ impl Actor for RunActor {
             is_crew: false,
             unites: None,
             reports: None,
-            lanes: 0,
+            has_lane: false,
             timers: None,
             ending: false,
         };

@@ -51,7 +51,7 @@ impl RunState {
     ) -> Result<(), ActorProcessingErr> {
         if let Some(execution) = execution {
             self.pool.push([execution]);
-            if self.lanes == 0 {
+            if !self.has_lane {
                 self.call_lane(myself, None).await?;
             }
         }
@@ -64,19 +64,19 @@ impl RunState {
         myself: &ActorRef<RunMessage>,
         lane: Option<Box<Lane>>,
     ) -> Result<(), ActorProcessingErr> {
-        if self.pool.call_lane() { self.spawn_lane(myself, lane).await } else { Ok(()) }
+        if self.pool.take_call() { self.spawn_lane(myself, lane).await } else { Ok(()) }
     }
 
-    /// Spawns a lane that goes on with what another had, or looks for work of its own.
+    /// Spawns a lane that was called: it goes on with what another had, or looks for work of its own.
     pub(super) async fn spawn_lane(
         &mut self,
         myself: &ActorRef<RunMessage>,
         lane: Option<Box<Lane>>,
     ) -> Result<(), ActorProcessingErr> {
-        if self.ending || self.lanes as usize >= self.cell.lanes() {
+        if self.ending {
             return Ok(());
         }
-        self.lanes += 1;
+        self.has_lane = true;
         let lane = lane.unwrap_or_else(|| Box::new(Lane::new(self.cell.tools(&self.pool))));
         let (run, unites) = (myself.clone(), self.unites.clone());
         let reports = self.reports.get_or_insert_with(|| Arc::new(Semaphore::new(REPORTS)));

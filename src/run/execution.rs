@@ -102,7 +102,8 @@ impl Spare {
     /// Drops what is left in the box.
     pub(crate) fn clear(&mut self) {
         if let Some(left) = &mut self.0 {
-            left.clear();
+            left.scope = Scope::NONE;
+            left.path = Path::ROOT;
         }
     }
 
@@ -160,15 +161,6 @@ impl Execution {
     /// The same execution with another state, for its next attempt.
     pub(crate) fn again(&self, state: StateId) -> Self {
         Self { state, attempt: self.attempt + 1, listed: false, ..self.clone() }
-    }
-
-    /// Drops what has to be dropped, part by part: that is less to write than all of it.
-    #[inline]
-    fn clear(&mut self) {
-        self.input = Value::Null;
-        self.scope = Scope::NONE;
-        self.path = Path::ROOT;
-        self.extra = None;
     }
 
     /// The state of one output of a fanout; most need no input any more.

@@ -204,7 +204,7 @@ impl LaneArguments {
 
     /// Has the run's actor spawn one more lane, if there may be one.
     pub(super) fn call_lane(&self) {
-        if self.lane.tools.pool.call_lane() {
+        if self.lane.tools.pool.take_call() {
             // A run whose actor is gone has no use for more lanes.
             let _ = self.crew.run.cast(RunMessage::Hungry);
         }

@@ -6,7 +6,7 @@ use std::task::Context;
 use super::drawing::Drawing;
 use super::lane::{Lane, Task};
 use super::source::{After, Drawn, End, Fanout};
-use crate::node::{Emission, NodeError, Values};
+use crate::node::{Each, Emission, NodeError};
 use crate::run::durable::{AttemptKey, Entry, KEPT_TOGETHER};
 use crate::run::execution::Execution;
 use crate::run::walk::Fault;
@@ -82,7 +82,7 @@ impl Fanout {
         let first = usize::try_from(from).unwrap_or(usize::MAX);
         let each = (first..outputs.len()).map(move |place| Ok(outputs[place].clone()));
         let error = fault.map(|fault| Err(NodeError::of_fault(&fault.error, fault.retryable)));
-        let outputs = Emission::Each(Box::new(Values(each.chain(error))));
+        let outputs = Emission::Each(Box::new(Each(each.chain(error), |output| output)));
         // Their number was checked when they were kept.
         Self::resumed(execution, outputs, from, u64::MAX)
     }

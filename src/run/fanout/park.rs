@@ -47,17 +47,16 @@ impl Lane {
     fn attempt(&mut self, execution: Box<Execution>, permit: Option<OwnedSemaphorePermit>) {
         self.context.turn_to(attempt_facts(&execution));
         // That it is under way is told first only if somebody can see it before it has ended.
-        let is_watched = self.tools.bus.is_watched();
-        if is_watched {
+        let is_told = self.tools.bus.is_watched();
+        if is_told {
             self.step_with(|walker| walker.queued(&execution));
         }
         let begun = begin(&self.tools.ground.plan, &execution, &self.context, &mut self.next);
-        match begun {
-            Begun::Ended(Ended::Output(output)) if !is_watched => {
+        if !is_told {
+            if let Begun::Ended(Ended::Output(output)) = begun {
                 return self.returned((execution, StateStatus::Created), output);
             }
-            _ if !is_watched => self.step_with(|walker| walker.queued(&execution)),
-            _ => {}
+            self.step_with(|walker| walker.queued(&execution));
         }
         match begun {
             Begun::Ended(ended) => self.ended(execution, ended),

@@ -186,8 +186,8 @@ impl Pool {
         self.hungry.load(Ordering::Relaxed) > 0 || self.uncalled.load(Ordering::Relaxed) > 0
     }
 
-    /// Calls for one more lane; says whether there may be one.
-    pub(crate) fn call_lane(&self) -> bool {
+    /// Takes the right to have one more lane spawned; says whether there was one left.
+    pub(crate) fn take_call(&self) -> bool {
         let one_less = |uncalled: usize| uncalled.checked_sub(1);
         self.uncalled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }

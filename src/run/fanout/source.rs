@@ -110,12 +110,7 @@ impl Fanout {
         let mut source = self.source.lock();
         match guarded(|| source.draw(cx, count, into)) {
             Ok(after) => after,
-            Err(panic) => {
-                // What was drawn before that counts.
-                let behind = into.outputs.back().map_or(0, |(place, _)| place + 1);
-                source.drawn = source.drawn.max(behind);
-                After::End(source.end(Some(panic)))
-            }
+            Err(panic) => After::End(source.end(Some(panic))),
         }
     }
 
@@ -138,14 +133,11 @@ impl Source {
     fn draw_each(&mut self, count: usize, into: &mut Placed) -> After {
         let Some(Emission::Each(items)) = &mut self.outputs else { return After::Gone };
         let left = usize::try_from(self.max.saturating_sub(self.drawn)).unwrap_or(usize::MAX);
-        let before = into.len();
-        let mut end = items.draw(self.drawn, count.min(left), into);
-        self.drawn += (into.len() - before) as u64;
+        let mut end = items.draw(&mut self.drawn, count.min(left), into);
         if end.is_none() && count > left {
             // One more shows whether the limit is where they end.
-            end = items
-                .draw(self.drawn, 1, &mut Placed::new())
-                .or_else(|| Some(Some(self.exceeded())));
+            let beyond = items.draw(&mut 0, 1, &mut Placed::new());
+            end = beyond.or_else(|| Some(Some(self.exceeded())));
         }
         end.map_or(After::More, |error| After::End(self.end(error)))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BEGUN, Child, ENDED, Walker};
+use super::{BEGUN, Child, ENDED, Kept, Success, Walker};
 use crate::graph::{Lookup, Plan, PlanEdge, PlanInput, ResolveError, Seen};
 use crate::id::{NodeIndex, StateId};
 use crate::run::batch::{Element, ElementValue, Opened, Skip, SkipCause, StateEnd};
@@ -16,12 +16,12 @@ use crate::value::{Fields, Key, Value};
 impl Walker<'_> {
     /// One output: the state succeeds and has children, unless they cannot be made.
     ///
-    /// What comes after a state takes over what the state has, unless its record `keeps` that. The
+    /// What comes after a state takes over what the state has, unless its record keeps that. The
     /// state's item ends, or passes to its only child; of a state that fails it stays.
     pub(super) fn output(
         &mut self,
         own: &mut Execution,
-        (was, keeps): (Option<StateStatus>, bool),
+        success: Success,
         output: &Value,
         made: &mut Executions,
     ) -> Result<(), Arc<str>> {
@@ -32,27 +32,24 @@ impl Walker<'_> {
             && edge.when.is_none()
             && !edge.into_merger
         {
-            let input = match ground.plan.node(edge.to).inputs.is_empty() {
-                true => Value::empty_object(),
-                false => child_input(&ground.plan, edge.to, &self.view(own, output))?,
-            };
-            self.moved(own, was, StateStatus::Success);
+            let input = child_input(&ground.plan, edge.to, &self.view(own, output))?;
+            self.moved(own, success.was, StateStatus::Success);
             self.gather(own, output);
             if node.is_result {
                 self.result(own.node, own.path.clone(), output);
             }
-            self.only_child((own, keeps), (edge, input), output, made);
+            self.only_child((own, success.kept), (edge, input), output, made);
             return Ok(());
         }
         // Nothing to make of a leaf, nor of a node that leads into mergers alone.
         match node.edges.iter().all(|edge| edge.into_merger) {
-            true => self.moved(own, was, StateStatus::Success),
-            false => self.split(own, was, output, made)?,
+            true => self.moved(own, success.was, StateStatus::Success),
+            false => self.split(own, success.was, output, made)?,
         }
         self.batch.count(own.tokens(), ENDED);
         self.gather(own, output);
         if node.is_result {
-            let path = hand_on(&mut own.path, keeps);
+            let path = hand_on(&mut own.path, success.kept);
             self.result(own.node, path, output);
         }
         Ok(())
@@ -68,7 +65,7 @@ impl Walker<'_> {
     #[inline]
     fn only_child(
         &mut self,
-        (own, keeps): (&mut Execution, bool),
+        (own, kept): (&mut Execution, Kept),
         (edge, input): (&PlanEdge, Value),
         output: &Value,
         made: &mut Executions,
@@ -80,8 +77,8 @@ impl Walker<'_> {
         if !edge.passes_item {
             self.batch.count(own.tokens(), ENDED);
         }
-        let path = hand_on(&mut own.path, keeps);
-        let scope = hand_on(&mut own.scope, keeps);
+        let path = hand_on(&mut own.path, kept);
+        let scope = hand_on(&mut own.scope, kept);
         let scope = self.scope_below(own.node, scope, output);
         let mut child = Child { node: edge.to, input, path, scope };
         let parent = Some(own.state);
@@ -284,8 +281,8 @@ impl Walker<'_> {
 
 /// What a state has, for what comes after it: a copy if a record of the state keeps it.
 #[inline]
-fn hand_on<T: Clone + Default>(what: &mut T, keeps: bool) -> T {
-    if keeps { what.clone() } else { std::mem::take(what) }
+fn hand_on<T: Clone + Default>(what: &mut T, kept: Kept) -> T {
+    if kept == Kept::Whole { what.clone() } else { std::mem::take(what) }
 }
 
 /// A next node that a condition skips, and where it would have been.
@@ -316,10 +313,15 @@ fn children(
 }
 
 /// The input of a next node, or why the state cannot have it.
+#[inline]
 fn child_input(plan: &Plan, node: NodeIndex, view: &View<'_>) -> Result<Value, Arc<str>> {
-    if plan.node(node).inputs.is_empty() {
-        return Ok(Value::empty_object());
+    match plan.node(node).inputs.is_empty() {
+        true => Ok(Value::empty_object()),
+        false => mapped_input(plan, node, view),
     }
+}
+
+fn mapped_input(plan: &Plan, node: NodeIndex, view: &View<'_>) -> Result<Value, Arc<str>> {
     resolve_inputs(plan, node, view)
         .map_err(|error| format!("next node `{}`: {error}", plan.node(node).identifier).into())
 }

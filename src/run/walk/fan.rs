@@ -1,7 +1,7 @@
 //! An execution with many outputs: its groups stay open until it is drawn to the end.
 
-use super::{ENDED, Fault, Walker};
-use crate::run::batch::{RecordChange, StateEnd, Tally};
+use super::{ENDED, Fault, Kept, Success, Walker};
+use crate::run::batch::{StateEnd, Tally};
 use crate::run::durable::Entry;
 use crate::run::execution::{Execution, Executions};
 use crate::run::path::Step;
@@ -86,19 +86,21 @@ impl Walker<'_> {
         let Some(state) = state else { return false };
         let mut branch = self.batch.spare.branch(own, state, index);
         let standing = Standing::of(&branch);
-        match self.output(&mut branch, (was, false), &output, made) {
+        let kept = match self.ground.retention.keeps(state, StateStatus::Success) {
+            true => Kept::Mark,
+            false => Kept::Nothing,
+        };
+        match self.output(&mut branch, Success { was, kept }, &output, made) {
             Err(error) => {
                 self.batch.count(own.tokens(), ENDED);
                 let branch = Box::new(branch.with_input(&own.input));
                 self.fail(branch, was, StateStatus::NextCreatedError, &error);
             }
-            Ok(()) if self.ground.retention.keeps(state, StateStatus::Success) => {
+            Ok(()) if kept == Kept::Mark => {
                 self.batch.run.trail.branch(own, standing, index, output);
             }
             // The fanout itself may have waited, and be on the list since.
-            Ok(()) if index == 0 && own.listed => {
-                self.batch.run.records.push(RecordChange::Forget(state));
-            }
+            Ok(()) if index == 0 => self.unlist(own),
             Ok(()) => {}
         }
         true

@@ -60,6 +60,23 @@ enum Numbers<'a> {
     Given(std::slice::Iter<'a, u64>),
 }
 
+/// How a state succeeds.
+#[derive(Clone, Copy)]
+struct Success {
+    /// The status that it had.
+    was: Option<StateStatus>,
+    kept: Kept,
+}
+
+/// What a record keeps of a state that succeeds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Nothing,
+    /// What the trail does not tell: neither its path nor its scope.
+    Mark,
+    Whole,
+}
+
 /// A child that can be made: its inputs are there.
 struct Child {
     node: NodeIndex,
@@ -106,14 +123,12 @@ impl<'a> Walker<'a> {
         if self.ground.plan.node(execution.node).arity() == Arity::Many {
             execution.path = execution.path.then(Step::Output(0));
         }
-        let was = Some(was);
-        let keeps = self.ground.retention.keeps(execution.state, StateStatus::Success);
-        let follows = keeps && self.batch.run.trail.go_on_to(&execution);
-        match self.output(&mut execution, (was, keeps && !follows), &output, made) {
-            Ok(()) => self.succeeded(execution, follows, output),
+        let success = Success { was: Some(was), kept: self.kept(&execution) };
+        match self.output(&mut execution, success, &output, made) {
+            Ok(()) => self.succeeded(execution, success.kept, output),
             Err(error) => {
                 self.batch.count(execution.tokens(), ENDED);
-                self.fail(execution, was, StateStatus::NextCreatedError, &error);
+                self.fail(execution, success.was, StateStatus::NextCreatedError, &error);
             }
         }
         if let Some((of, output)) = written {

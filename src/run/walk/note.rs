@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Walker;
+use super::{Kept, Walker};
 use crate::event::EventKind;
 use crate::run::batch::{Cause, Failure, Record, RecordChange, StateEnd};
 use crate::run::execution::Execution;
@@ -94,23 +94,30 @@ impl Walker<'_> {
         self.batch.run.records.push(RecordChange::Put(record));
     }
 
-    /// Writes down that a state succeeded; `follows` says whether the trail went on to it.
+    /// What a record is going to keep of a state if it succeeds now.
     #[inline]
-    pub(super) fn succeeded(
-        &mut self,
-        mut execution: Box<Execution>,
-        follows: bool,
-        output: Value,
-    ) {
-        if !self.ground.retention.keeps(execution.state, StateStatus::Success) {
-            self.forget(execution);
-        } else if follows {
-            let input = std::mem::take(&mut execution.input);
-            self.batch.run.trail.follow(execution.state, execution.node, input, output);
-            self.batch.spare.put(execution);
-        } else {
-            let execution = self.batch.spare.take_out(execution);
-            self.batch.run.trail.begin(execution, output);
+    pub(super) fn kept(&mut self, execution: &Execution) -> Kept {
+        match self.ground.retention.keeps(execution.state, StateStatus::Success) {
+            false => Kept::Nothing,
+            true if self.batch.run.trail.go_on_to(execution) => Kept::Mark,
+            true => Kept::Whole,
+        }
+    }
+
+    /// Writes down that a state succeeded.
+    #[inline]
+    pub(super) fn succeeded(&mut self, mut execution: Box<Execution>, kept: Kept, output: Value) {
+        match kept {
+            Kept::Nothing => self.forget(execution),
+            Kept::Mark => {
+                let input = std::mem::take(&mut execution.input);
+                self.batch.run.trail.follow(execution.state, execution.node, input, output);
+                self.batch.spare.put(execution);
+            }
+            Kept::Whole => {
+                let execution = self.batch.spare.take_out(execution);
+                self.batch.run.trail.begin(execution, output);
+            }
         }
     }
 
@@ -128,9 +135,15 @@ impl Walker<'_> {
     /// Keeps no record of a state that ended.
     #[inline]
     fn forget(&mut self, execution: Box<Execution>) {
+        self.unlist(&execution);
+        self.batch.spare.put(execution);
+    }
+
+    /// Forgets the record of a state that was live, if there is one.
+    #[inline]
+    pub(super) fn unlist(&mut self, execution: &Execution) {
         if execution.listed {
             self.batch.run.records.push(RecordChange::Forget(execution.state));
         }
-        self.batch.spare.put(execution);
     }
 }

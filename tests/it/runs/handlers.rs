@@ -301,3 +301,30 @@ async fn an_input_is_the_output_itself_only_if_every_field_fits() {
         assert_eq!(found.as_deref(), input, "{output}");
     }
 }
+
+/// Three numbers that cannot say how many they are.
+struct Unsized(u64);
+
+impl Iterator for Unsized {
+    type Item = Number;
+
+    fn next(&mut self) -> Option<Number> {
+        self.0 += 1;
+        (self.0 <= 3).then_some(Number { n: self.0 })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        panic!("nobody knows")
+    }
+}
+
+#[tokio::test]
+async fn a_list_whose_size_hint_panics_is_one_of_unknown_length() {
+    let list = |_: ()| async { Ok(Emit::each(Unsized(0))) };
+    let runtime = build(Handler::many("unsized", list)).await;
+    let pass = NodeSpec::new("pass").input("n", "${{unsized.outputs.n}}");
+    let graph = Document::builder("g").node(NodeSpec::new("unsized").next("pass")).node(pass);
+    let outcome = start(&runtime, graph).await.await;
+    assert_eq!(outcome.status, RunStatus::Success);
+    assert_eq!(outcome.outputs.len(), 1);
+}
