@@ -226,6 +226,11 @@ impl Batch {
         self.groups.is_empty() && self.run.is_empty() && self.entries.is_empty()
     }
 
+    /// Whether a state went wrong, which may stop the run.
+    pub(crate) const fn has_failure(&self) -> bool {
+        !self.run.failures.is_empty()
+    }
+
     /// The change of one group.
     pub(crate) fn group(&mut self, group: Fingerprint) -> &mut GroupDelta {
         self.groups.entry(group)

@@ -4,8 +4,9 @@
 //! 1. It never waits: a walk ends when the run has, when nothing can go on now, or when there is
 //!    enough to do for a crew. Then actors take over what the lane has, as it stands: the run's own
 //!    if one execution waits and nothing else is left, else a crew.
-//! 2. What the lane did is applied after every turn, by the same machine and barriers that actors
-//!    apply reports with. There is no second way to run.
+//! 2. What the lane did is applied when it can go on with nothing else, when a state has failed, or
+//!    before somebody takes over: by the same machine and barriers that actors apply reports with.
+//!    There is no second way to run.
 //! 3. A fanout that is wide is not begun alone, so that a slow branch holds back few others.
 
 use std::sync::Arc;
@@ -132,24 +133,33 @@ impl Alone {
     }
 
     fn walk_with(mut self: Box<Self>, cx: &mut Context<'_>) -> Option<Box<Self>> {
-        let mut watch = None;
+        let (mut watch, mut spent) = (Stopwatch::start(), Duration::ZERO);
         for _ in 0..MOST_TURNS {
-            let end = self.lane.turn(cx);
+            let end = self.lane.take_turn(cx);
             if end == TurnEnd::Cancelled {
                 self.lane.abandon();
             }
-            if self.apply() {
-                *self.cell.barriers.lock() = self.barriers;
-                return None;
+            // Most small runs end here, without another look at the clock.
+            if (end != TurnEnd::Over || self.lane.batch.has_failure()) && self.apply() {
+                return self.ended();
+            }
+            let took = watch.lap();
+            spent += took;
+            if end == TurnEnd::Over {
+                self.lane.size_turn(took);
             }
             let is_dry = self.lane.tasks.is_empty() || end == TurnEnd::Full;
-            // Begun after the first turn: most small runs end without a look at the clock.
-            let is_enough = watch.get_or_insert_with(Stopwatch::start).elapsed() > ENOUGH;
-            if is_dry || is_enough || self.has_wide_fanout() {
+            if is_dry || spent > ENOUGH || self.has_wide_fanout() {
                 break;
             }
         }
-        Some(self)
+        if self.apply() { self.ended() } else { Some(self) }
+    }
+
+    /// The run has ended: its groups stay for a retry by hand.
+    fn ended(self: Box<Self>) -> Option<Box<Self>> {
+        *self.cell.barriers.lock() = self.barriers;
+        None
     }
 
     fn has_wide_fanout(&self) -> bool {

@@ -158,7 +158,8 @@ impl Lane {
         end
     }
 
-    fn size_turn(&mut self, took: Duration) {
+    /// Has the next turn take longer or shorter, by what one that there was more to do after took.
+    pub(super) fn size_turn(&mut self, took: Duration) {
         if took < SHORT {
             self.turn = (self.turn * 2).min(LONGEST_TURN);
         } else if took > LONG {
@@ -166,7 +167,8 @@ impl Lane {
         }
     }
 
-    fn take_turn(&mut self, cx: &mut Context<'_>) -> TurnEnd {
+    /// A turn that nobody measures.
+    pub(super) fn take_turn(&mut self, cx: &mut Context<'_>) -> TurnEnd {
         let mut left = self.turn;
         self.take_stalled();
         self.take_woken(cx);
