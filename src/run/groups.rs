@@ -1,9 +1,11 @@
 //! The groups that a batch changes, by fingerprint.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 use super::batch::GroupDelta;
 use super::fingerprint::Fingerprint;
+use crate::id::IdHasher;
 
 /// How many groups are looked through before the index is asked: a lane works on few at a time.
 const RECENT: usize = 4;
@@ -13,7 +15,7 @@ const RECENT: usize = 4;
 pub(crate) struct Groups {
     list: Vec<(Fingerprint, GroupDelta)>,
     /// The places of all groups but the last [`RECENT`] ones.
-    places: HashMap<Fingerprint, usize>,
+    places: HashMap<Fingerprint, usize, BuildHasherDefault<IdHasher>>,
 }
 
 impl Groups {

@@ -139,8 +139,14 @@ impl Alone {
             if end == TurnEnd::Cancelled {
                 self.lane.abandon();
             }
+            if end != TurnEnd::Over {
+                self.join();
+            }
             // Most small runs end here, without another look at the clock.
-            if (end != TurnEnd::Over || self.lane.batch.has_failure()) && self.apply() {
+            if self.lane.tasks.is_empty() || end == TurnEnd::Full {
+                break;
+            }
+            if self.lane.batch.has_failure() && self.apply() {
                 return self.ended();
             }
             let took = watch.lap();
@@ -148,8 +154,7 @@ impl Alone {
             if end == TurnEnd::Over {
                 self.lane.size_turn(took);
             }
-            let is_dry = self.lane.tasks.is_empty() || end == TurnEnd::Full;
-            if is_dry || spent > ENOUGH || self.has_wide_fanout() {
+            if spent > ENOUGH || self.has_wide_fanout() {
                 break;
             }
         }
@@ -170,21 +175,25 @@ impl Alone {
         self.cell.lanes() > 1 && self.lane.tasks.last().is_some_and(is_wide)
     }
 
-    /// Applies what the lane did and what follows from it; says whether the run has ended.
-    fn apply(&mut self) -> bool {
-        while !self.lane.batch.is_empty() {
-            let batch = self.lane.batch.take();
-            let effects = self.cell.machine.lock().apply(batch.run);
-            if let Some(barriers) = &mut self.barriers {
-                for verdict in barriers.apply(batch.groups) {
-                    self.lane.judged(verdict);
-                }
+    /// Begins the mergers whose groups have settled.
+    fn join(&mut self) {
+        let Some(barriers) = &mut self.barriers else { return };
+        while !self.lane.batch.groups.is_empty() {
+            for verdict in barriers.apply(std::mem::take(&mut self.lane.batch.groups)) {
+                self.lane.judged(verdict);
             }
-            for effect in effects {
-                match effect {
-                    Effect::Stop(_) => self.lane.tools.pool.control.cancel(),
-                    Effect::Settled => return true,
-                }
+        }
+    }
+
+    /// Applies all that the lane did; says whether the run has ended.
+    fn apply(&mut self) -> bool {
+        self.join();
+        let delta = std::mem::take(&mut self.lane.batch.run);
+        let effects = self.cell.machine.lock().apply(delta);
+        for effect in effects {
+            match effect {
+                Effect::Stop(_) => self.lane.tools.pool.control.cancel(),
+                Effect::Settled => return true,
             }
         }
         false

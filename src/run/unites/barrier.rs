@@ -7,11 +7,12 @@
 //! 4. The item of a merger passes to its execution when it fires, and ends when it is skipped.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use super::collector::Collector;
 use crate::graph::{Plan, Strategy};
-use crate::id::{NodeIndex, StateId};
+use crate::id::{IdHasher, NodeIndex, StateId};
 use crate::node::{BranchOutcome, United};
 use crate::run::batch::{Cause, GroupDelta, Opened, SkipCause, Tally};
 use crate::run::execution::Execution;
@@ -24,7 +25,7 @@ use crate::run::tokens::{Token, Tokens};
 #[derive(Debug)]
 pub(crate) struct Barriers {
     plan: Arc<Plan>,
-    groups: HashMap<Fingerprint, Group>,
+    groups: HashMap<Fingerprint, Group, BuildHasherDefault<IdHasher>>,
 }
 
 #[derive(Debug, Default)]
@@ -109,7 +110,7 @@ impl Skipping {
 
 impl Barriers {
     pub(crate) fn new(plan: Arc<Plan>) -> Self {
-        Self { plan, groups: HashMap::new() }
+        Self { plan, groups: HashMap::default() }
     }
 
     pub(crate) fn plan(&self) -> Arc<Plan> {
