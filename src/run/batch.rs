@@ -248,10 +248,7 @@ impl Batch {
     /// Moves a state from one status to another.
     #[inline]
     pub(crate) fn moved(&mut self, node: NodeIndex, from: Option<StateStatus>, to: StateStatus) {
-        if let Some(from) = from {
-            self.run.counts.add(node, from, -1);
-        }
-        self.run.counts.add(node, to, 1);
+        self.run.counts.shift(node, from, to);
         self.run.moves += 1;
     }
 }

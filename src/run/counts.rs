@@ -40,6 +40,26 @@ impl Counts {
         }
     }
 
+    /// Moves a state of a node from one status to another; a new one comes from none.
+    #[inline]
+    pub(crate) fn shift(&mut self, node: NodeIndex, from: Option<StateStatus>, to: StateStatus) {
+        match (self.rows.get_mut(node.at()), from.map_or(0, |from| from as usize), to as usize) {
+            (Some(row), was @ ..USUAL, is @ ..USUAL) => {
+                row[was] -= i64::from(from.is_some());
+                row[is] += 1;
+            }
+            _ => self.shift_unusual(node, from, to),
+        }
+    }
+
+    #[cold]
+    fn shift_unusual(&mut self, node: NodeIndex, from: Option<StateStatus>, to: StateStatus) {
+        if let Some(from) = from {
+            self.add(node, from, -1);
+        }
+        self.add(node, to, 1);
+    }
+
     #[cold]
     fn widen(&mut self, to: usize) {
         // To a power of two: the nodes of a chain come one after the other.

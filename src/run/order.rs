@@ -4,7 +4,10 @@ use super::path::Path;
 
 /// Sorts stably by path, in fanout order.
 pub(crate) fn sort_by_path<T>(items: &mut [T], path: impl Fn(&T) -> &Path) {
-    let Some(first) = items.first().map(|item| path(item).clone()) else { return };
+    if items.len() < 2 {
+        return;
+    }
+    let first = path(&items[0]).clone();
     let branch = |item: &T| path(item).branch_beside(&first);
     // Most often they are branches of one fanout, and compare by a number.
     match items.iter().map(branch).collect::<Option<Vec<_>>>() {

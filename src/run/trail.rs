@@ -65,6 +65,11 @@ impl Trail {
         Self { marks: Vec::with_capacity(states), ..Self::default() }
     }
 
+    /// Makes room for so many more states.
+    pub(crate) fn reserve(&mut self, states: usize) {
+        self.marks.reserve(states);
+    }
+
     /// How many states there are.
     pub(crate) const fn len(&self) -> usize {
         self.states

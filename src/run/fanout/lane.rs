@@ -38,7 +38,7 @@ const LONGEST_TURN: u32 = 128;
 const MOST_WOKEN: u32 = 64;
 
 /// How many states a lane's first batch has room for.
-const FIRST_STATES: usize = 64;
+const FIRST_STATES: usize = 128;
 
 /// Turns that took less are lengthened.
 const SHORT: Duration = Duration::from_micros(20);
@@ -288,9 +288,7 @@ impl Lane {
     /// One branch of a fanout; says whether the run may have its state.
     #[inline]
     fn branch(&mut self, own: &Execution, index: u64, output: Value, left: &mut u32) -> bool {
-        let mut made = std::mem::take(&mut self.made);
-        let has_state = self.step_with(|walker| walker.drawn(own, index, output, &mut made));
-        self.made = made;
+        let has_state = self.step_making(|walker, made| walker.drawn(own, index, output, made));
         match self.made.len() {
             1 => {
                 let child = self.made.pop().expect("one was made");
@@ -347,14 +345,21 @@ impl Lane {
     /// Takes one pure step into the batch, and announces it.
     #[inline]
     pub(super) fn step_with<T>(&mut self, step: impl FnOnce(&mut Walker<'_>) -> T) -> T {
-        let watched = self.tools.bus.is_watched();
-        let mut walker = Walker::new(&self.tools.ground, &mut self.batch, watched);
-        let result = step(&mut walker);
+        self.step_making(|walker, _| step(walker))
+    }
+
+    /// The same of a step whose executions go to `made`.
+    #[inline]
+    pub(super) fn step_making<T>(
+        &mut self,
+        step: impl FnOnce(&mut Walker<'_>, &mut Executions) -> T,
+    ) -> T {
+        let Self { tools, batch, made, .. } = self;
+        let watched = tools.bus.is_watched();
+        let result = step(&mut Walker::new(&tools.ground, batch, watched), made);
         // Of a run with a journal nothing is announced before it is on record.
-        if watched && self.tools.journal.is_none() {
-            for event in self.batch.events.drain(..) {
-                self.tools.bus.send(event);
-            }
+        if watched && tools.journal.is_none() {
+            batch.events.drain(..).for_each(|event| tools.bus.send(event));
         }
         result
     }

@@ -20,6 +20,9 @@ use crate::run::status::StateStatus;
 use crate::run::walk::Fault;
 use crate::value::Value;
 
+/// Fanouts with more branches make room for their records as they go.
+const FEW_BRANCHES: usize = 128;
+
 impl Lane {
     /// Starts an attempt and polls it where it stands.
     #[inline]
@@ -171,6 +174,7 @@ impl Lane {
                 self.step_with(|walker| walker.fanned_out(&execution, 0, None));
                 let max = self.tools.ground.plan.limits.max_fanout;
                 let fanout = Arc::new(Fanout::new(*execution, outputs.without_cursors(), max));
+                self.make_room(&fanout);
                 self.tasks.push(Task::Drawing(Box::new(Drawing::of(fanout))));
                 self.opened = true;
             }
@@ -183,12 +187,19 @@ impl Lane {
         }
     }
 
+    /// Makes room for the records of a fanout's branches, each with one child, if they are few.
+    fn make_room(&mut self, fanout: &Fanout) {
+        let (branches, state) = (fanout.at_least(), fanout.execution.state);
+        let is_kept = self.tools.ground.retention.keeps(state, StateStatus::Success);
+        if is_kept && branches <= FEW_BRANCHES {
+            self.batch.run.trail.reserve(2 * branches);
+        }
+    }
+
     /// The only output of an execution that had this status.
     #[inline]
     fn returned(&mut self, execution: (Box<Execution>, StateStatus), output: Value) {
-        let mut made = std::mem::take(&mut self.made);
-        self.step_with(|walker| walker.returned(execution, output, &mut made));
-        self.made = made;
+        self.step_making(|walker, made| walker.returned(execution, output, made));
         self.hold();
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BEGUN, Child, ENDED, Kept, Success, Walker};
-use crate::graph::{Lookup, Plan, PlanEdge, PlanInput, ResolveError, Seen};
+use crate::graph::{Lookup, Plan, PlanEdge, PlanInput, PlanNode, ResolveError, Seen};
 use crate::id::{NodeIndex, StateId};
 use crate::run::batch::{Element, ElementValue, Opened, Skip, SkipCause, StateEnd};
 use crate::run::execution::{Execution, Executions};
@@ -27,27 +27,35 @@ impl Walker<'_> {
     ) -> Result<(), Arc<str>> {
         let ground = self.ground;
         let node = ground.plan.node(own.node);
-        // The usual case, without a list of children and of what is skipped.
-        if let [edge] = &*node.edges
-            && edge.when.is_none()
-            && !edge.into_merger
-        {
-            let input = child_input(&ground.plan, edge.to, &self.view(own, output))?;
-            self.moved(own, success.was, StateStatus::Success);
-            self.gather(own, output);
-            if node.is_result {
-                self.result(own.node, own.path.clone(), output);
+        match &*node.edges {
+            // The usual cases, without a list of children and of what is skipped.
+            [edge] if edge.when.is_none() && !edge.into_merger => {
+                let input = child_input(&ground.plan, edge.to, &self.view(own, output))?;
+                self.moved(own, success.was, StateStatus::Success);
+                self.gather(node, own, output);
+                if node.is_result {
+                    self.result(own.node, own.path.clone(), output);
+                }
+                self.only_child((own, success.kept), (node, edge, input), output, made);
+                return Ok(());
             }
-            self.only_child((own, success.kept), (edge, input), output, made);
-            return Ok(());
+            [edge] if edge.when.is_none() => {
+                self.moved(own, success.was, StateStatus::Success);
+                self.end_in(own, edge.to);
+                if node.collected {
+                    self.collect(own, output);
+                }
+            }
+            edges => {
+                // Nothing to make of a leaf, nor of a node that leads into mergers alone.
+                match edges.iter().all(|edge| edge.into_merger) {
+                    true => self.moved(own, success.was, StateStatus::Success),
+                    false => self.split(own, success.was, output, made)?,
+                }
+                self.batch.count(own.tokens(), ENDED);
+                self.gather(node, own, output);
+            }
         }
-        // Nothing to make of a leaf, nor of a node that leads into mergers alone.
-        match node.edges.iter().all(|edge| edge.into_merger) {
-            true => self.moved(own, success.was, StateStatus::Success),
-            false => self.split(own, success.was, output, made)?,
-        }
-        self.batch.count(own.tokens(), ENDED);
-        self.gather(own, output);
         if node.is_result {
             let path = hand_on(&mut own.path, success.kept);
             self.result(own.node, path, output);
@@ -66,7 +74,7 @@ impl Walker<'_> {
     fn only_child(
         &mut self,
         (own, kept): (&mut Execution, Kept),
-        (edge, input): (&PlanEdge, Value),
+        (node, edge, input): (&PlanNode, &PlanEdge, Value),
         output: &Value,
         made: &mut Executions,
     ) {
@@ -79,7 +87,7 @@ impl Walker<'_> {
         }
         let path = hand_on(&mut own.path, kept);
         let scope = hand_on(&mut own.scope, kept);
-        let scope = self.scope_below(own.node, scope, output);
+        let scope = scope_below((own.node, node), scope, output);
         let mut child = Child { node: edge.to, input, path, scope };
         let parent = Some(own.state);
         made.push(match edge.passes_item {
@@ -108,7 +116,8 @@ impl Walker<'_> {
             self.unmet(own, node, path);
         }
         if !children.is_empty() {
-            let scope = self.scope_below(own.node, own.scope.clone(), output);
+            let node = (own.node, self.ground.plan.node(own.node));
+            let scope = scope_below(node, own.scope.clone(), output);
             children.iter_mut().for_each(|child| child.scope = scope.clone());
         }
         for mut child in children {
@@ -128,15 +137,6 @@ impl Walker<'_> {
         Self: 'b,
     {
         View { own: Some((own.node, output)), scope: &own.scope, store: &self.ground.store }
-    }
-
-    /// What the children of a state can read; its own output only if one of their heirs does.
-    #[inline]
-    fn scope_below(&self, node: NodeIndex, scope: Scope, output: &Value) -> Scope {
-        match self.ground.plan.node(node).kept {
-            true => scope.with_output(node, output.clone()),
-            false => scope,
-        }
     }
 
     /// The run may have no more states: a failure beside the state that would have had a child.
@@ -223,13 +223,23 @@ impl Walker<'_> {
 
     /// Gives the output to the groups that read it.
     #[inline]
-    fn gather(&mut self, own: &Execution, output: &Value) {
-        let node = self.ground.plan.node(own.node);
+    fn gather(&mut self, node: &PlanNode, own: &Execution, output: &Value) {
         if node.arrives {
             self.arrive(own, output);
         }
         if node.collected {
             self.collect(own, output);
+        }
+    }
+
+    /// A state whose only edge leads into a merger: its item ends where that is told.
+    #[inline]
+    fn end_in(&mut self, own: &Execution, merger: NodeIndex) {
+        self.batch.run.tally.add(ENDED);
+        for token in own.tokens().iter() {
+            let delta = self.batch.group(token.group);
+            delta.tally.add(ENDED);
+            delta.arrived += i64::from(token.merger == merger);
         }
     }
 
@@ -283,6 +293,15 @@ impl Walker<'_> {
 #[inline]
 fn hand_on<T: Clone + Default>(what: &mut T, kept: Kept) -> T {
     if kept == Kept::Whole { what.clone() } else { std::mem::take(what) }
+}
+
+/// What the children of a state can read; its own output only if one of their heirs does.
+#[inline]
+fn scope_below((index, node): (NodeIndex, &PlanNode), scope: Scope, output: &Value) -> Scope {
+    match node.kept {
+        true => scope.with_output(index, output.clone()),
+        false => scope,
+    }
 }
 
 /// A next node that a condition skips, and where it would have been.

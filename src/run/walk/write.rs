@@ -56,10 +56,14 @@ impl Walker<'_> {
     }
 
     /// Writes down that an output of a fanout became a state, beside others of the same batch.
+    #[inline]
     pub(super) fn write_drawn(&mut self, of: u64, index: u64) {
-        if !self.writes() {
-            return;
+        if self.writes() {
+            self.append_drawn(of, index);
         }
+    }
+
+    fn append_drawn(&mut self, of: u64, index: u64) {
         let drawn = (index, self.take_numbers());
         match self.last_drawn(of) {
             Some(Entry::Drawn { outputs, .. }) => outputs.push(drawn),
