@@ -19,7 +19,7 @@ use super::unites::Barriers;
 use super::walk::Ground;
 use crate::clock::Timestamp;
 use crate::event::{EventKind, RunBus};
-use crate::id::{RunId, StateId};
+use crate::id::StateId;
 use crate::node::{Control, PauseWatcher, Progress, RunFacts};
 use crate::value::Value;
 use crate::version::{Decision, Pin, Version};
@@ -82,7 +82,7 @@ pub(crate) trait Host: Send + Sync {
     fn place_again(&self, cell: &Arc<RunCell>) -> Option<Place>;
 
     /// An episode has ended, which gives its place back after this.
-    fn ended(&self, run: RunId);
+    fn ended(&self, cell: &Arc<RunCell>);
 }
 
 /// A place among the live runs; given back by dropping it.
@@ -128,27 +128,13 @@ impl RunCell {
         self.settings.lanes.min(self.ground.plan.limits.in_flight as usize).max(1)
     }
 
-    /// The pool of an episode.
-    pub(crate) fn pool(&self) -> Arc<Pool> {
-        Arc::new(Pool::new(&self.ground.plan, self.control(), self.lanes()))
-    }
-
     pub(crate) fn control(&self) -> Arc<Control> {
         self.live.lock().control.clone()
     }
 
-    /// Opens the next episode of a run that has ended.
-    pub(crate) fn reopen(self: &Arc<Self>) {
-        let mut live = self.live.lock();
-        *live = Live { place: live.place.take(), ..Live::default() };
-        drop(live);
-        self.ending.reopen();
-        self.announce_pauses();
-    }
-
-    /// Tells those who watch when the current episode is paused or goes on.
-    pub(crate) fn announce_pauses(self: &Arc<Self>) {
-        self.control().announce_to(Arc::<Self>::downgrade(self));
+    /// Tells those who watch when the episode with these signals is paused or goes on.
+    pub(crate) fn announce_pauses(self: &Arc<Self>, control: &Control) {
+        control.announce_to(Arc::<Self>::downgrade(self));
     }
 }
 
@@ -170,6 +156,8 @@ impl Progress for RunBus {
 /// Ends a run exactly once per episode, also when its actor dies, and releases its pin then.
 pub(crate) struct EndGuard {
     cell: Arc<RunCell>,
+    /// The signals of the episode.
+    control: Arc<Control>,
     held: Option<(Pin, Option<Arc<dyn Host>>)>,
     /// How the run ended, if nobody was told yet.
     outcome: Option<Arc<Outcome>>,
@@ -180,24 +168,41 @@ impl EndGuard {
     pub(crate) fn open(cell: Arc<RunCell>, pin: Pin) -> Option<Self> {
         let host = cell.host.upgrade();
         // The first episode has the place that its start took. Without a runtime there are no places.
-        let needs_place = cell.live.lock().place.is_none();
+        let live = cell.live.lock();
+        let (control, needs_place) = (live.control.clone(), live.place.is_none());
+        drop(live);
         if let (true, Some(host)) = (needs_place, &host) {
             let place = host.place_again(&cell)?;
             cell.live.lock().place = Some(place);
         }
-        Some(Self { cell, held: Some((pin, host)), outcome: None })
+        Some(Self { cell, control, held: Some((pin, host)), outcome: None })
+    }
+
+    /// Has the episode be the next one of a run that has ended, with signals of its own.
+    pub(crate) fn reopen(&mut self) {
+        let mut live = self.cell.live.lock();
+        *live = Live { place: live.place.take(), ..Live::default() };
+        self.control = live.control.clone();
+        drop(live);
+        self.cell.ending.reopen();
+        self.cell.announce_pauses(&self.control);
+    }
+
+    /// The pool of the episode.
+    pub(crate) fn pool(&self) -> Arc<Pool> {
+        let lanes = self.cell.lanes();
+        Arc::new(Pool::new(&self.cell.ground.plan, self.control.clone(), lanes))
     }
 
     /// Decides how the run ended: nothing changes it any more.
     pub(crate) fn settle(&mut self) {
         if self.held.is_some() && self.outcome.is_none() {
-            let control = self.cell.control();
             let mut machine = self.cell.machine.lock();
-            if control.is_parked() {
+            if self.control.is_parked() {
                 // Its lanes may have gone home before anybody could say why.
                 let _ = machine.stop(Stop::Parked);
             }
-            self.outcome = Some(Arc::new(machine.end(control.is_cancelled())));
+            self.outcome = Some(Arc::new(machine.end(self.control.is_cancelled())));
         }
     }
 
@@ -225,7 +230,7 @@ impl EndGuard {
         self.cell.version.tally().ended(outcome.status.as_str());
         drop(pin);
         if let Some(host) = &host {
-            host.ended(self.cell.ground.run);
+            host.ended(&self.cell);
         }
         drop(host);
         // Who is told of the end may start another run at once.
@@ -241,7 +246,7 @@ impl Drop for EndGuard {
             let stop = Stop::Broken("the run's actor died".to_owned());
             // The effect of a stop is for an actor to carry out, and there is none.
             let _ = self.cell.machine.lock().stop(stop);
-            self.cell.control().cancel();
+            self.control.cancel();
             self.end();
         }
     }

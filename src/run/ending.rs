@@ -9,37 +9,49 @@ use super::outcome::Outcome;
 
 /// The outcome of a run, once there is one.
 #[derive(Default)]
-pub(crate) struct Ending {
-    outcome: Mutex<Option<Arc<Outcome>>>,
-    ended: Notify,
+pub(crate) struct Ending(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    outcome: Option<Arc<Outcome>>,
+    /// Made by the first who waits: most small runs end before anybody does.
+    waiting: Option<Arc<Notify>>,
 }
 
 impl Ending {
     /// Tells those who wait how the run ended.
     pub(crate) fn end(&self, outcome: Arc<Outcome>) {
-        *self.outcome.lock() = Some(outcome);
-        self.ended.notify_waiters();
+        let mut told = self.0.lock();
+        told.outcome = Some(outcome);
+        let waiting = told.waiting.take();
+        drop(told);
+        if let Some(waiting) = waiting {
+            waiting.notify_waiters();
+        }
     }
 
     /// The run goes on.
     pub(crate) fn reopen(&self) {
-        *self.outcome.lock() = None;
+        self.0.lock().outcome = None;
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.outcome.lock().is_some()
+        self.0.lock().outcome.is_some()
     }
 
     /// Waits for the end.
     pub(crate) async fn outcome(&self) -> Arc<Outcome> {
         loop {
-            let ended = self.ended.notified();
-            tokio::pin!(ended);
-            // Registered before the outcome is read: an end in between is not missed.
-            ended.as_mut().enable();
-            if let Some(outcome) = self.outcome.lock().clone() {
-                return outcome;
-            }
+            let waiting;
+            let ended = {
+                let mut told = self.0.lock();
+                if let Some(outcome) = &told.outcome {
+                    return outcome.clone();
+                }
+                waiting = told.waiting.get_or_insert_default().clone();
+                // Made under the lock: from here on it hears of the end.
+                waiting.notified()
+            };
             ended.await;
         }
     }

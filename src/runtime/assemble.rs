@@ -101,7 +101,7 @@ impl Inner {
             ending: Ending::default(),
             opening: OnceLock::new(),
         });
-        cell.announce_pauses();
+        cell.announce_pauses(&cell.facts.control);
         cell
     }
 }

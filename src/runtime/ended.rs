@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::Inner;
 use crate::id::RunId;
+use crate::run::Run;
 
 /// How many state records ended runs may keep together; outcomes and failures stay beyond that.
 ///
@@ -97,14 +98,12 @@ impl EndedRuns {
 
 impl Inner {
     /// Keeps a run that has ended, and lets go of what is beyond the limits.
-    pub(super) fn keep_ended(&self, run: RunId) {
-        let (records, reports) = self.runs.get(&run).map_or((0, 0), |run| {
-            if !self.rollouts.is_idle() {
-                self.tell_rollouts(&run);
-            }
-            run.keeps()
-        });
-        let latest = Ended { run, records, reports };
+    pub(super) fn keep_ended(&self, run: &Run) {
+        if !self.rollouts.is_idle() {
+            self.tell_rollouts(run);
+        }
+        let (records, reports) = run.keeps();
+        let latest = Ended { run: run.id(), records, reports };
         let beyond = self.ended.lock().add(latest, self.settings.keep_ended);
         for run in beyond.bare {
             // Out of the map before it is dropped: what a state holds may take its time.

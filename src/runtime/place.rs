@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Inner, StartError};
-use crate::id::RunId;
 use crate::run::{Host, Place, Run, RunCell};
 
 impl Inner {
@@ -47,7 +46,7 @@ impl Host for Inner {
         Some(place)
     }
 
-    fn ended(&self, run: RunId) {
-        self.keep_ended(run);
+    fn ended(&self, cell: &Arc<RunCell>) {
+        self.keep_ended(&Run::of(cell.clone()));
     }
 }

@@ -122,7 +122,7 @@ impl Inner {
     ) -> Result<Run, StrandedReason> {
         let Found { run, barriers, .. } = self.rebuild(keeper, row, None).await?;
         run.has_ended(barriers);
-        self.keep_ended(run.id());
+        self.keep_ended(&run);
         Ok(run)
     }
 

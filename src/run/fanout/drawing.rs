@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::source::{After, Drawn, End, Fanout};
 use crate::clock::Stopwatch;
+use crate::node::Placed;
 use crate::run::execution::Execution;
 use crate::value::Value;
 
@@ -48,7 +49,8 @@ pub(crate) enum Next {
 
 impl Drawing {
     pub(crate) fn of(fanout: Arc<Fanout>) -> Self {
-        Self::begun(fanout, Drawn::default(), None)
+        let outputs = Placed::with_capacity(LONGEST_STEP);
+        Self::begun(fanout, Drawn { outputs, ..Drawn::default() }, None)
     }
 
     /// A fanout of which this was drawn, and the end if it was seen.

@@ -23,6 +23,9 @@ use crate::value::Value;
 /// Fanouts with more branches make room for their records as they go.
 const FEW_BRANCHES: usize = 128;
 
+/// Room for the records of a merger and of some nodes after it.
+const FEW_MORE: usize = 8;
+
 impl Lane {
     /// Starts an attempt and polls it where it stands.
     #[inline]
@@ -187,12 +190,13 @@ impl Lane {
         }
     }
 
-    /// Makes room for the records of a fanout's branches, each with one child, if they are few.
+    /// Makes room for the records of a fanout's branches, each with one child, if they are few; and
+    /// for those of what follows, which would have all of them moved.
     fn make_room(&mut self, fanout: &Fanout) {
         let (branches, state) = (fanout.at_least(), fanout.execution.state);
         let is_kept = self.tools.ground.retention.keeps(state, StateStatus::Success);
         if is_kept && branches <= FEW_BRANCHES {
-            self.batch.run.trail.reserve(2 * branches);
+            self.batch.run.trail.reserve(2 * branches + FEW_MORE);
         }
     }
 
