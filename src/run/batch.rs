@@ -261,7 +261,7 @@ impl RunDelta {
         Self {
             counts: Counts::of(self.counts.rows().min(room(self.moves))),
             records: Vec::with_capacity(room(self.records.len())),
-            trail: Trail::of(room(self.trail.len())),
+            trail: self.trail.alike(room),
             outputs: Vec::with_capacity(room(self.outputs.len())),
             ..Self::default()
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use super::batch::{Record, RecordChange};
-use super::trail::Trail;
+use super::trail::{Marks, Trail};
 use crate::id::StateId;
 
 /// How many changes are put aside before they are sorted in: bounds what forgotten states hold.
@@ -18,7 +18,7 @@ const PUT_ASIDE: usize = 32_768;
 pub(crate) struct Records {
     sorted: BTreeMap<StateId, Record>,
     /// In the order of the reports; later changes of a state replace earlier ones.
-    aside: SmallVec<[(Vec<RecordChange>, Trail); 1]>,
+    aside: SmallVec<[(Vec<RecordChange>, Marks); 1]>,
     aside_changes: usize,
 }
 
@@ -28,7 +28,7 @@ impl Records {
             return;
         }
         self.aside_changes += changes.len() + trail.len();
-        self.aside.push((changes, trail));
+        self.aside.push((changes, trail.into_marks()));
         if self.aside_changes > PUT_ASIDE {
             self.sort();
         }
@@ -47,7 +47,7 @@ impl Records {
 
     fn sort(&mut self) {
         self.aside_changes = 0;
-        for (changes, trail) in self.aside.drain(..) {
+        for (changes, marks) in self.aside.drain(..) {
             for change in changes {
                 match change {
                     RecordChange::Put(record) => {
@@ -58,7 +58,7 @@ impl Records {
                     }
                 }
             }
-            self.sorted.extend(trail.records().map(|record| (record.execution.state, record)));
+            self.sorted.extend(marks.records().map(|record| (record.execution.state, record)));
         }
     }
 }

@@ -2,7 +2,8 @@
 //! do not.
 //!
 //! Most runs end without anybody reading a record, and most states come after one another at one
-//! place of their run. What they share is written down once; who reads a record has it made.
+//! place of their run. What they share is written down once; who reads a record has it made. A state
+//! of a handler without fields takes 32 bytes, of which nothing is to be dropped.
 //!
 //! Invariants:
 //! 1. A child follows its parent and nothing else.
@@ -15,32 +16,50 @@ use super::execution::Execution;
 use super::scope::Scope;
 use super::status::StateStatus;
 use crate::id::{NodeIndex, StateId};
-use crate::value::Value;
+use crate::value::{Fields, Value};
 
 /// States that succeeded, in the order in which one lane made them.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
-    marks: Vec<Mark>,
-    /// Executions that no other state tells of, and those whose outputs follow.
-    whole: Vec<Execution>,
-    /// How many states there are.
-    states: usize,
+    marks: Marks,
     last: Option<Standing>,
     /// The fanout of the last output, and its place among the whole executions.
     fanout: Option<(StateId, usize)>,
 }
 
+/// What a trail says of its states.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    list: Vec<Mark>,
+    /// Inputs and outputs in the order of the marks that tell of them.
+    values: Vec<Value>,
+    scopes: Vec<Scope>,
+    /// Executions that no other state tells of, and those whose outputs follow.
+    whole: Vec<Execution>,
+    /// How many states there are.
+    states: usize,
+}
+
 /// What one state adds to those before it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Mark {
     /// Everything.
-    Whole { execution: usize, output: Value },
+    Whole { execution: usize, output: Told },
     /// An output of a fanout.
-    Output { fanout: usize, state: StateId, index: u64, output: Value },
+    Output { fanout: usize, state: StateId, index: u64, output: Told },
     /// The first attempt of a node, at the place of the state before, which is its parent.
-    Child { node: NodeIndex, state: StateId, input: Value, output: Value },
+    Child { node: NodeIndex, state: StateId, input: Told, output: Told },
     /// What the next child can read, if that is not what the state before could.
-    Scope(Scope),
+    Scope,
+}
+
+/// How a value is told.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    /// It is the object without fields.
+    Empty,
+    /// It is the next of the values.
+    Listed,
 }
 
 /// What tells whether a state comes right after another one.
@@ -62,28 +81,37 @@ impl Standing {
 impl Trail {
     /// An empty one with room for so many states.
     pub(crate) fn of(states: usize) -> Self {
-        Self { marks: Vec::with_capacity(states), ..Self::default() }
+        let list = Vec::with_capacity(states);
+        Self { marks: Marks { list, ..Marks::default() }, ..Self::default() }
+    }
+
+    /// An empty one with as much room, or what `room` makes of it.
+    pub(crate) fn alike(&self, room: impl Fn(usize) -> usize) -> Self {
+        let Marks { list, values, .. } = &self.marks;
+        let list = Vec::with_capacity(room(list.len()));
+        let values = Vec::with_capacity(room(values.len()));
+        Self { marks: Marks { list, values, ..Marks::default() }, ..Self::default() }
     }
 
     /// Makes room for so many more states.
     pub(crate) fn reserve(&mut self, states: usize) {
-        self.marks.reserve(states);
+        self.marks.list.reserve(states);
     }
 
     /// How many states there are.
     pub(crate) const fn len(&self) -> usize {
-        self.states
+        self.marks.states
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.states == 0
+        self.marks.states == 0
     }
 
     /// Adds a state that no other one tells of.
     pub(crate) fn begin(&mut self, execution: Execution, output: Value) {
         let standing = Standing::of(&execution);
-        let mark = Mark::Whole { execution: self.keep(execution), output };
-        self.add(standing, mark);
+        let (execution, output) = (self.marks.keep(execution), self.marks.tell(output));
+        self.add(standing, Mark::Whole { execution, output });
     }
 
     /// Adds the state of one output of a fanout, which stands there; `own` is the fanout's.
@@ -92,11 +120,12 @@ impl Trail {
         let fanout = match self.fanout {
             Some((state, place)) if state == own.state => place,
             _ => {
-                let place = self.keep(own.clone());
+                let place = self.marks.keep(own.clone());
                 self.fanout = Some((own.state, place));
                 place
             }
         };
+        let output = self.marks.tell(output);
         self.add(branch, Mark::Output { fanout, state: branch.state, index, output });
     }
 
@@ -111,7 +140,8 @@ impl Trail {
             && execution.is_plain();
         if is_next && last.scope != execution.scope.address() {
             last.scope = execution.scope.address();
-            self.marks.push(Mark::Scope(execution.scope.clone()));
+            self.marks.list.push(Mark::Scope);
+            self.marks.scopes.push(execution.scope.clone());
         }
         is_next
     }
@@ -120,16 +150,24 @@ impl Trail {
     #[inline]
     pub(crate) fn follow(&mut self, state: StateId, node: NodeIndex, input: Value, output: Value) {
         let last = self.last.expect("a trail goes on from a state");
+        let (input, output) = (self.marks.tell(input), self.marks.tell(output));
         self.add(Standing { state, ..last }, Mark::Child { node, state, input, output });
     }
 
     #[inline]
     fn add(&mut self, standing: Standing, mark: Mark) {
         self.last = Some(standing);
-        self.states += 1;
-        self.marks.push(mark);
+        self.marks.states += 1;
+        self.marks.list.push(mark);
     }
 
+    /// What it says of its states.
+    pub(crate) fn into_marks(self) -> Marks {
+        self.marks
+    }
+}
+
+impl Marks {
     fn keep(&mut self, execution: Execution) -> usize {
         if self.whole.is_empty() {
             // Most runs that are short have one.
@@ -139,25 +177,41 @@ impl Trail {
         self.whole.len() - 1
     }
 
+    /// Notes an input or an output, before the mark that tells of it.
+    #[inline]
+    fn tell(&mut self, value: Value) -> Told {
+        if value.as_object().is_some_and(Fields::is_empty) {
+            return Told::Empty;
+        }
+        self.values.push(value);
+        Told::Listed
+    }
+
     /// Makes every record.
     pub(crate) fn records(self) -> impl Iterator<Item = Record> {
-        let Self { marks, whole, .. } = self;
+        let Self { list, values, scopes, whole, .. } = self;
+        let (mut values, mut scopes) = (values.into_iter(), scopes.into_iter());
+        let mut value = move |told| match told {
+            Told::Empty => Value::empty_object(),
+            Told::Listed => values.next().expect("a value that a mark tells of is listed"),
+        };
         let mut before = None::<Execution>;
-        marks.into_iter().filter_map(move |mark| {
+        list.into_iter().filter_map(move |mark| {
             let (execution, output) = match mark {
-                Mark::Whole { execution, output } => (whole[execution].clone(), output),
+                Mark::Whole { execution, output } => (whole[execution].clone(), value(output)),
                 Mark::Output { fanout, state, index, output } => {
                     let own = &whole[fanout];
-                    (own.branch(state, index).with_input(&own.input), output)
+                    (own.branch(state, index).with_input(&own.input), value(output))
                 }
                 Mark::Child { node, state, input, output } => {
                     let parent = before.as_ref().expect("a child follows its parent");
                     let (scope, path) = (parent.scope.clone(), parent.path.clone());
-                    let parent = Some(parent.state);
-                    (Execution::first(node, state, parent, input, scope, path), output)
+                    let (parent, input) = (Some(parent.state), value(input));
+                    (Execution::first(node, state, parent, input, scope, path), value(output))
                 }
-                Mark::Scope(scope) => {
-                    before.as_mut().expect("a trail goes on from a state").scope = scope;
+                Mark::Scope => {
+                    let before = before.as_mut().expect("a trail goes on from a state");
+                    before.scope = scopes.next().expect("a scope that a mark tells of is listed");
                     return None;
                 }
             };
@@ -225,7 +279,7 @@ mod tests {
         let each = [true, true, true, false];
         assert_eq!(follows, [&[false][..], &each, &each, &each, &[false]].concat());
         assert_eq!(trail.len(), expected.len());
-        let made = trail.records().map(|record| match record.end {
+        let made = trail.into_marks().records().map(|record| match record.end {
             StateEnd::Output(output) => told(&record.execution, &output),
             other => panic!("a success ends with an output, found {other:?}"),
         });
