@@ -47,9 +47,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Ten million outputs, a hundred million states, 4,096 attempts under way.
+    /// Ten million outputs, a hundred million states, 16,384 attempts under way.
     fn default() -> Self {
-        Self { max_fanout: 10_000_000, max_states: 100_000_000, in_flight: 4096 }
+        Self { max_fanout: 10_000_000, max_states: 100_000_000, in_flight: 16_384 }
     }
 }
 

@@ -74,7 +74,7 @@ impl Actor for RunActor {
         let RunArguments { cell, end, opening } = arguments;
         let pool = match &opening {
             Opening::GoOn(alone) => alone.pool(),
-            Opening::Start | Opening::Retry(..) => end.pool(),
+            Opening::Start | Opening::Retry(..) => cell.pool(),
         };
         let mut state = RunState {
             cell,

@@ -128,8 +128,23 @@ impl RunCell {
         self.settings.lanes.min(self.ground.plan.limits.in_flight as usize).max(1)
     }
 
+    /// The pool of the current episode.
+    pub(crate) fn pool(&self) -> Arc<Pool> {
+        Arc::new(Pool::new(&self.ground.plan, self.control(), self.lanes()))
+    }
+
     pub(crate) fn control(&self) -> Arc<Control> {
         self.live.lock().control.clone()
+    }
+
+    /// Opens the next episode of a run that has ended.
+    pub(crate) fn reopen(self: &Arc<Self>) {
+        let mut live = self.live.lock();
+        *live = Live { place: live.place.take(), ..Live::default() };
+        let control = live.control.clone();
+        drop(live);
+        self.ending.reopen();
+        self.announce_pauses(&control);
     }
 
     /// Tells those who watch when the episode with these signals is paused or goes on.
@@ -156,8 +171,6 @@ impl Progress for RunBus {
 /// Ends a run exactly once per episode, also when its actor dies, and releases its pin then.
 pub(crate) struct EndGuard {
     cell: Arc<RunCell>,
-    /// The signals of the episode.
-    control: Arc<Control>,
     held: Option<(Pin, Option<Arc<dyn Host>>)>,
     /// How the run ended, if nobody was told yet.
     outcome: Option<Arc<Outcome>>,
@@ -168,41 +181,28 @@ impl EndGuard {
     pub(crate) fn open(cell: Arc<RunCell>, pin: Pin) -> Option<Self> {
         let host = cell.host.upgrade();
         // The first episode has the place that its start took. Without a runtime there are no places.
-        let live = cell.live.lock();
-        let (control, needs_place) = (live.control.clone(), live.place.is_none());
-        drop(live);
+        let needs_place = cell.live.lock().place.is_none();
         if let (true, Some(host)) = (needs_place, &host) {
             let place = host.place_again(&cell)?;
             cell.live.lock().place = Some(place);
         }
-        Some(Self { cell, control, held: Some((pin, host)), outcome: None })
+        Some(Self { cell, held: Some((pin, host)), outcome: None })
     }
 
     /// Has the episode be the next one of a run that has ended, with signals of its own.
-    pub(crate) fn reopen(&mut self) {
-        let mut live = self.cell.live.lock();
-        *live = Live { place: live.place.take(), ..Live::default() };
-        self.control = live.control.clone();
-        drop(live);
-        self.cell.ending.reopen();
-        self.cell.announce_pauses(&self.control);
-    }
-
-    /// The pool of the episode.
-    pub(crate) fn pool(&self) -> Arc<Pool> {
-        let lanes = self.cell.lanes();
-        Arc::new(Pool::new(&self.cell.ground.plan, self.control.clone(), lanes))
-    }
-
     /// Decides how the run ended: nothing changes it any more.
     pub(crate) fn settle(&mut self) {
         if self.held.is_some() && self.outcome.is_none() {
+            let live = self.cell.live.lock();
+            let is_cancelled = live.control.is_cancelled();
+            let is_parked = live.control.is_parked();
+            drop(live);
             let mut machine = self.cell.machine.lock();
-            if self.control.is_parked() {
+            if is_parked {
                 // Its lanes may have gone home before anybody could say why.
                 let _ = machine.stop(Stop::Parked);
             }
-            self.outcome = Some(Arc::new(machine.end(self.control.is_cancelled())));
+            self.outcome = Some(Arc::new(machine.end(is_cancelled)));
         }
     }
 
@@ -246,7 +246,7 @@ impl Drop for EndGuard {
             let stop = Stop::Broken("the run's actor died".to_owned());
             // The effect of a stop is for an actor to carry out, and there is none.
             let _ = self.cell.machine.lock().stop(stop);
-            self.control.cancel();
+            self.cell.control().cancel();
             self.end();
         }
     }

@@ -48,9 +48,9 @@ impl Run {
 
     /// Goes on with a run that came back from its journal.
     pub(crate) async fn go_on(&self, pin: Pin, barriers: Box<Barriers>, rest: Rest) {
-        let end = self.guard(pin);
-        let rest = Box::new(Alone::resume(self.cell.clone(), &end.pool(), barriers, rest));
-        self.open(end, Opening::GoOn(rest)).await;
+        let cell = self.cell.clone();
+        let rest = Box::new(Alone::resume(cell, &self.cell.pool(), barriers, rest));
+        self.open(self.guard(pin), Opening::GoOn(rest)).await;
     }
 
     /// Tells how a run ended that came back from its journal.
@@ -105,7 +105,7 @@ impl Run {
             return Ok(self.outcome().await);
         }
         let mut end = self.guard(pin);
-        let alone = Box::new(Alone::begin(self.cell.clone(), &end.pool()));
+        let alone = Box::new(Alone::begin(self.cell.clone(), &self.cell.pool()));
         match alone.walk() {
             None => end.end(),
             Some(rest) => self.open(end, Opening::GoOn(rest)).await,
@@ -273,8 +273,8 @@ impl Run {
                 // Checked before an episode is opened, so that a refusal changes nothing.
                 self.cell.machine.lock().can_retry(what, &id)?;
                 let end = EndGuard::open(self.cell.clone(), pin);
-                let mut end = end.ok_or(RetryError::ShuttingDown)?;
-                end.reopen();
+                let end = end.ok_or(RetryError::ShuttingDown)?;
+                self.cell.reopen();
                 self.open(end, Opening::Retry(what, id.clone(), reply)).await;
             } else {
                 self.tell(RunMessage::Retry(what, id.clone(), reply));

@@ -18,6 +18,7 @@ use super::keeping::Keeping;
 use super::pool::{Pool, Taken};
 use super::resumable::Handed;
 use super::source::End;
+use super::unlisted::Unlisted;
 use super::wait::Wait;
 use crate::clock::Stopwatch;
 use crate::event::RunBus;
@@ -116,8 +117,7 @@ pub(crate) struct Lane {
     /// What may go on when the batch is on record.
     pub(super) held: Vec<Task>,
     pub(super) parked: Slab<Parked>,
-    /// Keys of parked executions that no record lists yet.
-    pub(super) unlisted: Vec<usize>,
+    pub(super) unlisted: Unlisted,
     /// `None` as long as nothing has waited.
     pub(super) waiting: Option<FuturesUnordered<Wait>>,
     /// How many attempts the next turn starts.
@@ -141,7 +141,7 @@ impl Lane {
             stalled_keeping: Vec::new(),
             held: Vec::new(),
             parked: Slab::new(),
-            unlisted: Vec::new(),
+            unlisted: Unlisted::default(),
             waiting: None,
             turn: 4,
             opened: false,
@@ -372,9 +372,10 @@ impl Lane {
 
     /// Lists what waits, so that it can be seen and retried by hand.
     pub(super) fn list_parked(&mut self) {
+        let keys = self.unlisted.take();
         // A run that waits for long keeps no room for more.
-        self.batch.run.records.reserve_exact(self.unlisted.len());
-        for key in std::mem::take(&mut self.unlisted) {
+        self.batch.run.records.reserve_exact(keys.len());
+        for key in keys {
             let Some(Parked::Execution { execution, status }) = self.parked.get_mut(key) else {
                 continue;
             };

@@ -20,6 +20,7 @@ mod recall;
 mod resumable;
 mod resume;
 mod source;
+mod unlisted;
 mod wait;
 
 pub(crate) use alone::Alone;

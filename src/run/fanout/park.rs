@@ -120,7 +120,7 @@ impl Lane {
     /// The wait ends with the [next key](Self::next_key).
     pub(super) fn park(&mut self, parked: Parked, wait: Wait) {
         let key = self.parked.insert(parked);
-        self.unlisted.push(key);
+        self.unlisted.note(key);
         self.waiting.get_or_insert_default().push(wait);
     }
 
