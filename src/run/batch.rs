@@ -26,6 +26,9 @@ use crate::value::Value;
 /// Lists with fewer elements say little about how long the next one will be.
 const FEW: usize = 16;
 
+/// How many moves of states a batch may hold before it is reported.
+const MANY_MOVES: usize = 512;
+
 /// Completions of one lane.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -224,6 +227,11 @@ impl Batch {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.run.is_empty() && self.entries.is_empty()
+    }
+
+    /// Whether there is so much to report that it should not wait for more.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.run.moves >= MANY_MOVES
     }
 
     /// Whether a state went wrong, which may stop the run.

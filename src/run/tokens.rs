@@ -23,7 +23,7 @@ impl Tokens {
 
     /// The same groups behind a count of their own.
     pub(super) fn localized(&self) -> Self {
-        self.iter().copied().collect()
+        Self(self.0.as_deref().map(Arc::from))
     }
 }
 

@@ -4,9 +4,9 @@
 //! 1. It never waits: a walk ends when the run has, when nothing can go on now, or when there is
 //!    enough to do for a crew. Then actors take over what the lane has, as it stands: the run's own
 //!    if one execution waits and nothing else is left, else a crew.
-//! 2. What the lane did is applied when it can go on with nothing else, when a state has failed, or
-//!    before somebody takes over: by the same machine and barriers that actors apply reports with.
-//!    There is no second way to run.
+//! 2. What the lane did is applied when it can go on with nothing else, when it is as much as a report
+//!    holds, when a state has failed, or before somebody takes over: by the same machine and barriers
+//!    that actors apply reports with. There is no second way to run.
 //! 3. A fanout that is wide is not begun alone, so that a slow branch holds back few others.
 
 use std::sync::Arc;
@@ -146,7 +146,8 @@ impl Alone {
             if self.lane.tasks.is_empty() || end == TurnEnd::Full {
                 break;
             }
-            if self.lane.batch.has_failure() && self.apply() {
+            let is_due = self.lane.batch.is_full() || self.lane.batch.has_failure();
+            if is_due && self.apply() {
                 return self.ended();
             }
             let took = watch.lap();

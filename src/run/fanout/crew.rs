@@ -21,9 +21,6 @@ use crate::run::batch::Batch;
 use crate::run::message::RunMessage;
 use crate::run::unites::UnitesMessage;
 
-/// How many moves of states a report may hold before it is sent.
-const REPORT_MOVES: usize = 512;
-
 /// How many turns a lane takes before it lets other tasks run.
 const TURNS: u32 = 4;
 
@@ -134,7 +131,7 @@ impl LaneArguments {
                 }
                 TurnEnd::Over => {}
             }
-            if self.lane.batch.run.moves >= REPORT_MOVES {
+            if self.lane.batch.is_full() {
                 self.report().await;
             }
             turns -= 1;
