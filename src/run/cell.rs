@@ -189,7 +189,6 @@ impl EndGuard {
         Some(Self { cell, held: Some((pin, host)), outcome: None })
     }
 
-    /// Has the episode be the next one of a run that has ended, with signals of its own.
     /// Decides how the run ended: nothing changes it any more.
     pub(crate) fn settle(&mut self) {
         if self.held.is_some() && self.outcome.is_none() {

@@ -125,6 +125,25 @@ mod tests {
     }
 
     #[test]
+    fn a_state_moves_from_any_status_to_any_other() {
+        let node = NodeIndex(4);
+        for to in StateStatus::ALL {
+            for from in StateStatus::ALL.map(Some).into_iter().chain([None]) {
+                let (mut shifted, mut added) = (Counts::default(), Counts::default());
+                shifted.shift(node, from, to);
+                // The row is there now.
+                shifted.shift(node, from, to);
+                if let Some(from) = from {
+                    added.add(node, from, -2);
+                }
+                added.add(node, to, 2);
+                let [shifted, added] = [shifted, added].map(|c| c.iter().collect::<Vec<_>>());
+                assert_eq!(shifted, added, "{from:?} to {to:?}");
+            }
+        }
+    }
+
+    #[test]
     fn counts_of_any_status_add_up() {
         let mut counts = Counts::default();
         for (at, status) in (1..).zip(StateStatus::ALL) {

@@ -9,10 +9,10 @@ use super::outcome::Outcome;
 
 /// The outcome of a run, once there is one.
 #[derive(Default)]
-pub(crate) struct Ending(Mutex<Told>);
+pub(crate) struct Ending(Mutex<Announced>);
 
 #[derive(Default)]
-struct Told {
+struct Announced {
     outcome: Option<Arc<Outcome>>,
     /// Made by the first who waits: most small runs end before anybody does.
     waiting: Option<Arc<Notify>>,
@@ -21,10 +21,10 @@ struct Told {
 impl Ending {
     /// Tells those who wait how the run ended.
     pub(crate) fn end(&self, outcome: Arc<Outcome>) {
-        let mut told = self.0.lock();
-        told.outcome = Some(outcome);
-        let waiting = told.waiting.take();
-        drop(told);
+        let mut announced = self.0.lock();
+        announced.outcome = Some(outcome);
+        let waiting = announced.waiting.take();
+        drop(announced);
         if let Some(waiting) = waiting {
             waiting.notify_waiters();
         }
@@ -44,11 +44,11 @@ impl Ending {
         loop {
             let waiting;
             let ended = {
-                let mut told = self.0.lock();
-                if let Some(outcome) = &told.outcome {
+                let mut announced = self.0.lock();
+                if let Some(outcome) = &announced.outcome {
                     return outcome.clone();
                 }
-                waiting = told.waiting.get_or_insert_default().clone();
+                waiting = announced.waiting.get_or_insert_default().clone();
                 // Made under the lock: from here on it hears of the end.
                 waiting.notified()
             };

@@ -139,7 +139,8 @@ impl Alone {
             if end == TurnEnd::Cancelled {
                 self.lane.abandon();
             }
-            if end != TurnEnd::Over {
+            // Also when the last attempt was the last of its turn: a merger is walked here, too.
+            if end != TurnEnd::Over || self.lane.tasks.is_empty() {
                 self.join();
             }
             // Most small runs end here, without another look at the clock.

@@ -49,7 +49,8 @@ pub(crate) enum Next {
 
 impl Drawing {
     pub(crate) fn of(fanout: Arc<Fanout>) -> Self {
-        let outputs = Placed::with_capacity(LONGEST_STEP);
+        // What will not come needs no room.
+        let outputs = Placed::with_capacity(fanout.at_least().min(LONGEST_STEP));
         Self::begun(fanout, Drawn { outputs, ..Drawn::default() }, None)
     }
 

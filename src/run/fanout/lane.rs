@@ -38,7 +38,7 @@ const LONGEST_TURN: u32 = 128;
 /// The most attempts that a lane goes on with at the beginning of a turn.
 const MOST_WOKEN: u32 = 64;
 
-/// How many states a lane's first batch has room for.
+/// How many states a lane's first batch has room for: graphs with more nodes are rare.
 const FIRST_STATES: usize = 128;
 
 /// Turns that took less are lengthened.
@@ -158,7 +158,7 @@ impl Lane {
         end
     }
 
-    /// Has the next turn take longer or shorter, by what one that there was more to do after took.
+    /// Sizes the next turn by how long one took that left work over.
     pub(super) fn size_turn(&mut self, took: Duration) {
         if took < SHORT {
             self.turn = (self.turn * 2).min(LONGEST_TURN);

@@ -1,9 +1,10 @@
-//! A wide fanout keeps every lane busy.
+//! Who walks: a wide fanout keeps every lane busy, a small run needs none.
 
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
-use hotgraph::{Handler, NodeError, RunStatus, Value};
+use hotgraph::{Document, Handler, NodeError, NodeSpec, RunStatus, Value};
 
 use super::{Number, joined, runtime};
 
@@ -28,6 +29,33 @@ fn meet() -> Handler {
             }
         }
     })
+}
+
+/// Of any width, as a turn may end with the last attempt before the merger.
+#[tokio::test(start_paused = true)]
+async fn a_walk_joins_its_last_group_itself() {
+    let quick = Handler::one("quick", |input: Number| async move { Ok(input) });
+    let runtime = runtime().lanes(2).handler(quick).build().await.unwrap();
+    for width in 1..=64 {
+        let work = |at| format!("work{at}");
+        let list = NodeSpec::new("list").handler("quick").input("n", width);
+        let list = (0..width).fold(list, |list, at| list.next(&work(at)));
+        let branch = |at| {
+            NodeSpec::new(work(at))
+                .handler("quick")
+                .input("n", "${{list.outputs.n}}")
+                .next("gather")
+        };
+        let gather = NodeSpec::new("gather").handler("quick").unites("list").input("n", 1);
+        let graph =
+            (0..width).map(branch).fold(Document::builder("g").node(list), |g, n| g.node(n));
+        runtime.publish_and_promote(graph.node(gather).build()).await.unwrap();
+        let mut run = Box::pin(runtime.start("g", Value::Null).run());
+        let Poll::Ready(outcome) = futures_util::poll!(&mut run) else {
+            panic!("a walk of {width} branches was left to a crew")
+        };
+        assert_eq!(outcome.unwrap().status, RunStatus::Success);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
