@@ -230,8 +230,7 @@ impl Machine {
         self.extra_mut().failures.remove(&state);
         let record = self.records.sorted().get_mut(&state).expect("checked to be there");
         let node = record.execution.node;
-        self.counts.add(node, record.status, -1);
-        self.counts.add(node, StateStatus::RetryCreated, 1);
+        self.counts.shift(node, Some(record.status), StateStatus::RetryCreated);
         record.status = StateStatus::RetryCreated;
         self.tally.holds += 1;
         Box::new(record.execution.clone())

@@ -8,7 +8,7 @@ use crate::run::Run;
 
 /// How many state records ended runs may keep together; outcomes and failures stay beyond that.
 ///
-/// A record is some hundred bytes and its values. More of them than the cache beside a processor holds
+/// A record is 32 bytes at least, and its values. More of them than the cache beside a processor holds
 /// make each run write to memory that is far away.
 const ENDED_RECORDS: usize = 4_000;
 
