@@ -14,6 +14,7 @@ use super::durable::Entry;
 use super::execution::{Execution, Spare};
 use super::fingerprint::Fingerprint;
 use super::groups::Groups;
+use super::parked::ParkedStates;
 use super::path::Path;
 use super::state_ids::StateIds;
 use super::status::StateStatus;
@@ -57,8 +58,10 @@ pub(crate) struct RunDelta {
     /// How many times a state was moved; says that there is something to report.
     pub moves: usize,
     pub counts: Counts,
-    /// Applied before the trail.
-    pub records: Vec<RecordChange>,
+    /// Of states that ended otherwise than by an output.
+    pub records: Vec<Record>,
+    /// What waits in the lane, when something does for the first time.
+    pub parked: Option<Arc<ParkedStates>>,
     /// States that succeeded.
     pub trail: Trail,
     pub failures: Vec<Failure>,
@@ -141,15 +144,6 @@ pub(crate) enum ElementValue {
     Output(Value),
     /// The input of one step of a fold, or why it could not be made.
     Step(Result<Value, Arc<str>>),
-}
-
-/// A change of one state's record.
-#[derive(Debug)]
-pub(crate) enum RecordChange {
-    /// It exists now, or has a new status.
-    Put(Record),
-    /// It ended, and records of its kind are not kept.
-    Forget(StateId),
 }
 
 /// What is known of one state.
@@ -279,6 +273,7 @@ impl RunDelta {
         self.moves == 0
             && self.tally == Tally::default()
             && self.records.is_empty()
+            && self.parked.is_none()
             && self.trail.is_empty()
             && self.failures.is_empty()
             && self.outputs.is_empty()

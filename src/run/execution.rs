@@ -27,8 +27,6 @@ pub(crate) struct Execution {
     /// What it can read, and the groups that it is counted in.
     pub scope: Scope,
     pub path: Path,
-    /// Whether a record says that the state is live.
-    pub listed: bool,
     /// What few executions have.
     extra: Option<Box<Extra>>,
 }
@@ -86,7 +84,6 @@ impl Spare {
         spare.input = input;
         spare.scope = scope;
         spare.path = path;
-        spare.listed = false;
         spare.extra = None;
         spare
     }
@@ -119,6 +116,18 @@ impl Spare {
         }
     }
 
+    /// Puts an execution in the box, or in a new one.
+    #[inline]
+    pub(crate) fn put_in(&mut self, execution: Execution) -> Box<Execution> {
+        match self.0.take() {
+            Some(mut spare) => {
+                *spare = execution;
+                spare
+            }
+            None => Box::new(execution),
+        }
+    }
+
     /// Takes an execution out of its box, and keeps the box.
     #[inline]
     pub(crate) fn take_out(&mut self, mut execution: Box<Execution>) -> Execution {
@@ -139,7 +148,6 @@ impl Execution {
         input: Value::Null,
         scope: Scope::NONE,
         path: Path::ROOT,
-        listed: false,
         extra: None,
     };
 
@@ -154,13 +162,12 @@ impl Execution {
         path: Path,
     ) -> Self {
         let id = path.execution(node);
-        let (attempt, listed, extra) = (0, false, None);
-        Self { id, node, attempt, state, parent, input, scope, path, listed, extra }
+        Self { id, node, attempt: 0, state, parent, input, scope, path, extra: None }
     }
 
     /// The same execution with another state, for its next attempt.
     pub(crate) fn again(&self, state: StateId) -> Self {
-        Self { state, attempt: self.attempt + 1, listed: false, ..self.clone() }
+        Self { state, attempt: self.attempt + 1, ..self.clone() }
     }
 
     /// The state of one output of a fanout; most need no input any more.
@@ -171,9 +178,9 @@ impl Execution {
 
     #[inline]
     fn branch_at(&self, state: StateId, path: Path, scope: Scope) -> Self {
-        let Self { id, node, attempt, parent, listed, .. } = *self;
+        let Self { id, node, attempt, parent, .. } = *self;
         let (input, extra) = (Value::Null, self.extra.clone());
-        Self { id, node, attempt, state, parent, input, scope, path, listed, extra }
+        Self { id, node, attempt, state, parent, input, scope, path, extra }
     }
 
     /// The same execution with another state.

@@ -39,6 +39,7 @@ mod message;
 mod order;
 mod outcome;
 mod panics;
+mod parked;
 mod path;
 mod records;
 mod retention;

@@ -1,64 +1,81 @@
-//! The records of a run's states: written in batches, sorted when somebody reads them.
+//! The records of a run's states: written in batches when they end, sorted when somebody reads them.
 //!
 //! Most runs end without anybody reading a record, so a report is put aside as it came.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::batch::{Record, RecordChange};
+use super::batch::Record;
+use super::parked::ParkedStates;
+use super::status::StateStatus;
 use super::trail::{Marks, Trail};
-use crate::id::StateId;
-
-/// How many changes are put aside before they are sorted in: bounds what forgotten states hold.
-const PUT_ASIDE: usize = 32_768;
+use crate::id::{NodeIndex, StateId};
 
 /// The records of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     sorted: BTreeMap<StateId, Record>,
-    /// In the order of the reports; later changes of a state replace earlier ones.
-    aside: SmallVec<[(Vec<RecordChange>, Marks); 1]>,
-    aside_changes: usize,
+    /// In the order of the reports.
+    aside: SmallVec<[(Vec<Record>, Marks); 1]>,
+    aside_records: usize,
+    /// What waits, by lane.
+    parked: SmallVec<[Arc<ParkedStates>; 1]>,
 }
 
 impl Records {
-    pub(crate) fn change(&mut self, changes: Vec<RecordChange>, trail: Trail) {
-        if changes.is_empty() && trail.is_empty() {
+    /// Adds those of states that ended.
+    pub(crate) fn add(&mut self, records: Vec<Record>, trail: Trail) {
+        if records.is_empty() && trail.is_empty() {
             return;
         }
-        self.aside_changes += changes.len() + trail.len();
-        self.aside.push((changes, trail.into_marks()));
-        if self.aside_changes > PUT_ASIDE {
-            self.sort();
-        }
+        self.aside_records += records.len() + trail.len();
+        self.aside.push((records, trail.into_marks()));
     }
 
-    /// The records by state.
+    /// Looks at what waits in one more lane from now on.
+    pub(crate) fn watch(&mut self, parked: Arc<ParkedStates>) {
+        self.parked.push(parked);
+    }
+
+    /// The records of states that ended, by state.
     pub(crate) fn sorted(&mut self) -> &mut BTreeMap<StateId, Record> {
         self.sort();
         &mut self.sorted
     }
 
-    /// How many there are; states with several changes put aside count as often.
-    pub(crate) fn at_most(&self) -> usize {
-        self.sorted.len() + self.aside_changes
+    /// Those of states that wait.
+    pub(crate) fn live(&self) -> Vec<Record> {
+        self.parked.iter().flat_map(|parked| parked.records()).collect()
+    }
+
+    /// The same when nothing is to be told of what waits from now on.
+    pub(crate) fn take_live(&mut self) -> Vec<Record> {
+        let live = self.live();
+        self.parked.clear();
+        live
+    }
+
+    /// The node and the status of a state.
+    pub(crate) fn find(&mut self, state: StateId) -> Option<(NodeIndex, StateStatus)> {
+        let told = |record: &Record| (record.execution.node, record.status);
+        if let Some(ended) = self.sorted().get(&state) {
+            return Some(told(ended));
+        }
+        self.live().iter().find(|live| live.execution.state == state).map(told)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.sorted.len() + self.aside_records
     }
 
     fn sort(&mut self) {
-        self.aside_changes = 0;
-        for (changes, marks) in self.aside.drain(..) {
-            for change in changes {
-                match change {
-                    RecordChange::Put(record) => {
-                        self.sorted.insert(record.execution.state, record);
-                    }
-                    RecordChange::Forget(state) => {
-                        self.sorted.remove(&state);
-                    }
-                }
-            }
-            self.sorted.extend(marks.records().map(|record| (record.execution.state, record)));
+        self.aside_records = 0;
+        for (records, marks) in self.aside.drain(..) {
+            let records = records.into_iter().chain(marks.records());
+            self.sorted.extend(records.map(|record| (record.execution.state, record)));
         }
     }
 }

@@ -25,6 +25,20 @@ pub(crate) struct Trail {
     last: Option<Standing>,
     /// The fanout of the last output, and its place among the whole executions.
     fanout: Option<(StateId, usize)>,
+    /// The last state that began anew, by the place of its execution.
+    begun: Option<u32>,
+    /// Where the execution lies that was last found beside that one.
+    beside: Option<Beside>,
+}
+
+/// The place of an execution below another output of a fanout than a whole one.
+#[derive(Clone, Copy, Debug)]
+struct Beside {
+    whole: u32,
+    index: u64,
+    /// By how much the number of its state is higher than that of its parent's.
+    above: u32,
+    standing: Standing,
 }
 
 /// What a trail says of its states.
@@ -49,6 +63,8 @@ enum Mark {
     Output { fanout: usize, state: StateId, index: u64, output: Told },
     /// The first attempt of a node, at the place of the state before, which is its parent.
     Child { node: NodeIndex, state: StateId, input: Told, output: Told },
+    /// The first attempt of a node, below another output of a fanout than a whole execution.
+    Sibling { whole: u32, index: u64, above: u32, node: NodeIndex, state: StateId, told: [Told; 2] },
     /// What the next child can read, if that is not what the state before could.
     Scope,
 }
@@ -111,7 +127,32 @@ impl Trail {
     pub(crate) fn begin(&mut self, execution: Execution, output: Value) {
         let standing = Standing::of(&execution);
         let (execution, output) = (self.marks.keep(execution), self.marks.tell(output));
+        self.begun = u32::try_from(execution).ok();
         self.add(standing, Mark::Whole { execution, output });
+    }
+
+    /// Whether an execution lies beside the last one that began anew: its branches were drawn one
+    /// after the other, and each waited.
+    pub(crate) fn finds_beside(&mut self, execution: &Execution) -> bool {
+        self.beside = self.begun.and_then(|whole| {
+            let other = &self.marks.whole[whole as usize];
+            let reads_alike = execution.scope.address() == other.scope.address();
+            let index = execution.path.output_beside(&other.path)?;
+            let above = execution.state.0.checked_sub(execution.parent?.0)?;
+            let (above, standing) = (u32::try_from(above).ok()?, Standing::of(execution));
+            let place = Beside { whole, index, above, standing };
+            (reads_alike && execution.is_plain()).then_some(place)
+        });
+        self.beside.is_some()
+    }
+
+    /// Adds the state that was [found beside](Self::finds_beside) another one.
+    pub(crate) fn add_beside(&mut self, node: NodeIndex, input: Value, output: Value) {
+        let place = self.beside.take().expect("a place was found");
+        let Beside { whole, index, above, standing } = place;
+        let told = [self.marks.tell(input), self.marks.tell(output)];
+        let state = standing.state;
+        self.add(standing, Mark::Sibling { whole, index, above, node, state, told });
     }
 
     /// Adds the state of one output of a fanout, which stands there; `own` is the fanout's.
@@ -209,6 +250,13 @@ impl Marks {
                     let (parent, input) = (Some(parent.state), value(input));
                     (Execution::first(node, state, parent, input, scope, path), value(output))
                 }
+                Mark::Sibling { whole: of, index, above, node, state, told } => {
+                    let of = &whole[of as usize];
+                    let (scope, path) = (of.scope.clone(), of.path.beside(index));
+                    let parent = Some(StateId(state.0 - u64::from(above)));
+                    let [input, output] = told.map(&mut value);
+                    (Execution::first(node, state, parent, input, scope, path), output)
+                }
                 Mark::Scope => {
                     let before = before.as_mut().expect("a trail goes on from a state");
                     before.scope = scopes.next().expect("a scope that a mark tells of is listed");
@@ -242,19 +290,40 @@ mod tests {
         format!("{id} {node:?} {attempt} {state:?} {parent:?} {input:?} {path:?} {read} {output:?}")
     }
 
-    fn success(trail: &mut Trail, execution: Execution) -> (String, bool) {
+    /// How a trail tells of a state.
+    #[derive(Debug, PartialEq)]
+    enum By {
+        Child,
+        Sibling,
+        Whole,
+    }
+
+    fn success(trail: &mut Trail, execution: Execution) -> (String, By) {
         // Some have no fields, and are not listed.
         let output = match execution.state.0 % 2 {
             0 => Value::empty_object(),
             _ => Value::from(execution.state.0 + 100),
         };
         let expected = told(&execution, &output);
-        let follows = trail.go_on_to(&execution);
-        match follows {
-            true => trail.follow(execution.state, execution.node, execution.input, output),
-            false => trail.begin(execution, output),
-        }
-        (expected, follows)
+        let by = if trail.go_on_to(&execution) {
+            trail.follow(execution.state, execution.node, execution.input, output);
+            By::Child
+        } else if trail.finds_beside(&execution) {
+            trail.add_beside(execution.node, execution.input, output);
+            By::Sibling
+        } else {
+            trail.begin(execution, output);
+            By::Whole
+        };
+        (expected, by)
+    }
+
+    fn records(trail: Trail) -> Vec<String> {
+        let record = |record: Record| match record.end {
+            StateEnd::Output(output) => told(&record.execution, &output),
+            other => panic!("a success ends with an output, found {other:?}"),
+        };
+        trail.into_marks().records().map(record).collect()
     }
 
     #[test]
@@ -272,7 +341,7 @@ mod tests {
             let state = StateId(2 + index * 4);
             let (branch, output) = (fanout.branch(state, index), Value::from(index));
             let whole = branch.clone().with_input(&fanout.input);
-            expected.push((told(&whole, &output), true));
+            expected.push((told(&whole, &output), By::Child));
             trail.branch(&fanout, Standing::of(&branch), index, output);
             let mut child = first(2, state.0 + 1, Some(state.0), &branch.path);
             child.scope = Scope::default().with_output(NodeIndex(1), Value::from(index));
@@ -285,15 +354,44 @@ mod tests {
         }
         let aside = first(4, 40, Some(1), &Path::ROOT.then(Step::Edge(1)));
         expected.push(success(&mut trail, aside));
-        let follows: Vec<_> = expected.iter().map(|(_, follows)| *follows).collect();
-        let each = [true, true, true, false];
-        assert_eq!(follows, [&[false][..], &each, &each, &each, &[false]].concat());
+        let (expected, by): (Vec<_>, Vec<_>) = expected.into_iter().unzip();
+        let whole: Vec<_> = (0..by.len()).filter(|at| by[*at] == By::Whole).collect();
+        assert_eq!(whole, [0, 4, 8, 12, 13]);
+        assert!(!by.contains(&By::Sibling));
         assert_eq!(trail.len(), expected.len());
-        let made = trail.into_marks().records().map(|record| match record.end {
-            StateEnd::Output(output) => told(&record.execution, &output),
-            other => panic!("a success ends with an output, found {other:?}"),
-        });
-        let expected: Vec<_> = expected.into_iter().map(|(expected, _)| expected).collect();
-        assert_eq!(made.collect::<Vec<_>>(), expected);
+        assert_eq!(records(trail), expected);
+    }
+
+    #[test]
+    fn what_waited_below_one_fanout_is_told_by_one_of_it() {
+        let scope = Scope::default().with_output(NodeIndex(0), Value::from(1));
+        let above = Path::ROOT.then(Step::Edge(1)).localized();
+        for above in [Path::ROOT, above] {
+            let child = |index: u64| {
+                let path = above.then(Step::Output(index));
+                let (state, parent) = (10 + 2 * index, 9 + index);
+                let mut child = first(2, state, Some(parent), &path);
+                child.scope = scope.clone();
+                child
+            };
+            let mut trail = Trail::default();
+            let mut states = vec![success(&mut trail, child(3)), success(&mut trail, child(1))];
+            // It goes on from the one before it.
+            let mut below = first(4, 90, Some(12), &child(1).path);
+            below.scope = scope.clone();
+            states.push(success(&mut trail, below));
+            // One that reads something else, one whose parent came later, and another attempt.
+            let (mut other, mut early) = (child(5), child(6));
+            other.scope = Scope::default();
+            early.parent = Some(StateId(99));
+            let again = child(7).again(StateId(80));
+            states.extend([child(4), other, early, again].map(|one| success(&mut trail, one)));
+            let (expected, by): (Vec<_>, Vec<_>) = states.into_iter().unzip();
+            let whole = || By::Whole;
+            let siblings = [By::Sibling, By::Child, By::Sibling];
+            let all = [whole()].into_iter().chain(siblings).chain([whole(), whole(), whole()]);
+            assert_eq!(by, all.collect::<Vec<_>>());
+            assert_eq!(records(trail), expected);
+        }
     }
 }

@@ -1,20 +1,22 @@
 //! What a lane does with everything it has when its run is being stopped.
 
 use super::drawing::{Drawing, GivenUp};
-use super::lane::{Lane, Parked, Task};
+use super::lane::{Lane, Task};
 use super::pool::Taken;
 use super::resumable::Handed;
+use crate::run::parked::Parked;
 use crate::run::status::StateStatus;
 
 impl Lane {
     /// Ends everything the lane has, and what nobody took yet.
     pub(super) fn abandon(&mut self) {
         self.waiting = None;
-        let mut parked: Vec<_> = self.parked.drain().collect();
+        let mut parked = self.parked.drain();
         parked.sort_by_key(Parked::state);
         for parked in parked {
             match parked {
                 Parked::Execution { execution, status } => {
+                    let execution = self.batch.spare.put_in(execution);
                     self.step_with(|walker| walker.cancelled(execution, status));
                 }
                 Parked::Recall { own, drawn } => self.step_with(|walker| {

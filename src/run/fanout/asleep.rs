@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use futures_util::stream::FuturesUnordered;
-use slab::Slab;
 
 use super::alone::Alone;
-use super::lane::{Lane, Parked};
+use super::lane::Lane;
 use super::pool::Pool;
 use super::wait::Wait;
 use crate::run::cell::RunCell;
+use crate::run::parked::ParkedList;
 use crate::run::state_ids::StateIds;
 use crate::run::unites::Barriers;
 
@@ -33,7 +33,7 @@ impl Unended {
 
 /// What a lane had that had nothing but one execution which waits.
 pub(crate) struct Asleep {
-    parked: Slab<Parked>,
+    parked: ParkedList,
     waiting: Option<FuturesUnordered<Wait>>,
     ids: StateIds,
     barriers: Option<Box<Barriers>>,
@@ -42,15 +42,15 @@ pub(crate) struct Asleep {
 impl Alone {
     /// Whether the lane has nothing but one execution that waits, and nothing to note of it.
     pub(crate) fn can_sleep(&self) -> bool {
-        let Lane { batch, unlisted, stalled_keeping, held, .. } = &self.lane;
-        let is_noted = batch.is_empty() && unlisted.is_empty();
-        self.waits_for_one() && is_noted && stalled_keeping.is_empty() && held.is_empty()
+        let Lane { batch, stalled_keeping, held, .. } = &self.lane;
+        let has_nothing = batch.is_empty() && stalled_keeping.is_empty() && held.is_empty();
+        self.waits_for_one() && has_nothing
     }
 
     /// Keeps what waits, and no lane around it.
     pub(crate) fn sleep(self: Box<Self>) -> Unended {
-        let Self { lane: Lane { mut parked, waiting, batch, .. }, barriers, .. } = *self;
-        parked.shrink_to_fit();
+        let Self { lane: Lane { parked, waiting, batch, .. }, barriers, .. } = *self;
+        parked.shrink();
         Unended::Asleep(Box::new(Asleep { parked, waiting, ids: batch.ids, barriers }))
     }
 }

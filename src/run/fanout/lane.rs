@@ -11,23 +11,20 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use slab::Slab;
 
 use super::drawing::{Drawing, GivenUp, Next};
 use super::keeping::Keeping;
 use super::pool::{Pool, Taken};
 use super::resumable::Handed;
 use super::source::End;
-use super::unlisted::Unlisted;
 use super::wait::Wait;
 use crate::clock::Stopwatch;
 use crate::event::RunBus;
-use crate::id::StateId;
 use crate::node::{AttemptFacts, AttemptFuture, Context as NodeContext, RunFacts, no_attempt};
 use crate::run::batch::Batch;
 use crate::run::durable::RunJournal;
 use crate::run::execution::{Execution, Executions};
-use crate::run::status::StateStatus;
+use crate::run::parked::ParkedList;
 use crate::run::unites::Verdict;
 use crate::run::walk::{Ground, Walker};
 use crate::value::Value;
@@ -69,23 +66,6 @@ pub(super) enum Task {
     Handed(Box<Handed>),
 }
 
-/// What waits.
-pub(super) enum Parked {
-    /// An execution, and the status it has meanwhile.
-    Execution { execution: Box<Execution>, status: StateStatus },
-    /// A resumable fanout with so many outputs on record, whose handler is called again.
-    Recall { own: Box<Execution>, drawn: u64 },
-}
-
-impl Parked {
-    pub(super) const fn state(&self) -> StateId {
-        match self {
-            Self::Execution { execution, .. } => execution.state,
-            Self::Recall { own, .. } => own.state,
-        }
-    }
-}
-
 /// Why a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TurnEnd {
@@ -116,8 +96,7 @@ pub(crate) struct Lane {
     pub(super) stalled_keeping: Vec<Keeping>,
     /// What may go on when the batch is on record.
     pub(super) held: Vec<Task>,
-    pub(super) parked: Slab<Parked>,
-    pub(super) unlisted: Unlisted,
+    pub(super) parked: ParkedList,
     /// `None` as long as nothing has waited.
     pub(super) waiting: Option<FuturesUnordered<Wait>>,
     /// How many attempts the next turn starts.
@@ -140,8 +119,7 @@ impl Lane {
             stalled: Vec::new(),
             stalled_keeping: Vec::new(),
             held: Vec::new(),
-            parked: Slab::new(),
-            unlisted: Unlisted::default(),
+            parked: ParkedList::default(),
             waiting: None,
             turn: 4,
             opened: false,
@@ -368,24 +346,6 @@ impl Lane {
     pub(super) fn rest(&mut self) {
         self.next = no_attempt();
         self.batch.spare.clear();
-    }
-
-    /// Lists what waits, so that it can be seen and retried by hand.
-    pub(super) fn list_parked(&mut self) {
-        let keys = self.unlisted.take();
-        // A run that waits for long keeps no room for more.
-        self.batch.run.records.reserve_exact(keys.len());
-        for key in keys {
-            let Some(Parked::Execution { execution, status }) = self.parked.get_mut(key) else {
-                continue;
-            };
-            // Another one may have come to wait under the same key.
-            if !execution.listed {
-                let watched = false;
-                let mut walker = Walker::new(&self.tools.ground, &mut self.batch, watched);
-                walker.list(execution, *status);
-            }
-        }
     }
 }
 

@@ -20,7 +20,6 @@ mod recall;
 mod resumable;
 mod resume;
 mod source;
-mod unlisted;
 mod wait;
 
 pub(crate) use alone::Alone;

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::attempt::{Begun, Ended, attempt_facts, begin, finish, retry_rng};
 use super::drawing::Drawing;
 use super::keeping::Keeping;
-use super::lane::{Lane, Parked, Task, Tools};
+use super::lane::{Lane, Task, Tools};
 use super::source::Fanout;
 use super::wait::{AttemptWait, Wait, Woken};
 use crate::clock::Timestamp;
@@ -16,6 +16,7 @@ use crate::id::NodeIndex;
 use crate::node::{Context as NodeContext, no_attempt};
 use crate::run::execution::Execution;
 use crate::run::panics::Guarded;
+use crate::run::parked::Parked;
 use crate::run::status::StateStatus;
 use crate::run::walk::Fault;
 use crate::value::Value;
@@ -67,8 +68,10 @@ impl Lane {
         match begun {
             Begun::Ended(ended) => self.ended(execution, ended),
             Begun::Pending(future) => {
-                let wait = self.wait_for(&execution, future, permit);
-                self.park(Parked::Execution { execution, status: StateStatus::Queued }, wait);
+                let attempt = Attempt::of(&execution);
+                let key = self.park_execution(execution, StateStatus::Queued);
+                let wait = self.wait_for((key, attempt), future, permit);
+                self.wait(wait);
             }
         }
     }
@@ -76,11 +79,10 @@ impl Lane {
     /// The wait for an attempt under way.
     fn wait_for(
         &self,
-        execution: &Execution,
+        (key, attempt): (usize, Attempt),
         future: Guarded,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Wait {
-        let (key, attempt) = (self.next_key(), Attempt::of(execution));
         let node = self.tools.ground.plan.node(attempt.node);
         if node.attempt_timeout.is_none() && attempt.deadline.is_none() {
             return Wait::Attempt(AttemptWait { key, future, arity: node.arity(), permit });
@@ -96,7 +98,8 @@ impl Lane {
     /// Waits for a permit of a node whose concurrency is limited.
     fn queue(&mut self, execution: Box<Execution>, permits: Arc<Semaphore>) {
         self.step_with(|walker| walker.queued(&execution));
-        let (key, tools, queued) = (self.next_key(), self.tools.clone(), execution.clone());
+        let (tools, queued) = (self.tools.clone(), execution.clone());
+        let key = self.park_execution(execution, StateStatus::Queued);
         let wait = Box::pin(async move {
             let permit = permits.acquire_owned().await;
             tools.pool.control.resumed().await;
@@ -112,21 +115,27 @@ impl Lane {
             drop(permit);
             (key, Woken::Ended(ended))
         });
-        self.park(Parked::Execution { execution, status: StateStatus::Queued }, Wait::Other(wait));
+        self.wait(Wait::Other(wait));
     }
 
-    /// Lets something wait; how it goes on is decided when it is woken.
-    ///
-    /// The wait ends with the [next key](Self::next_key).
-    pub(super) fn park(&mut self, parked: Parked, wait: Wait) {
-        let key = self.parked.insert(parked);
-        self.unlisted.note(key);
+    /// Lets something wait, and says by which key it is woken; how it goes on is decided then.
+    pub(super) fn park(&mut self, parked: Parked) -> usize {
+        if self.tools.ground.retention.keeps_live()
+            && let Some(states) = self.parked.introduce()
+        {
+            self.batch.run.parked = Some(states);
+        }
+        self.parked.insert(parked)
+    }
+
+    fn park_execution(&mut self, execution: Box<Execution>, status: StateStatus) -> usize {
+        let execution = self.batch.spare.take_out(execution);
+        self.park(Parked::Execution { execution, status })
+    }
+
+    /// Waits, among other things, for what was parked.
+    pub(super) fn wait(&mut self, wait: Wait) {
         self.waiting.get_or_insert_default().push(wait);
-    }
-
-    /// The key of what is parked next.
-    pub(super) fn next_key(&self) -> usize {
-        self.parked.vacant_key()
     }
 
     /// Goes on with an execution when the delay is over.
@@ -137,32 +146,37 @@ impl Lane {
         let clock = &self.tools.facts.clock;
         let left = execution.deadline().map_or(delay, |deadline| deadline.since(clock.now()));
         let sleep = clock.sleep(delay.min(left));
-        let key = self.next_key();
-        let wait = Box::pin(async move {
+        let key = self.park_execution(execution, StateStatus::Created);
+        self.wait(Wait::Other(Box::pin(async move {
             sleep.await;
             (key, Woken::Due)
-        });
-        self.park(Parked::Execution { execution, status: StateStatus::Created }, Wait::Other(wait));
+        })));
     }
 
     pub(super) fn woken(&mut self, key: usize, woken: Woken) {
-        let Some(parked) = self.parked.try_remove(key) else { return };
-        match (parked, woken) {
-            (Parked::Execution { execution, .. }, Woken::Ended(ended)) => {
-                self.ended(execution, ended);
+        let Some(parked) = self.parked.remove(key) else { return };
+        match parked {
+            Parked::Execution { execution, .. } => {
+                let execution = self.batch.spare.put_in(execution);
+                self.goes_on(execution, woken);
             }
-            (Parked::Execution { execution, .. }, Woken::Due) => {
-                self.tasks.push(Task::Execution(execution));
-            }
-            (Parked::Execution { execution, .. }, Woken::Expired) => {
-                self.step_with(|walker| walker.expired(execution, StateStatus::Queued));
-            }
-            (Parked::Recall { own, drawn }, Woken::Recalled(rest)) => {
+            Parked::Recall { own, drawn } => {
+                let Woken::Recalled(rest) = woken else { unreachable!("it was called again") };
                 self.recalled(*own, drawn, rest);
             }
-            _ => unreachable!("a wait ends as what it is for"),
         }
         self.go_on();
+    }
+
+    fn goes_on(&mut self, execution: Box<Execution>, woken: Woken) {
+        match woken {
+            Woken::Ended(ended) => self.ended(execution, ended),
+            Woken::Due => self.tasks.push(Task::Execution(execution)),
+            Woken::Expired => {
+                self.step_with(|walker| walker.expired(execution, StateStatus::Queued));
+            }
+            Woken::Recalled(_) => unreachable!("it was not called again"),
+        }
     }
 
     /// What follows from the end of an attempt; children go to `made`.

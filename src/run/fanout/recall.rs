@@ -10,7 +10,7 @@ use futures_util::stream;
 
 use super::attempt::{Begun, Ended, attempt_facts, begin, finish, retry_rng};
 use super::drawing::Drawing;
-use super::lane::{Lane, Parked, Task};
+use super::lane::{Lane, Task};
 use super::source::Fanout;
 use super::wait::{Wait, Woken};
 use crate::node::{
@@ -18,6 +18,7 @@ use crate::node::{
 };
 use crate::run::durable::OpenResumable;
 use crate::run::execution::Execution;
+use crate::run::parked::Parked;
 use crate::run::walk::{Fault, Ground};
 use crate::value::Value;
 
@@ -46,9 +47,9 @@ impl Lane {
             permits: tools.pool.permits(own.node),
             drawn,
         };
-        let key = self.next_key();
+        let key = self.park(Parked::Recall { own: Box::new(own), drawn });
         let wait = Box::pin(async move { (key, Woken::Recalled(recall.call().await)) });
-        self.park(Parked::Recall { own: Box::new(own), drawn }, Wait::Other(wait));
+        self.wait(Wait::Other(wait));
     }
 
     /// Draws the rest of a resumable fanout.

@@ -74,6 +74,8 @@ enum Kept {
     Nothing,
     /// What the trail does not tell: neither its path nor its scope.
     Mark,
+    /// The same, of one that lies beside another.
+    Beside,
     Whole,
 }
 
@@ -220,14 +222,6 @@ impl<'a> Walker<'a> {
         let (attempts, was) = (execution.attempt, Some(was));
         let error = "the node ran out of time".into();
         self.fail_after(attempts, execution, was, StateStatus::TimedOut, &error);
-    }
-
-    /// Lists a state that is not going to end soon.
-    pub(crate) fn list(&mut self, execution: &mut Execution, status: StateStatus) {
-        if self.ground.retention.keeps_live() {
-            execution.listed = true;
-            self.keep(execution.clone(), status, StateEnd::Nothing);
-        }
     }
 }
 

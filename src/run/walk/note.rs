@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Kept, Walker};
 use crate::event::EventKind;
-use crate::run::batch::{Cause, Failure, Record, RecordChange, StateEnd};
+use crate::run::batch::{Cause, Failure, Record, StateEnd};
 use crate::run::execution::Execution;
 use crate::run::status::StateStatus;
 use crate::value::Value;
@@ -90,8 +90,7 @@ impl Walker<'_> {
     /// Keeps the record of a state.
     #[inline]
     pub(super) fn keep(&mut self, execution: Execution, status: StateStatus, end: StateEnd) {
-        let record = Record { execution, status, end };
-        self.batch.run.records.push(RecordChange::Put(record));
+        self.batch.run.records.push(Record { execution, status, end });
     }
 
     /// What a record is going to keep of a state if it succeeds now.
@@ -100,6 +99,7 @@ impl Walker<'_> {
         match self.ground.retention.keeps(execution.state, StateStatus::Success) {
             false => Kept::Nothing,
             true if self.batch.run.trail.go_on_to(execution) => Kept::Mark,
+            true if self.batch.run.trail.finds_beside(execution) => Kept::Beside,
             true => Kept::Whole,
         }
     }
@@ -108,10 +108,15 @@ impl Walker<'_> {
     #[inline]
     pub(super) fn succeeded(&mut self, mut execution: Box<Execution>, kept: Kept, output: Value) {
         match kept {
-            Kept::Nothing => self.forget(execution),
+            Kept::Nothing => self.batch.spare.put(execution),
             Kept::Mark => {
                 let input = std::mem::take(&mut execution.input);
                 self.batch.run.trail.follow(execution.state, execution.node, input, output);
+                self.batch.spare.put(execution);
+            }
+            Kept::Beside => {
+                let input = std::mem::take(&mut execution.input);
+                self.batch.run.trail.add_beside(execution.node, input, output);
                 self.batch.spare.put(execution);
             }
             Kept::Whole => {
@@ -128,22 +133,7 @@ impl Walker<'_> {
             let execution = self.batch.spare.take_out(execution);
             self.keep(execution, status, end);
         } else {
-            self.forget(execution);
-        }
-    }
-
-    /// Keeps no record of a state that ended.
-    #[inline]
-    fn forget(&mut self, execution: Box<Execution>) {
-        self.unlist(&execution);
-        self.batch.spare.put(execution);
-    }
-
-    /// Forgets the record of a state that was live, if there is one.
-    #[inline]
-    pub(super) fn unlist(&mut self, execution: &Execution) {
-        if execution.listed {
-            self.batch.run.records.push(RecordChange::Forget(execution.state));
+            self.batch.spare.put(execution);
         }
     }
 }
