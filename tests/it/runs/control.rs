@@ -353,6 +353,8 @@ async fn a_handler_that_blocks_after_a_wait_is_left_behind_after_the_grace() {
     let run = start(&runtime, single(NodeSpec::new("wall"))).await;
     let took = wall.cancel(&runtime, &run).await;
     assert!(took >= grace, "{took:?}");
+    let states: Vec<_> = run.states().iter().map(|state| state.status).collect();
+    assert_eq!(states, [StateStatus::Cancelled], "what its lane still had is on record");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
