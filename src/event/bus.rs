@@ -128,12 +128,12 @@ impl RunBus {
         subscribe(&self.ring)
     }
 
-    /// Whether anybody would see an event.
-    #[inline]
+    /// Whether anybody would see an event: asked several times for each state.
+    #[inline(always)]
     pub(crate) fn is_watched(&self) -> bool {
         is_watched(&self.ring)
             || is_watched(&self.runtime.ring)
-            || self.session.as_ref().is_some_and(|session| session.is_watched())
+            || self.session.as_deref().is_some_and(SessionBus::is_watched)
     }
 
     /// Sends something that happens now.
@@ -177,7 +177,13 @@ fn subscribe<T>(ring: &OnceLock<broadcast::Sender<Arc<T>>>) -> EventStream<T> {
 
 #[inline]
 fn is_watched(ring: &OnceLock<broadcast::Sender<Arc<Event>>>) -> bool {
-    ring.get().is_some_and(|ring| ring.receiver_count() > 0)
+    ring.get().is_some_and(has_receivers)
+}
+
+/// Out of the way of runs that nobody ever watched.
+#[cold]
+fn has_receivers(ring: &broadcast::Sender<Arc<Event>>) -> bool {
+    ring.receiver_count() > 0
 }
 
 /// The subscriber was too slow and lost this many events.

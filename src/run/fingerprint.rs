@@ -3,7 +3,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::id::{GraphName, RunId, VersionNumber};
@@ -35,7 +34,7 @@ impl Fingerprint {
     #[must_use]
     pub fn of(identity: &UnitingIdentity<'_>) -> Self {
         // Usual ones fit, and hashing all at once needs no state that is fed.
-        let mut bytes = SmallVec::<[u8; 256]>::new();
+        let mut bytes = Vec::with_capacity(256);
         let mut text = |text: &str| {
             bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
             bytes.extend_from_slice(text.as_bytes());

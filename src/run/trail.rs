@@ -162,6 +162,8 @@ impl Trail {
             Some((state, place)) if state == own.state => place,
             _ => {
                 let place = self.marks.keep(own.clone());
+                // Also for what follows the branches.
+                self.marks.whole.reserve(1);
                 self.fanout = Some((own.state, place));
                 place
             }

@@ -14,6 +14,9 @@ use crate::node::Placed;
 use crate::run::execution::Execution;
 use crate::value::Value;
 
+/// How many outputs are drawn at first.
+const FIRST_STEP: usize = 2;
+
 /// The most outputs that are drawn at once.
 const LONGEST_STEP: usize = 32;
 
@@ -32,7 +35,8 @@ pub(crate) struct Drawing {
     /// Seen, but what was drawn before it comes first.
     end: Option<End>,
     step: usize,
-    watch: Stopwatch,
+    /// Since the last step; `None` before the first one.
+    watch: Option<Stopwatch>,
 }
 
 /// What a lane does next about a fanout.
@@ -56,8 +60,8 @@ impl Drawing {
 
     /// A fanout of which this was drawn, and the end if it was seen.
     pub(crate) fn begun(fanout: Arc<Fanout>, buffer: Drawn, end: Option<End>) -> Self {
-        let (own, watch) = (fanout.execution.localized(), Stopwatch::start());
-        Self { fanout, own, buffer, end, step: 1, watch }
+        let own = fanout.execution.localized();
+        Self { fanout, own, buffer, end, step: FIRST_STEP, watch: None }
     }
 
     /// The next output, drawn together with those that follow it: at most `room` of them, so that
@@ -103,7 +107,11 @@ impl Drawing {
     }
 
     fn size_step(&mut self) {
-        let took = self.watch.lap();
+        let Some(watch) = &mut self.watch else {
+            self.watch = Some(Stopwatch::start());
+            return;
+        };
+        let took = watch.lap();
         if took < SHORT {
             self.step = (self.step * 2).min(LONGEST_STEP);
         } else if took > LONG {
