@@ -19,7 +19,20 @@ use crate::id::{GraphName, IdHasher, LabelName, VersionNumber};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     pub(super) revision: u64,
-    pub(super) graphs: HashTrieMapSync<GraphName, Route, BuildHasherDefault<IdHasher>>,
+    /// The graph that was changed last; it says what `graphs` says.
+    latest: Option<Direct>,
+    graphs: HashTrieMapSync<GraphName, Route, BuildHasherDefault<IdHasher>>,
+}
+
+/// What starts of one graph get on the default label, beside the maps, if there is no choice.
+///
+/// A change writes the maps anew on the way to its graph. The next start would wait for one piece
+/// of them after the other, as each is in the cache of the core that has just written it.
+#[derive(Clone, Debug)]
+struct Direct {
+    graph: GraphName,
+    number: VersionNumber,
+    version: Arc<Version>,
 }
 
 /// Where the starts of one graph go.
@@ -62,6 +75,12 @@ impl Default for Selector {
     /// What a start gets that asks for nothing.
     fn default() -> Self {
         Self::Label { label: LabelName::default(), key: None }
+    }
+}
+
+impl Selector {
+    fn is_default_label(&self) -> bool {
+        matches!(self, Self::Label { label, .. } if label.is_default())
     }
 }
 
@@ -138,6 +157,20 @@ impl Snapshot {
         })
     }
 
+    /// What the next snapshot is made of. It does not count the version that starts have at hand:
+    /// they write that count, too.
+    pub(super) fn draft(&self) -> Self {
+        Self { revision: self.revision, latest: None, graphs: self.graphs.clone() }
+    }
+
+    /// Changes the route of a graph, which is made if it is not there: the one way to do so.
+    pub(super) fn edit(&mut self, graph: &GraphName, edit: impl FnOnce(&mut Route)) {
+        let mut route = self.graphs.get(graph).cloned().unwrap_or_default();
+        edit(&mut route);
+        self.latest = Direct::of(graph, &route);
+        self.graphs.insert_mut(graph.clone(), route);
+    }
+
     pub(crate) fn graphs(&self) -> impl Iterator<Item = (&GraphName, &Route)> {
         self.graphs.iter()
     }
@@ -145,6 +178,25 @@ impl Snapshot {
     /// What the runs of a graph can read.
     pub(crate) fn secrets(&self, graph: &GraphName) -> GraphSecrets {
         self.route(graph).map(|route| route.secrets.clone()).unwrap_or_default()
+    }
+
+    /// What `resolve` would say, if that is at hand; whether the version takes a start is for its
+    /// pin to say.
+    pub(super) fn direct(
+        &self,
+        graph: &GraphName,
+        selector: &Selector,
+    ) -> Option<(&Arc<Version>, Decision)> {
+        let Direct { number, version, .. } = self.at_hand(graph, selector)?;
+        let rule = StartRule::Active { label: LabelName::default() };
+        Some((version, Decision { version: *number, rule, revision: self.revision }))
+    }
+
+    /// Where the starts go that ask for this, if that is beside the maps.
+    fn at_hand(&self, graph: &GraphName, selector: &Selector) -> Option<&Direct> {
+        let direct = self.latest.as_ref()?;
+        let is_it = selector.is_default_label() && direct.graph == *graph;
+        is_it.then_some(direct)
     }
 
     /// The version a start gets, and why; a start without a key takes its turn at a canary.
@@ -200,6 +252,11 @@ impl Snapshot {
         selector: &Selector,
         version: VersionNumber,
     ) -> bool {
+        // As in `direct`: what was changed between the two is what another core has just written.
+        let at_hand = before.at_hand(graph, selector).zip(self.at_hand(graph, selector));
+        if let Some((old, new)) = at_hand {
+            return old.number == new.number;
+        }
         let (Some(old), Some(new)) = (before.graphs.get(graph), self.graphs.get(graph)) else {
             return false;
         };
@@ -210,6 +267,15 @@ impl Snapshot {
             Selector::Version(_) | Selector::Bound(_) => true,
         };
         leads_there && new.startable(version).is_ok()
+    }
+}
+
+impl Direct {
+    /// Nothing if a start has to choose, or gets no version.
+    fn of(graph: &GraphName, route: &Route) -> Option<Self> {
+        let number = route.default.active.filter(|_| route.default.canary.is_none())?;
+        let entry = route.versions.get(&number).filter(|entry| entry.marks.revoked.is_none())?;
+        Some(Self { graph: graph.clone(), number, version: entry.version.clone() })
     }
 }
 

@@ -19,18 +19,36 @@ pub(crate) fn start<S: Deref<Target = Arc<Snapshot>>>(
     graph: &GraphName,
     selector: &Selector,
 ) -> Result<(Pin, Decision), ResolveError> {
+    let mut before = load();
     loop {
-        let before = load();
-        let (version, decision) = before.resolve(graph, selector)?;
-        let Some(pin) = Pin::of(version) else {
+        let Some((pin, decision)) = pin(&before, graph, selector)? else {
             // It is being retired or revoked: the routing that says so is about to be seen.
             std::hint::spin_loop();
+            before = load();
             continue;
         };
         // To load it once more takes as long as the rest of this: only if it has changed.
-        let is_same = is_at(before.revision());
-        if is_same || load().confirms(&before, graph, selector, decision.version) {
+        if is_at(before.revision()) {
             return Ok((pin, decision));
         }
+        let now = load();
+        if now.confirms(&before, graph, selector, decision.version) {
+            return Ok((pin, decision));
+        }
+        before = now;
+    }
+}
+
+/// Pins the version that a snapshot leads to; nothing if it takes no pin.
+fn pin(
+    routing: &Snapshot,
+    graph: &GraphName,
+    selector: &Selector,
+) -> Result<Option<(Pin, Decision)>, ResolveError> {
+    let pinned = |(version, decision)| Some((Pin::of(version)?, decision));
+    match routing.direct(graph, selector).and_then(pinned) {
+        Some(pinned) => Ok(Some(pinned)),
+        // The whole way says what is amiss, if anything is.
+        None => routing.resolve(graph, selector).map(pinned),
     }
 }

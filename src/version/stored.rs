@@ -190,12 +190,6 @@ impl Snapshot {
             }
         });
     }
-
-    fn edit(&mut self, graph: &GraphName, edit: impl FnOnce(&mut Route)) {
-        let mut route = self.graphs.get(graph).cloned().unwrap_or_default();
-        edit(&mut route);
-        self.graphs.insert_mut(graph.clone(), route);
-    }
 }
 
 impl Route {

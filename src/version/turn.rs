@@ -40,7 +40,7 @@ pub(super) struct Settled {
 
 impl<'a> Turn<'a> {
     pub(super) fn new(before: &'a Snapshot, note: Arc<Note>, retention: &'a Retention) -> Self {
-        let (draft, changes) = (before.clone(), Vec::new());
+        let (draft, changes) = (before.draft(), Vec::new());
         Self { before, draft, changes, is_changed: false, note, retention }
     }
 
@@ -153,9 +153,7 @@ impl<'a> Turn<'a> {
     }
 
     fn change(&mut self, graph: &GraphName, change: impl FnOnce(&mut Route)) {
-        let mut route = self.draft.route(graph).cloned().unwrap_or_default();
-        change(&mut route);
-        self.draft.graphs.insert_mut(graph.clone(), route);
+        self.draft.edit(graph, change);
         self.is_changed = true;
     }
 
