@@ -21,7 +21,10 @@ pub(crate) struct Shared {
 ///
 /// The revision is stored before the snapshot that has it. So as long as the revision is that of a
 /// snapshot, no snapshot that routes otherwise is there; one with other secrets alone keeps it.
+///
+/// It shares no cache line: starts would wait for what commands write beside it.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(crate) struct CurrentRouting {
     snapshot: ArcSwap<Snapshot>,
     revision: AtomicU64,

@@ -71,6 +71,9 @@ pub struct Runtime {
 }
 
 /// What every handle of a runtime shares.
+///
+/// It shares no cache line with the count of its handles: starts would wait for those who count.
+#[repr(align(128))]
 struct Inner {
     catalog: Catalog,
     keeper: Option<Keeper>,

@@ -164,7 +164,9 @@ impl Inner {
             let rows = stranded.values().map(|(row, _)| row).filter(|row| row.graph == *graph);
             rows.map(|row| row.run).collect()
         };
-        let Some(inner) = self.myself.upgrade().filter(|_| !of_graph.is_empty()) else { return };
+        // As a rule there is none: nothing is counted then that starts write, too.
+        let of_any = (!of_graph.is_empty()).then(|| self.myself.upgrade());
+        let Some(inner) = of_any.flatten() else { return };
         let all = async move {
             for run in of_graph {
                 // One that is stranded still is listed still.

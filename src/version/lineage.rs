@@ -287,7 +287,8 @@ impl Lineages {
         swap: impl FnOnce(&Turned<'_>),
     ) {
         let Settled { snapshot, is_changed, routed, unrouted, revoked, .. } = settled;
-        routed.iter().for_each(|version| version.gate().cancel_drain());
+        // Let go before the swap: starts write the count of references, too.
+        routed.into_iter().for_each(|version| version.gate().cancel_drain());
         let record = record();
         if is_changed {
             let before = std::mem::replace(&mut self.snapshot, Arc::new(snapshot));

@@ -14,15 +14,19 @@ use crate::graph::{EntryError, Plan};
 use crate::id::{LabelName, VersionNumber};
 
 /// An immutable compiled graph with a number.
+///
+/// Its fields stay in their order: those that a start touches come first, beside the count of
+/// references, which it touches too.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Version {
-    manifest: Arc<Manifest>,
+    gate: Gate,
     /// Not there as long as the process lacks a handler of a version that came from a journal.
     plan: OnceLock<Arc<Plan>>,
-    gate: Gate,
-    drained: Notify,
     is_revoked: AtomicBool,
     orders: Orders,
+    drained: Notify,
+    manifest: Arc<Manifest>,
     /// The revision at which each label was last rolled back from it, with an order for its runs.
     left: Mutex<BTreeMap<LabelName, u64>>,
     succeeded: AtomicU64,
@@ -45,12 +49,12 @@ impl Version {
         // Nothing routes to it yet, so the last run that was started on it explicitly is noticed.
         gate.begin_drain();
         Self {
-            manifest,
-            plan: OnceLock::new(),
             gate,
-            drained: Notify::new(),
+            plan: OnceLock::new(),
             is_revoked: AtomicBool::new(false),
             orders: Orders::default(),
+            drained: Notify::new(),
+            manifest,
             left: Mutex::default(),
             succeeded: AtomicU64::new(0),
             entries: Mutex::default(),
@@ -171,9 +175,12 @@ pub(crate) struct Pin {
 impl Pin {
     /// Pins a version, unless it is retired or revoked.
     pub(crate) fn of(version: &Arc<Version>) -> Option<Self> {
+        // Counted before it is looked at: if a publisher has just written it, the cache line comes
+        // here once, to be written, and not a second time after it was read.
+        let version = version.clone();
         let is_there = version.plan.get().is_some() && !version.is_revoked();
         let is_taken = is_there && version.gate.try_pin();
-        is_taken.then(|| Self { version: version.clone() })
+        is_taken.then(|| Self { version })
     }
 
     pub(crate) const fn version(&self) -> &Arc<Version> {
