@@ -271,7 +271,7 @@ impl Start {
         let place = inner.take_place()?;
         let (pin, decision) = (inner.registry.start(&self.graph, &self.selector))
             .map_err(|refusal| StartError::of(self.graph.clone(), refusal))?;
-        let version = pin.version().clone();
+        let version = pin.version();
         let entry = self.entry().cloned();
         let plan = pin.plan_from(entry.as_ref());
         let plan =
@@ -310,7 +310,7 @@ impl Start {
         let ground = inner.ground(of, store, journal.is_some());
         let parts = CellParts {
             ground,
-            version,
+            version: version.clone(),
             decision,
             seed,
             input,
