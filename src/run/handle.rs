@@ -16,6 +16,7 @@ use super::fanout::Alone;
 use super::machine::{RetryWhat, Stop};
 use super::message::RunMessage;
 use super::outcome::{Outcome, RunView, StateView};
+use super::records::Records;
 use super::status::RunStatus;
 use super::unites::Barriers;
 use crate::clock::Timestamp;
@@ -325,9 +326,10 @@ impl Run {
         self.cell.machine.lock().is_ended()
     }
 
-    /// Drops the records of a run that has ended, but for what went wrong; counts and outcome stay.
-    pub(crate) fn keep_failures(&self) {
-        self.cell.machine.lock().keep_failures();
+    /// Gives up the records of a run that has ended, but for what went wrong; counts and outcome
+    /// stay.
+    pub(crate) fn keep_failures(&self) -> Records {
+        self.cell.machine.lock().keep_failures()
     }
 
     /// How many state records the run keeps, and how many outputs, failures and skips.

@@ -299,20 +299,20 @@ impl Machine {
         self.ended
     }
 
-    /// Drops the records of a run that has ended, but for what went wrong.
+    /// Gives up the records of a run that has ended, but for what went wrong.
     ///
     /// The outcome tells of its outputs; the machine has them for the outcome of a manual retry.
-    pub(crate) fn keep_failures(&mut self) {
+    pub(crate) fn keep_failures(&mut self) -> Records {
         let is_kept = StateRetention::keeps_failure;
         if !self.ended {
-            return;
+            return Records::default();
         }
         if self.counts.has(is_kept) {
             self.records.sorted().retain(|_, record| is_kept(record.status));
-        } else {
-            self.records = Records::default();
-            self.outputs.clear();
+            return Records::default();
         }
+        self.outputs.clear();
+        std::mem::take(&mut self.records)
     }
 
     /// How many state records are kept, and how many outputs, failures and skips.

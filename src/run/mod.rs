@@ -68,6 +68,7 @@ pub(crate) use machine::Machine;
 pub use outcome::{
     FailureReport, Outcome, OutputError, RunPhase, RunView, SkipReason, SkipReport, StateView,
 };
+pub(crate) use records::Records;
 pub use retention::StateRetention;
 pub(crate) use scope::{Scope, View};
 pub(crate) use state_ids::StateCounter;

@@ -75,6 +75,12 @@ impl Records {
         self.sorted.len() + self.aside_records
     }
 
+    /// How many things are to be dropped with them, one by one.
+    pub(crate) fn weight(&self) -> usize {
+        let aside = self.aside.iter().map(|(records, marks)| records.len() + marks.weight());
+        self.sorted.len() + aside.sum::<usize>()
+    }
+
     fn sort(&mut self) {
         self.aside_records = 0;
         for (records, marks) in self.aside.drain(..) {

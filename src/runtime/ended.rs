@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 
+use tokio::runtime::Handle;
+
 use super::Inner;
 use crate::id::RunId;
-use crate::run::Run;
+use crate::run::{Records, Run};
 
 /// How many state records ended runs may keep together; outcomes and failures stay beyond that.
 ///
@@ -43,6 +45,20 @@ struct Beyond {
     bare: Vec<RunId>,
     /// Runs that are to be forgotten.
     forgotten: Vec<RunId>,
+}
+
+/// Records with more to drop are dropped by a task of their own.
+const HEAVY: usize = 512;
+
+/// Drops records: those of a wide fanout take as long as a tenth of its run, and somebody waits for
+/// the end of the next one.
+fn let_go(records: Records) {
+    if records.weight() > HEAVY
+        && let Ok(tokio) = Handle::try_current()
+    {
+        // Nobody waits for it: a runtime that goes down drops the task, and the records with it.
+        drop(tokio.spawn(async move { drop(records) }));
+    }
 }
 
 impl EndedRuns {
@@ -108,7 +124,9 @@ impl Inner {
         for run in beyond.bare {
             // Out of the map before it is dropped: what a state holds may take its time.
             let run = self.runs.get(&run).map(|run| run.clone());
-            run.inspect(|run| run.keep_failures());
+            if let Some(run) = run {
+                let_go(run.keep_failures());
+            }
         }
         for oldest in beyond.forgotten {
             self.forget(oldest);
