@@ -115,12 +115,16 @@ impl Source {
                 Seen::One(value) => follow(value, path).cloned().ok_or(Miss::Field),
                 Seen::Many(values) if path.is_empty() => Ok(Value::Array(values.into())),
                 Seen::Many(values) => {
-                    let fields = values.iter().map(|value| match follow(value, path) {
-                        None => Err(Miss::Field),
-                        Some(Value::Null) => Err(Miss::NotSet),
-                        Some(value) => Ok(value.clone()),
-                    });
-                    fields.collect::<Result<_, _>>().map(Value::Array)
+                    // What ends early does not say how long it may be.
+                    let mut fields = Vec::with_capacity(values.len());
+                    for value in values {
+                        fields.push(match follow(value, path) {
+                            None => return Err(Miss::Field),
+                            Some(Value::Null) => return Err(Miss::NotSet),
+                            Some(value) => value.clone(),
+                        });
+                    }
+                    Ok(Value::Array(fields.into()))
                 }
             },
             Self::Store { key, .. } => lookup.store(key).ok_or(Miss::Key),
