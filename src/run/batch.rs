@@ -14,7 +14,6 @@ use super::durable::Entry;
 use super::execution::{Execution, Spare};
 use super::fingerprint::Fingerprint;
 use super::groups::Groups;
-use super::parked::ParkedStates;
 use super::path::Path;
 use super::state_ids::StateIds;
 use super::status::StateStatus;
@@ -58,11 +57,9 @@ pub(crate) struct RunDelta {
     /// How many times a state was moved; says that there is something to report.
     pub moves: usize,
     pub counts: Counts,
-    /// Of states that ended otherwise than by an output.
+    /// Of states that ended otherwise than by an output; applied before the trail.
     pub records: Vec<Record>,
-    /// What waits in the lane, when something does for the first time.
-    pub parked: Option<Arc<ParkedStates>>,
-    /// States that succeeded.
+    /// States that succeeded, that wait, and that are forgotten.
     pub trail: Trail,
     pub failures: Vec<Failure>,
     pub outputs: Vec<(NodeIndex, Path, Value)>,
@@ -273,7 +270,6 @@ impl RunDelta {
         self.moves == 0
             && self.tally == Tally::default()
             && self.records.is_empty()
-            && self.parked.is_none()
             && self.trail.is_empty()
             && self.failures.is_empty()
             && self.outputs.is_empty()

@@ -27,6 +27,8 @@ pub(crate) struct Execution {
     /// What it can read, and the groups that it is counted in.
     pub scope: Scope,
     pub path: Path,
+    /// Whether a record says that the state is live.
+    pub listed: bool,
     /// What few executions have.
     extra: Option<Box<Extra>>,
 }
@@ -84,6 +86,7 @@ impl Spare {
         spare.input = input;
         spare.scope = scope;
         spare.path = path;
+        spare.listed = false;
         spare.extra = None;
         spare
     }
@@ -148,6 +151,7 @@ impl Execution {
         input: Value::Null,
         scope: Scope::NONE,
         path: Path::ROOT,
+        listed: false,
         extra: None,
     };
 
@@ -162,12 +166,13 @@ impl Execution {
         path: Path,
     ) -> Self {
         let id = path.execution(node);
-        Self { id, node, attempt: 0, state, parent, input, scope, path, extra: None }
+        let (attempt, listed, extra) = (0, false, None);
+        Self { id, node, attempt, state, parent, input, scope, path, listed, extra }
     }
 
     /// The same execution with another state, for its next attempt.
     pub(crate) fn again(&self, state: StateId) -> Self {
-        Self { state, attempt: self.attempt + 1, ..self.clone() }
+        Self { state, attempt: self.attempt + 1, listed: false, ..self.clone() }
     }
 
     /// The state of one output of a fanout; most need no input any more.
@@ -178,9 +183,9 @@ impl Execution {
 
     #[inline]
     fn branch_at(&self, state: StateId, path: Path, scope: Scope) -> Self {
-        let Self { id, node, attempt, parent, .. } = *self;
+        let Self { id, node, attempt, parent, listed, .. } = *self;
         let (input, extra) = (Value::Null, self.extra.clone());
-        Self { id, node, attempt, state, parent, input, scope, path, extra }
+        Self { id, node, attempt, state, parent, input, scope, path, listed, extra }
     }
 
     /// The same execution with another state.

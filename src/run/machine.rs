@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::batch::{Failure, Record, RunDelta, Skip, Tally};
+use super::batch::{Failure, RunDelta, Skip, Tally};
 use super::counts::Counts;
 use super::error::RetryError;
 use super::execution::{Execution, Executions};
@@ -132,10 +132,7 @@ impl Machine {
         }
         self.tally.add(delta.tally);
         self.counts.merge(delta.counts);
-        self.records.add(delta.records, delta.trail);
-        if let Some(parked) = delta.parked {
-            self.records.watch(parked);
-        }
+        self.records.change(delta.records, delta.trail);
         if !delta.outputs.is_empty() {
             self.outputs.push(delta.outputs);
         }
@@ -209,14 +206,15 @@ impl Machine {
     fn retryable(&mut self, what: RetryWhat) -> Result<Vec<StateId>, RetryError> {
         match what {
             RetryWhat::One(state) => {
-                let (node, status) =
-                    self.records.find(state).ok_or(RetryError::UnknownState(state))?;
-                match status {
+                let record =
+                    self.records.sorted().get(&state).ok_or(RetryError::UnknownState(state))?;
+                let node = &self.plan.node(record.execution.node).identifier;
+                match record.status {
                     StateStatus::Skipped | StateStatus::RetryCreated => {}
                     status if status.is_terminal() => return Ok(vec![state]),
                     _ => {}
                 }
-                Err(RetryError::NotRetryable { state, node: self.name(node), status })
+                Err(RetryError::NotRetryable { state, node: node.clone(), status: record.status })
             }
             RetryWhat::Failed => {
                 let mut failed: Vec<_> = self.extra().failures.keys().copied().collect();
@@ -267,8 +265,7 @@ impl Machine {
     /// anybody could say why.
     pub(crate) fn end(&mut self, is_cancelled: bool) -> Outcome {
         self.ended = true;
-        let live = self.records.take_live();
-        self.close_live_states(live);
+        self.close_live_states();
         let is_cut = |status| status == StateStatus::Cancelled;
         if is_cancelled && self.extra().stop.is_none() && self.counts.has(is_cut) {
             self.extra_mut().stop = Some(Stop::Cancelled);
@@ -278,7 +275,7 @@ impl Machine {
     }
 
     /// What a run leaves open that is ended by force is cancelled.
-    fn close_live_states(&mut self, live: Vec<Record>) {
+    fn close_live_states(&mut self) {
         let is_open = |status: StateStatus| !status.is_terminal();
         if !self.counts.has(is_open) {
             return;
@@ -288,9 +285,8 @@ impl Machine {
             self.counts.add(node, status, -count);
             self.counts.add(node, StateStatus::Cancelled, count);
         }
-        for record in live {
-            let record = Record { status: StateStatus::Cancelled, ..record };
-            self.records.sorted().insert(record.execution.state, record);
+        for record in self.records.sorted().values_mut().filter(|r| !r.status.is_terminal()) {
+            record.status = StateStatus::Cancelled;
         }
     }
 
@@ -315,11 +311,11 @@ impl Machine {
         std::mem::take(&mut self.records)
     }
 
-    /// How many state records are kept, and how many outputs, failures and skips.
+    /// The most state records that are kept, and how many outputs, failures and skips.
     pub(crate) fn keeps(&self) -> (usize, usize) {
         let outputs: usize = self.outputs.iter().map(Vec::len).sum();
         let reports = outputs + self.extra().failures.len() + self.extra().skipped.len();
-        (self.records.len(), reports)
+        (self.records.at_most(), reports)
     }
 
     /// The status: terminal once the run has ended.

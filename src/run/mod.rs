@@ -39,7 +39,6 @@ mod message;
 mod order;
 mod outcome;
 mod panics;
-mod parked;
 mod path;
 mod records;
 mod retention;

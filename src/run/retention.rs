@@ -40,7 +40,7 @@ impl StateRetention {
         status.is_failure() || status == StateStatus::Cancelled
     }
 
-    /// Whether live states are told of.
+    /// Whether the records of live states are listed.
     pub(crate) fn keeps_live(self) -> bool {
         self != Self::None
     }

@@ -32,11 +32,10 @@ impl Machine {
             let execution = &record.execution;
             (execution.state, execution.parent, record.status)
         };
-        let (plan, live) = (self.plan.clone(), self.records.live());
-        let mut records: Vec<_> = self.records.sorted().values().chain(&live).collect();
-        records.sort_by_key(|record| record.execution.state);
-        let branches = branch_statuses(records.iter().copied().map(line));
-        records.into_iter().map(|record| state(&plan, record, &branches)).collect()
+        let plan = self.plan.clone();
+        let records = self.records.sorted();
+        let branches = branch_statuses(records.values().map(line));
+        records.values().map(|record| state(&plan, record, &branches)).collect()
     }
 
     /// The outcome as it stands.

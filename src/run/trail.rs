@@ -1,5 +1,5 @@
-//! The records of states that succeeded, as a lane made them: each says only what those before it
-//! do not.
+//! The records of states that succeeded or wait, as a lane made them: each says only what those before
+//! it do not.
 //!
 //! Most runs end without anybody reading a record, and most states come after one another at one
 //! place of their run. What they share is written down once; who reads a record has it made. A state
@@ -9,7 +9,9 @@
 //! 1. A child follows its parent and nothing else.
 //! 2. A scope is told by its address: that of the last state is held by a mark, by a whole execution
 //!    or by the scope of its child, so that no other can be there.
-//! 3. After a state has succeeded, its batch has no other change of it.
+//! 3. After a state has succeeded or is forgotten, its batch has no other change of it.
+//! 4. Nothing goes on from a state that waits: what it leads to is told anew.
+//! 5. The place that was found beside a state is that of the next state that is added.
 
 use super::batch::{Record, StateEnd};
 use super::execution::Execution;
@@ -18,7 +20,7 @@ use super::status::StateStatus;
 use crate::id::{NodeIndex, StateId};
 use crate::value::{Fields, Value};
 
-/// States that succeeded, in the order in which one lane made them.
+/// States that succeeded or wait, in the order in which one lane made them.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
     marks: Marks,
@@ -50,8 +52,19 @@ pub(crate) struct Marks {
     scopes: Vec<Scope>,
     /// Executions that no other state tells of, and those whose outputs follow.
     whole: Vec<Execution>,
-    /// How many states there are.
-    states: usize,
+    /// How many changes of states there are.
+    changes: usize,
+}
+
+/// What a trail tells of one state.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// It ended.
+    Ended(Record),
+    /// It waits, if no record says how it ended.
+    Waits(Record),
+    /// There is no record of it any more.
+    Forgotten(StateId),
 }
 
 /// What one state adds to those before it.
@@ -64,7 +77,17 @@ enum Mark {
     /// The first attempt of a node, at the place of the state before, which is its parent.
     Child { node: NodeIndex, state: StateId, input: Told, output: Told },
     /// The first attempt of a node, below another output of a fanout than a whole execution.
-    Sibling { whole: u32, index: u64, above: u32, node: NodeIndex, state: StateId, told: [Told; 2] },
+    Sibling {
+        whole: u32,
+        index: u64,
+        above: u32,
+        node: NodeIndex,
+        state: StateId,
+        input: Told,
+        output: Told,
+    },
+    /// It is forgotten.
+    Forgotten { state: StateId },
     /// What the next child can read, if that is not what the state before could.
     Scope,
 }
@@ -76,6 +99,8 @@ enum Told {
     Empty,
     /// It is the next of the values.
     Listed,
+    /// There is none: the state waits, with this status.
+    Waits(StateStatus),
 }
 
 /// What tells whether a state comes right after another one.
@@ -114,13 +139,13 @@ impl Trail {
         self.marks.list.reserve(states);
     }
 
-    /// How many states there are.
+    /// How many changes of states there are.
     pub(crate) const fn len(&self) -> usize {
-        self.marks.states
+        self.marks.changes
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.marks.states == 0
+        self.marks.changes == 0
     }
 
     /// Adds a state that no other one tells of.
@@ -149,10 +174,31 @@ impl Trail {
     /// Adds the state that was [found beside](Self::finds_beside) another one.
     pub(crate) fn add_beside(&mut self, node: NodeIndex, input: Value, output: Value) {
         let place = self.beside.take().expect("a place was found");
-        let Beside { whole, index, above, standing } = place;
-        let told = [self.marks.tell(input), self.marks.tell(output)];
-        let state = standing.state;
-        self.add(standing, Mark::Sibling { whole, index, above, node, state, told });
+        let (input, output) = (self.marks.tell(input), self.marks.tell(output));
+        self.add(place.standing, place.mark(node, input, output));
+    }
+
+    /// Tells that a state waits, with this status.
+    pub(crate) fn list(&mut self, execution: &Execution, status: StateStatus) {
+        let output = Told::Waits(status);
+        self.finds_beside(execution);
+        let mark = match self.beside.take() {
+            Some(place) => {
+                let input = self.marks.tell(execution.input.clone());
+                place.mark(execution.node, input, output)
+            }
+            None => {
+                let execution = self.marks.keep(execution.clone());
+                self.begun = u32::try_from(execution).ok();
+                Mark::Whole { execution, output }
+            }
+        };
+        self.marks.add(mark);
+    }
+
+    /// Tells that there is no record of a state any more.
+    pub(crate) fn forget(&mut self, state: StateId) {
+        self.marks.add(Mark::Forgotten { state });
     }
 
     /// Adds the state of one output of a fanout, which stands there; `own` is the fanout's.
@@ -200,8 +246,7 @@ impl Trail {
     #[inline]
     fn add(&mut self, standing: Standing, mark: Mark) {
         self.last = Some(standing);
-        self.marks.states += 1;
-        self.marks.list.push(mark);
+        self.marks.add(mark);
     }
 
     /// What it says of its states.
@@ -210,7 +255,20 @@ impl Trail {
     }
 }
 
+impl Beside {
+    const fn mark(self, node: NodeIndex, input: Told, output: Told) -> Mark {
+        let Self { whole, index, above, standing: Standing { state, .. } } = self;
+        Mark::Sibling { whole, index, above, node, state, input, output }
+    }
+}
+
 impl Marks {
+    #[inline]
+    fn add(&mut self, mark: Mark) {
+        self.changes += 1;
+        self.list.push(mark);
+    }
+
     fn keep(&mut self, execution: Execution) -> usize {
         if self.whole.is_empty() {
             // Most runs that are short have one.
@@ -236,43 +294,46 @@ impl Marks {
     }
 
     /// Makes every record.
-    pub(crate) fn records(self) -> impl Iterator<Item = Record> {
+    pub(crate) fn changes(self) -> impl Iterator<Item = Change> {
         let Self { list, values, scopes, whole, .. } = self;
         let (mut values, mut scopes) = (values.into_iter(), scopes.into_iter());
         let mut value = move |told| match told {
-            Told::Empty => Value::empty_object(),
             Told::Listed => values.next().expect("a value that a mark tells of is listed"),
+            Told::Empty | Told::Waits(_) => Value::empty_object(),
         };
         let mut before = None::<Execution>;
         list.into_iter().filter_map(move |mark| {
             let (execution, output) = match mark {
-                Mark::Whole { execution, output } => (whole[execution].clone(), value(output)),
+                Mark::Whole { execution, output } => (whole[execution].clone(), output),
                 Mark::Output { fanout, state, index, output } => {
                     let own = &whole[fanout];
-                    (own.branch(state, index).with_input(&own.input), value(output))
+                    (own.branch(state, index).with_input(&own.input), output)
                 }
                 Mark::Child { node, state, input, output } => {
                     let parent = before.as_ref().expect("a child follows its parent");
                     let (scope, path) = (parent.scope.clone(), parent.path.clone());
                     let (parent, input) = (Some(parent.state), value(input));
-                    (Execution::first(node, state, parent, input, scope, path), value(output))
-                }
-                Mark::Sibling { whole: of, index, above, node, state, told } => {
-                    let of = &whole[of as usize];
-                    let (scope, path) = (of.scope.clone(), of.path.beside(index));
-                    let parent = Some(StateId(state.0 - u64::from(above)));
-                    let [input, output] = told.map(&mut value);
                     (Execution::first(node, state, parent, input, scope, path), output)
                 }
+                Mark::Sibling { whole: of, index, above, node, state, input, output } => {
+                    let of = &whole[of as usize];
+                    let (scope, path) = (of.scope.clone(), of.path.beside(index));
+                    let (parent, input) = (Some(StateId(state.0 - u64::from(above))), value(input));
+                    (Execution::first(node, state, parent, input, scope, path), output)
+                }
+                Mark::Forgotten { state } => return Some(Change::Forgotten(state)),
                 Mark::Scope => {
                     let before = before.as_mut().expect("a trail goes on from a state");
                     before.scope = scopes.next().expect("a scope that a mark tells of is listed");
                     return None;
                 }
             };
+            if let Told::Waits(status) = output {
+                return Some(Change::Waits(Record { execution, status, end: StateEnd::Nothing }));
+            }
             before = Some(execution.clone());
-            let (status, end) = (StateStatus::Success, StateEnd::Output(output));
-            Some(Record { execution, status, end })
+            let (status, end) = (StateStatus::Success, StateEnd::Output(value(output)));
+            Some(Change::Ended(Record { execution, status, end }))
         })
     }
 }

@@ -2,9 +2,9 @@
 
 use super::drawing::{Drawing, GivenUp};
 use super::lane::{Lane, Task};
+use super::parked::Parked;
 use super::pool::Taken;
 use super::resumable::Handed;
-use crate::run::parked::Parked;
 use crate::run::status::StateStatus;
 
 impl Lane {

@@ -100,11 +100,11 @@ impl Alone {
     ) -> Option<Box<Self>> {
         let mut cx = Context::from_waker(waker);
         for _ in 0..ROUNDS {
-            let parks = self.lane.parked.parks();
+            self.lane.list_parked();
             woken.store(false, Ordering::SeqCst);
             self = self.walk_with(&mut cx)?;
             // What has come to wait meanwhile was not polled with the waker.
-            let is_polled = self.lane.parked.parks() == parks;
+            let is_polled = self.lane.parked.is_listed();
             if !self.waits_for_one() || is_polled && !woken.load(Ordering::SeqCst) {
                 return Some(self);
             }

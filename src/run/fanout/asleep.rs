@@ -8,10 +8,10 @@ use futures_util::stream::FuturesUnordered;
 
 use super::alone::Alone;
 use super::lane::Lane;
+use super::parked::ParkedList;
 use super::pool::Pool;
 use super::wait::Wait;
 use crate::run::cell::RunCell;
-use crate::run::parked::ParkedList;
 use crate::run::state_ids::StateIds;
 use crate::run::unites::Barriers;
 
@@ -42,14 +42,14 @@ pub(crate) struct Asleep {
 impl Alone {
     /// Whether the lane has nothing but one execution that waits, and nothing to note of it.
     pub(crate) fn can_sleep(&self) -> bool {
-        let Lane { batch, stalled_keeping, held, .. } = &self.lane;
-        let has_nothing = batch.is_empty() && stalled_keeping.is_empty() && held.is_empty();
-        self.waits_for_one() && has_nothing
+        let Lane { batch, parked, stalled_keeping, held, .. } = &self.lane;
+        let is_noted = batch.is_empty() && parked.is_listed();
+        self.waits_for_one() && is_noted && stalled_keeping.is_empty() && held.is_empty()
     }
 
     /// Keeps what waits, and no lane around it.
     pub(crate) fn sleep(self: Box<Self>) -> Unended {
-        let Self { lane: Lane { parked, waiting, batch, .. }, barriers, .. } = *self;
+        let Self { lane: Lane { mut parked, waiting, batch, .. }, barriers, .. } = *self;
         parked.shrink();
         Unended::Asleep(Box::new(Asleep { parked, waiting, ids: batch.ids, barriers }))
     }

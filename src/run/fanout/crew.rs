@@ -90,6 +90,7 @@ impl LaneArguments {
             // Registered before looking for work: what comes in between wakes the lane.
             changed.as_mut().enable();
             let is_stopped = self.advance().await;
+            self.lane.list_parked();
             self.report().await;
             if is_stopped {
                 self.deliver_all().await;

@@ -14,6 +14,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::drawing::{Drawing, GivenUp, Next};
 use super::keeping::Keeping;
+use super::parked::{Parked, ParkedList};
 use super::pool::{Pool, Taken};
 use super::resumable::Handed;
 use super::source::End;
@@ -24,7 +25,6 @@ use crate::node::{AttemptFacts, AttemptFuture, Context as NodeContext, RunFacts,
 use crate::run::batch::Batch;
 use crate::run::durable::RunJournal;
 use crate::run::execution::{Execution, Executions};
-use crate::run::parked::ParkedList;
 use crate::run::unites::Verdict;
 use crate::run::walk::{Ground, Walker};
 use crate::value::Value;
@@ -346,6 +346,20 @@ impl Lane {
     pub(super) fn rest(&mut self) {
         self.next = no_attempt();
         self.batch.spare.clear();
+    }
+
+    /// Lists what waits, so that it can be seen and retried by hand.
+    pub(super) fn list_parked(&mut self) {
+        for key in self.parked.take_unlisted() {
+            // Another one may have come to wait under the same key.
+            if let Some(Parked::Execution { execution, status }) = self.parked.get_mut(key)
+                && !execution.listed
+            {
+                let watched = false;
+                let mut walker = Walker::new(&self.tools.ground, &mut self.batch, watched);
+                walker.list(execution, *status);
+            }
+        }
     }
 }
 

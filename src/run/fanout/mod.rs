@@ -15,11 +15,13 @@ mod drawing;
 mod keeping;
 mod lane;
 mod park;
+mod parked;
 mod pool;
 mod recall;
 mod resumable;
 mod resume;
 mod source;
+mod unlisted;
 mod wait;
 
 pub(crate) use alone::Alone;

@@ -9,6 +9,7 @@ use super::attempt::{Begun, Ended, attempt_facts, begin, finish, retry_rng};
 use super::drawing::Drawing;
 use super::keeping::Keeping;
 use super::lane::{Lane, Task, Tools};
+use super::parked::Parked;
 use super::source::Fanout;
 use super::wait::{AttemptWait, Wait, Woken};
 use crate::clock::Timestamp;
@@ -16,7 +17,6 @@ use crate::id::NodeIndex;
 use crate::node::{Context as NodeContext, no_attempt};
 use crate::run::execution::Execution;
 use crate::run::panics::Guarded;
-use crate::run::parked::Parked;
 use crate::run::status::StateStatus;
 use crate::run::walk::Fault;
 use crate::value::Value;
@@ -120,11 +120,6 @@ impl Lane {
 
     /// Lets something wait, and says by which key it is woken; how it goes on is decided then.
     pub(super) fn park(&mut self, parked: Parked) -> usize {
-        if self.tools.ground.retention.keeps_live()
-            && let Some(states) = self.parked.introduce()
-        {
-            self.batch.run.parked = Some(states);
-        }
         self.parked.insert(parked)
     }
 

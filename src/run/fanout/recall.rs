@@ -11,6 +11,7 @@ use futures_util::stream;
 use super::attempt::{Begun, Ended, attempt_facts, begin, finish, retry_rng};
 use super::drawing::Drawing;
 use super::lane::{Lane, Task};
+use super::parked::Parked;
 use super::source::Fanout;
 use super::wait::{Wait, Woken};
 use crate::node::{
@@ -18,7 +19,6 @@ use crate::node::{
 };
 use crate::run::durable::OpenResumable;
 use crate::run::execution::Execution;
-use crate::run::parked::Parked;
 use crate::run::walk::{Fault, Ground};
 use crate::value::Value;
 

@@ -47,11 +47,17 @@ fn success(trail: &mut Trail, execution: Execution) -> (String, By) {
 }
 
 fn records(trail: Trail) -> Vec<String> {
-    let record = |record: Record| match record.end {
-        StateEnd::Output(output) => told(&record.execution, &output),
-        other => panic!("a success ends with an output, found {other:?}"),
+    let record = |change| match change {
+        Change::Ended(Record { execution, end: StateEnd::Output(output), .. }) => {
+            told(&execution, &output)
+        }
+        Change::Waits(Record { execution, status, .. }) => {
+            told(&execution, &Value::from(status.as_str()))
+        }
+        Change::Forgotten(state) => format!("{state:?} is forgotten"),
+        Change::Ended(other) => panic!("a success ends with an output, found {other:?}"),
     };
-    trail.into_marks().records().map(record).collect()
+    trail.into_marks().changes().map(record).collect()
 }
 
 #[test]
@@ -121,4 +127,31 @@ fn what_waited_below_one_fanout_is_told_by_one_of_it() {
         assert_eq!(by, all.collect::<Vec<_>>());
         assert_eq!(records(trail), expected);
     }
+}
+
+#[test]
+fn what_waits_is_told_and_forgotten_between_others() {
+    let child = |index: u64| {
+        let path = Path::ROOT.then(Step::Output(index));
+        first(2, 10 + 2 * index, Some(9 + index), &path)
+    };
+    let mut trail = Trail::default();
+    let mut expected = Vec::new();
+    for index in 0..3 {
+        expected.push(success(&mut trail, first(5, 40 + index, None, &Path::ROOT)).0);
+        for other in [child(2 * index), child(2 * index + 1)] {
+            trail.list(&other, StateStatus::Queued);
+            expected.push(told(&other, &Value::from(StateStatus::Queued.as_str())));
+        }
+        // What waits comes between a state and its child, and changes neither.
+        expected.push(success(&mut trail, first(6, 50 + index, Some(40 + index), &Path::ROOT)).0);
+        trail.forget(child(index).state);
+        expected.push(format!("{:?} is forgotten", child(index).state));
+    }
+    let again = child(7).again(StateId(80));
+    trail.list(&again, StateStatus::Created);
+    expected.push(told(&again, &Value::from(StateStatus::Created.as_str())));
+    assert_eq!(trail.marks.whole.len(), 3 + 3 + 1, "one of two that wait is told by the other one");
+    assert_eq!(trail.len(), expected.len());
+    assert_eq!(records(trail), expected);
 }

@@ -99,6 +99,8 @@ impl Walker<'_> {
             Ok(()) if kept == Kept::Mark => {
                 self.batch.run.trail.branch(own, standing, index, output);
             }
+            // The fanout itself may have waited, and be on the list since.
+            Ok(()) if index == 0 => self.unlist(own),
             Ok(()) => {}
         }
         true

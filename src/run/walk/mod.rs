@@ -223,6 +223,14 @@ impl<'a> Walker<'a> {
         let error = "the node ran out of time".into();
         self.fail_after(attempts, execution, was, StateStatus::TimedOut, &error);
     }
+
+    /// Lists a state that is not going to end soon.
+    pub(crate) fn list(&mut self, execution: &mut Execution, status: StateStatus) {
+        if self.ground.retention.keeps_live() {
+            execution.listed = true;
+            self.batch.run.trail.list(execution, status);
+        }
+    }
 }
 
 fn micros(delay: Duration) -> u64 {

@@ -108,7 +108,7 @@ impl Walker<'_> {
     #[inline]
     pub(super) fn succeeded(&mut self, mut execution: Box<Execution>, kept: Kept, output: Value) {
         match kept {
-            Kept::Nothing => self.batch.spare.put(execution),
+            Kept::Nothing => self.forget(execution),
             Kept::Mark => {
                 let input = std::mem::take(&mut execution.input);
                 self.batch.run.trail.follow(execution.state, execution.node, input, output);
@@ -133,7 +133,22 @@ impl Walker<'_> {
             let execution = self.batch.spare.take_out(execution);
             self.keep(execution, status, end);
         } else {
-            self.batch.spare.put(execution);
+            self.forget(execution);
+        }
+    }
+
+    /// Keeps no record of a state that ended.
+    #[inline]
+    fn forget(&mut self, execution: Box<Execution>) {
+        self.unlist(&execution);
+        self.batch.spare.put(execution);
+    }
+
+    /// Forgets the record of a state that was live, if there is one.
+    #[inline]
+    pub(super) fn unlist(&mut self, execution: &Execution) {
+        if execution.listed {
+            self.batch.run.trail.forget(execution.state);
         }
     }
 }
