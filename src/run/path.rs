@@ -87,19 +87,6 @@ impl Path {
         Self { above, last: Some(step), hash }
     }
 
-    /// The output that this path ends with, if the other one ends with another of the same fanout.
-    pub(crate) fn output_beside(&self, other: &Self) -> Option<u64> {
-        let (Some(Step::Output(index)), Some(Step::Output(_))) = (self.last, other.last) else {
-            return None;
-        };
-        let is_same = match (&self.above, &other.above) {
-            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
-            (None, None) => true,
-            _ => false,
-        };
-        is_same.then_some(index)
-    }
-
     /// The path that ends with another output in the place of the last step.
     pub(crate) fn beside(&self, index: u64) -> Self {
         let above = self.above.clone();

@@ -162,7 +162,7 @@ impl Trail {
         self.beside = self.begun.and_then(|whole| {
             let other = &self.marks.whole[whole as usize];
             let reads_alike = execution.scope.address() == other.scope.address();
-            let index = execution.path.output_beside(&other.path)?;
+            let index = execution.path.branch_beside(&other.path)?;
             let above = execution.state.0.checked_sub(execution.parent?.0)?;
             let (above, standing) = (u32::try_from(above).ok()?, Standing::of(execution));
             let place = Beside { whole, index, above, standing };

@@ -20,7 +20,7 @@ use crate::id::{GraphName, IdHasher, LabelName, VersionNumber};
 pub(crate) struct Snapshot {
     pub(super) revision: u64,
     /// The graph that was changed last; it says what `graphs` says.
-    latest: Option<Direct>,
+    latest: Option<Latest>,
     graphs: HashTrieMapSync<GraphName, Route, BuildHasherDefault<IdHasher>>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Snapshot {
 /// A change writes the maps anew on the way to its graph. The next start would wait for one piece
 /// of them after the other, as each is in the cache of the core that has just written it.
 #[derive(Clone, Debug)]
-struct Direct {
+struct Latest {
     graph: GraphName,
     number: VersionNumber,
     version: Arc<Version>,
@@ -157,8 +157,8 @@ impl Snapshot {
         })
     }
 
-    /// What the next snapshot is made of. It does not count the version that starts have at hand:
-    /// they write that count, too.
+    /// What the next snapshot is made of. It does not count a reference to the version of the graph
+    /// that was changed last: starts write that count, too.
     pub(super) fn draft(&self) -> Self {
         Self { revision: self.revision, latest: None, graphs: self.graphs.clone() }
     }
@@ -167,7 +167,7 @@ impl Snapshot {
     pub(super) fn edit(&mut self, graph: &GraphName, edit: impl FnOnce(&mut Route)) {
         let mut route = self.graphs.get(graph).cloned().unwrap_or_default();
         edit(&mut route);
-        self.latest = Direct::of(graph, &route);
+        self.latest = Latest::of(graph, &route);
         self.graphs.insert_mut(graph.clone(), route);
     }
 
@@ -180,23 +180,23 @@ impl Snapshot {
         self.route(graph).map(|route| route.secrets.clone()).unwrap_or_default()
     }
 
-    /// What `resolve` would say, if that is at hand; whether the version takes a start is for its
-    /// pin to say.
-    pub(super) fn direct(
+    /// What `resolve` would say, if the graph was changed last; whether the version takes a start is
+    /// for its pin to say.
+    pub(super) fn resolve_latest(
         &self,
         graph: &GraphName,
         selector: &Selector,
     ) -> Option<(&Arc<Version>, Decision)> {
-        let Direct { number, version, .. } = self.at_hand(graph, selector)?;
+        let Latest { number, version, .. } = self.latest_for(graph, selector)?;
         let rule = StartRule::Active { label: LabelName::default() };
         Some((version, Decision { version: *number, rule, revision: self.revision }))
     }
 
     /// Where the starts go that ask for this, if that is beside the maps.
-    fn at_hand(&self, graph: &GraphName, selector: &Selector) -> Option<&Direct> {
-        let direct = self.latest.as_ref()?;
-        let is_it = selector.is_default_label() && direct.graph == *graph;
-        is_it.then_some(direct)
+    fn latest_for(&self, graph: &GraphName, selector: &Selector) -> Option<&Latest> {
+        let latest = self.latest.as_ref()?;
+        let is_it = selector.is_default_label() && latest.graph == *graph;
+        is_it.then_some(latest)
     }
 
     /// The version a start gets, and why; a start without a key takes its turn at a canary.
@@ -252,9 +252,9 @@ impl Snapshot {
         selector: &Selector,
         version: VersionNumber,
     ) -> bool {
-        // As in `direct`: what was changed between the two is what another core has just written.
-        let at_hand = before.at_hand(graph, selector).zip(self.at_hand(graph, selector));
-        if let Some((old, new)) = at_hand {
+        // As in `resolve_latest`: what was changed in between another core has just written.
+        let latest = before.latest_for(graph, selector).zip(self.latest_for(graph, selector));
+        if let Some((old, new)) = latest {
             return old.number == new.number;
         }
         let (Some(old), Some(new)) = (before.graphs.get(graph), self.graphs.get(graph)) else {
@@ -270,7 +270,7 @@ impl Snapshot {
     }
 }
 
-impl Direct {
+impl Latest {
     /// Nothing if a start has to choose, or gets no version.
     fn of(graph: &GraphName, route: &Route) -> Option<Self> {
         let number = route.default.active.filter(|_| route.default.canary.is_none())?;

@@ -46,7 +46,7 @@ fn pin(
     selector: &Selector,
 ) -> Result<Option<(Pin, Decision)>, ResolveError> {
     let pinned = |(version, decision)| Some((Pin::of(version)?, decision));
-    match routing.direct(graph, selector).and_then(pinned) {
+    match routing.resolve_latest(graph, selector).and_then(pinned) {
         Some(pinned) => Ok(Some(pinned)),
         // The whole way says what is amiss, if anything is.
         None => routing.resolve(graph, selector).map(pinned),

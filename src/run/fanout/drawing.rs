@@ -14,7 +14,7 @@ use crate::node::Placed;
 use crate::run::execution::Execution;
 use crate::value::Value;
 
-/// How many outputs are drawn at first.
+/// How many outputs are drawn at first: before a step was timed, nobody knows how long one takes.
 const FIRST_STEP: usize = 2;
 
 /// The most outputs that are drawn at once.

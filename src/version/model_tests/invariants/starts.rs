@@ -11,7 +11,7 @@ use crate::version::{ResolveError, Selector};
 pub fn check(world: &World, model: &Model, taken: &Taken<'_>) {
     for l in LABELS {
         for (key, selector) in selectors(l) {
-            what_is_at_hand_is_what_is_looked_up(world, &selector);
+            the_latest_is_what_is_looked_up(world, &selector);
             let found = got(world, &[], &selector);
             is_what_the_register_says(world, model, (l, key), found);
             // One that is refused by the first look took effect before the step.
@@ -26,8 +26,8 @@ pub fn check(world: &World, model: &Model, taken: &Taken<'_>) {
 }
 
 /// A start that does not go through the maps gets the version that they have, for the same reason.
-fn what_is_at_hand_is_what_is_looked_up(world: &World, selector: &Selector) {
-    let Some((version, decision)) = world.seen.direct(&graph(), selector) else { return };
+fn the_latest_is_what_is_looked_up(world: &World, selector: &Selector) {
+    let Some((version, decision)) = world.seen.resolve_latest(&graph(), selector) else { return };
     let (found, said) = world.seen.peek(&graph(), selector).expect("it takes starts");
     assert!(Arc::ptr_eq(version, found), "{decision}, and not {said}");
     assert_eq!(decision, said);
