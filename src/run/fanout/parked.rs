@@ -40,7 +40,10 @@ impl ParkedList {
     /// Puts something in, and says under which key.
     pub(super) fn insert(&mut self, parked: Parked) -> usize {
         let there = self.slab.len();
-        if there == self.slab.capacity() && there >= FEW {
+        if self.slab.capacity() == 0 {
+            // Most runs that wait for long have one.
+            self.slab.reserve_exact(1);
+        } else if there == self.slab.capacity() && there >= FEW {
             self.slab.reserve(3 * there);
         }
         let key = self.slab.insert(parked);
