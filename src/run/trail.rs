@@ -11,7 +11,7 @@
 //!    or by the scope of its child, so that no other can be there.
 //! 3. After a state has succeeded or is forgotten, its batch has no other change of it.
 //! 4. Nothing goes on from a state that waits: what it leads to is told anew.
-//! 5. The place that was found beside a state is that of the next state that is added.
+//! 5. A place beside another state is found right before the state is added that lies there.
 
 use super::batch::{Record, StateEnd};
 use super::execution::Execution;

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use futures_util::stream::FuturesUnordered;
+use slab::Slab;
 
 use super::alone::Alone;
 use super::lane::Lane;
-use super::parked::ParkedList;
+use super::parked::{Parked, ParkedList};
 use super::pool::Pool;
 use super::wait::Wait;
 use crate::run::cell::RunCell;
@@ -33,7 +34,7 @@ impl Unended {
 
 /// What a lane had that had nothing but one execution which waits.
 pub(crate) struct Asleep {
-    parked: ParkedList,
+    parked: Slab<Parked>,
     waiting: Option<FuturesUnordered<Wait>>,
     ids: StateIds,
     barriers: Option<Box<Barriers>>,
@@ -49,8 +50,8 @@ impl Alone {
 
     /// Keeps what waits, and no lane around it.
     pub(crate) fn sleep(self: Box<Self>) -> Unended {
-        let Self { lane: Lane { mut parked, waiting, batch, .. }, barriers, .. } = *self;
-        parked.shrink();
+        let Self { lane: Lane { parked, waiting, batch, .. }, barriers, .. } = *self;
+        let parked = parked.into_slab();
         Unended::Asleep(Box::new(Asleep { parked, waiting, ids: batch.ids, barriers }))
     }
 }
@@ -59,7 +60,7 @@ impl Asleep {
     /// A lane that goes on with it.
     fn wake(self, cell: Arc<RunCell>, pool: &Arc<Pool>) -> Alone {
         let mut lane = Lane::new(cell.first_tools(pool));
-        lane.parked = self.parked;
+        lane.parked = ParkedList::of(self.parked);
         lane.waiting = self.waiting;
         lane.batch.ids = self.ids;
         Alone::of(cell, lane, self.barriers)

@@ -153,7 +153,7 @@ impl Lane {
         match parked {
             Parked::Execution { execution, .. } => {
                 let execution = self.batch.spare.put_in(execution);
-                self.goes_on(execution, woken);
+                self.execution_woken(execution, woken);
             }
             Parked::Recall { own, drawn } => {
                 let Woken::Recalled(rest) = woken else { unreachable!("it was called again") };
@@ -163,7 +163,7 @@ impl Lane {
         self.go_on();
     }
 
-    fn goes_on(&mut self, execution: Box<Execution>, woken: Woken) {
+    fn execution_woken(&mut self, execution: Box<Execution>, woken: Woken) {
         match woken {
             Woken::Ended(ended) => self.ended(execution, ended),
             Woken::Due => self.tasks.push(Task::Execution(execution)),

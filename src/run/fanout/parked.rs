@@ -75,9 +75,15 @@ impl ParkedList {
         self.unlisted.is_empty()
     }
 
-    /// Keeps no room behind the last one: what is there may wait for long.
-    pub(super) fn shrink(&mut self) {
+    /// What waits, without room behind the last one: it may wait for long.
+    pub(super) fn into_slab(mut self) -> Slab<Parked> {
         self.slab.shrink_to_fit();
+        self.slab
+    }
+
+    /// What waits, and is listed.
+    pub(super) fn of(slab: Slab<Parked>) -> Self {
+        Self { slab, unlisted: Unlisted::default() }
     }
 
     pub(super) fn len(&self) -> usize {
