@@ -150,25 +150,34 @@ impl Trail {
 
     /// Adds a state that no other one tells of.
     pub(crate) fn begin(&mut self, execution: Execution, output: Value) {
-        let standing = Standing::of(&execution);
-        let (execution, output) = (self.marks.keep(execution), self.marks.tell(output));
+        let (standing, output) = (Standing::of(&execution), self.marks.tell(output));
+        let mark = self.whole(execution, output);
+        self.add(standing, mark);
+    }
+
+    /// Keeps an execution whole, for those that may lie beside it.
+    fn whole(&mut self, execution: Execution, output: Told) -> Mark {
+        let execution = self.marks.keep(execution);
         self.begun = u32::try_from(execution).ok();
-        self.add(standing, Mark::Whole { execution, output });
+        Mark::Whole { execution, output }
     }
 
     /// Whether an execution lies beside the last one that began anew: its branches were drawn one
     /// after the other, and each waited.
     pub(crate) fn finds_beside(&mut self, execution: &Execution) -> bool {
-        self.beside = self.begun.and_then(|whole| {
-            let other = &self.marks.whole[whole as usize];
-            let reads_alike = execution.scope.address() == other.scope.address();
-            let index = execution.path.branch_beside(&other.path)?;
-            let above = execution.state.0.checked_sub(execution.parent?.0)?;
-            let (above, standing) = (u32::try_from(above).ok()?, Standing::of(execution));
-            let place = Beside { whole, index, above, standing };
-            (reads_alike && execution.is_plain()).then_some(place)
-        });
+        self.beside = self.place_beside(execution);
         self.beside.is_some()
+    }
+
+    fn place_beside(&self, execution: &Execution) -> Option<Beside> {
+        let whole = self.begun?;
+        let other = &self.marks.whole[whole as usize];
+        let reads_alike = execution.scope.address() == other.scope.address();
+        let index = execution.path.branch_beside(&other.path)?;
+        let above = execution.state.0.checked_sub(execution.parent?.0)?;
+        let (above, standing) = (u32::try_from(above).ok()?, Standing::of(execution));
+        let place = Beside { whole, index, above, standing };
+        (reads_alike && execution.is_plain()).then_some(place)
     }
 
     /// Adds the state that was [found beside](Self::finds_beside) another one.
@@ -181,17 +190,12 @@ impl Trail {
     /// Tells that a state waits, with this status.
     pub(crate) fn list(&mut self, execution: &Execution, status: StateStatus) {
         let output = Told::Waits(status);
-        self.finds_beside(execution);
-        let mark = match self.beside.take() {
+        let mark = match self.place_beside(execution) {
             Some(place) => {
                 let input = self.marks.tell(execution.input.clone());
                 place.mark(execution.node, input, output)
             }
-            None => {
-                let execution = self.marks.keep(execution.clone());
-                self.begun = u32::try_from(execution).ok();
-                Mark::Whole { execution, output }
-            }
+            None => self.whole(execution.clone(), output),
         };
         self.marks.add(mark);
     }
@@ -293,7 +297,7 @@ impl Marks {
         self.values.len() + self.whole.len() + self.scopes.len()
     }
 
-    /// Makes every record.
+    /// Makes every change.
     pub(crate) fn changes(self) -> impl Iterator<Item = Change> {
         let Self { list, values, scopes, whole, .. } = self;
         let (mut values, mut scopes) = (values.into_iter(), scopes.into_iter());
