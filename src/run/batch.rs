@@ -9,6 +9,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::counts::Counts;
 use super::durable::Entry;
 use super::execution::{Execution, Spare};
@@ -62,9 +64,12 @@ pub(crate) struct RunDelta {
     /// States that succeeded, that wait, and that are forgotten.
     pub trail: Trail,
     pub failures: Vec<Failure>,
-    pub outputs: Vec<(NodeIndex, Path, Value)>,
+    pub results: Results,
     pub skipped: Vec<Skip>,
 }
+
+/// Outputs that the outcome tells of: most runs have one.
+pub(crate) type Results = SmallVec<[(NodeIndex, Path, Value); 1]>;
 
 /// What is not finished yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -196,14 +201,13 @@ pub(crate) enum SkipCause {
 }
 
 impl Batch {
-    /// The first batch of a lane, with room for so many states and for one result.
+    /// The first batch of a lane, with room for so many states.
     ///
     /// A small run keeps what it reports as it is, and has no room to spare then.
     pub(crate) fn first(states: usize) -> Self {
         let run = RunDelta {
             counts: Counts::of(states),
             trail: Trail::of(states),
-            outputs: Vec::with_capacity(1),
             ..RunDelta::default()
         };
         Self { run, ..Self::default() }
@@ -261,7 +265,7 @@ impl RunDelta {
             counts: Counts::of(self.counts.rows().min(room(self.moves))),
             records: Vec::with_capacity(room(self.records.len())),
             trail: self.trail.alike(room),
-            outputs: Vec::with_capacity(room(self.outputs.len())),
+            results: Results::with_capacity(room(self.results.len())),
             ..Self::default()
         }
     }
@@ -272,7 +276,7 @@ impl RunDelta {
             && self.records.is_empty()
             && self.trail.is_empty()
             && self.failures.is_empty()
-            && self.outputs.is_empty()
+            && self.results.is_empty()
             && self.skipped.is_empty()
     }
 }

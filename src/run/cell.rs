@@ -52,7 +52,6 @@ pub(crate) struct RunCell {
 }
 
 /// What belongs to the current episode.
-#[derive(Default)]
 pub(crate) struct Live {
     pub control: Arc<Control>,
     pub actor: Option<ActorRef<RunMessage>>,
@@ -60,6 +59,13 @@ pub(crate) struct Live {
     pub in_grace: bool,
     /// Among the live runs, until the episode has ended.
     pub place: Option<Place>,
+}
+
+impl Live {
+    /// What an episode begins with.
+    pub(crate) const fn new(control: Arc<Control>, place: Option<Place>) -> Self {
+        Self { control, actor: None, in_grace: false, place }
+    }
 }
 
 /// How a run uses the process.
@@ -140,7 +146,7 @@ impl RunCell {
     /// Opens the next episode of a run that has ended.
     pub(crate) fn reopen(self: &Arc<Self>) {
         let mut live = self.live.lock();
-        *live = Live { place: live.place.take(), ..Live::default() };
+        *live = Live::new(Arc::default(), live.place.take());
         let control = live.control.clone();
         drop(live);
         self.ending.reopen();

@@ -11,19 +11,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::batch::{Failure, RunDelta, Skip, Tally};
+use super::batch::{Failure, Results, RunDelta, Skip, Tally};
 use super::counts::Counts;
 use super::error::RetryError;
 use super::execution::{Execution, Executions};
 use super::fingerprint::Fingerprint;
 use super::outcome::Outcome;
-use super::path::Path;
 use super::records::Records;
 use super::retention::StateRetention;
 use super::status::{RunStatus, StateStatus};
 use crate::graph::{OnFailure, Plan};
 use crate::id::{NodeIndex, RunId, StateId, VersionNumber};
-use crate::value::Value;
 
 /// Why a run is stopped before its states have ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +67,7 @@ pub(crate) struct Machine {
     pub(super) counts: Counts,
     pub(super) records: Records,
     /// As they were reported.
-    pub(super) outputs: SmallVec<[Vec<(NodeIndex, Path, Value)>; 1]>,
+    pub(super) results: SmallVec<[Results; 1]>,
     pub(super) ended: bool,
     /// What few runs have; made when it is first needed.
     extra: Option<Box<Extra>>,
@@ -110,7 +108,7 @@ impl Machine {
             tally: Tally::default(),
             counts: Counts::default(),
             records: Records::default(),
-            outputs: SmallVec::new(),
+            results: SmallVec::new(),
             ended: false,
         }
     }
@@ -133,8 +131,8 @@ impl Machine {
         self.tally.add(delta.tally);
         self.counts.merge(delta.counts);
         self.records.change(delta.records, delta.trail);
-        if !delta.outputs.is_empty() {
-            self.outputs.push(delta.outputs);
+        if !delta.results.is_empty() {
+            self.results.push(delta.results);
         }
         let untolerated = delta.failures.iter().any(|failure| !failure.tolerated);
         if !delta.skipped.is_empty() || !delta.failures.is_empty() {
@@ -307,14 +305,14 @@ impl Machine {
             self.records.sorted().retain(|_, record| is_kept(record.status));
             return Records::default();
         }
-        self.outputs.clear();
+        self.results.clear();
         std::mem::take(&mut self.records)
     }
 
     /// The most state records that are kept, and how many outputs, failures and skips.
     pub(crate) fn keeps(&self) -> (usize, usize) {
-        let outputs: usize = self.outputs.iter().map(Vec::len).sum();
-        let reports = outputs + self.extra().failures.len() + self.extra().skipped.len();
+        let results: usize = self.results.iter().map(SmallVec::len).sum();
+        let reports = results + self.extra().failures.len() + self.extra().skipped.len();
         (self.records.at_most(), reports)
     }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::batch::{Failure, Record, Skip, SkipCause, StateEnd};
 use super::branch_status::branch_statuses;
 use super::machine::Machine;
@@ -54,7 +56,7 @@ impl Machine {
     }
 
     fn gather_outputs(&self) -> Fields {
-        let mut outputs: Vec<_> = self.outputs.iter().flatten().collect();
+        let mut outputs: SmallVec<[_; 1]> = self.results.iter().flatten().collect();
         outputs.sort_by_key(|(node, ..)| *node);
         let named = outputs.chunk_by_mut(|a, b| a.0 == b.0).filter_map(|outputs| {
             let place = self.plan.node(outputs[0].0);
@@ -79,6 +81,9 @@ impl Machine {
     }
 
     fn report_failures(&self) -> Vec<FailureReport> {
+        if self.extra().failures.is_empty() {
+            return Vec::new();
+        }
         let mut failures: Vec<_> = self.extra().failures.values().collect();
         failures.sort_by(|a, b| a.path.fanout_order(&b.path).then(a.node.cmp(&b.node)));
         let report = |failure: &&Failure| FailureReport {
@@ -93,6 +98,9 @@ impl Machine {
     }
 
     fn report_skipped(&self) -> Vec<SkipReport> {
+        if self.extra().skipped.is_empty() {
+            return Vec::new();
+        }
         let mut skipped: Vec<_> = self.extra().skipped.values().collect();
         skipped.sort_by(|a, b| a.path.fanout_order(&b.path).then(a.node.cmp(&b.node)));
         let report = |skip: &&Skip| SkipReport {

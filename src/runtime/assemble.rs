@@ -97,7 +97,7 @@ impl Inner {
             input: parts.input,
             machine: Mutex::new(parts.machine),
             barriers: Mutex::new(None),
-            live: Mutex::new(Live { control, place: parts.place, ..Live::default() }),
+            live: Mutex::new(Live::new(control, parts.place)),
             ending: Ending::default(),
             opening: OnceLock::new(),
         });

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
 use tokio::runtime::Handle;
 
 use super::Inner;
@@ -40,11 +41,12 @@ struct Ended {
 }
 
 /// What is beyond the limits after a run has ended.
+#[derive(Default)]
 struct Beyond {
     /// Runs that are to keep no states but those that went wrong.
-    bare: Vec<RunId>,
+    bare: SmallVec<[RunId; 1]>,
     /// Runs that are to be forgotten.
-    forgotten: Vec<RunId>,
+    forgotten: SmallVec<[RunId; 1]>,
 }
 
 /// Records with more to drop are dropped by a task of their own.
@@ -78,7 +80,7 @@ impl EndedRuns {
         self.records += latest.records;
         self.reports += latest.reports;
         self.runs.push_back(latest);
-        let mut beyond = Beyond { bare: Vec::new(), forgotten: Vec::new() };
+        let mut beyond = Beyond::default();
         // The latest run stays, however much it keeps.
         while (self.runs.len() > keep || self.runs.len() > 1 && self.reports > ENDED_REPORTS)
             && let Some(oldest) = self.pop()

@@ -33,6 +33,7 @@ struct Latest {
     graph: GraphName,
     number: VersionNumber,
     version: Arc<Version>,
+    secrets: GraphSecrets,
 }
 
 /// Where the starts of one graph go.
@@ -177,7 +178,10 @@ impl Snapshot {
 
     /// What the runs of a graph can read.
     pub(crate) fn secrets(&self, graph: &GraphName) -> GraphSecrets {
-        self.route(graph).map(|route| route.secrets.clone()).unwrap_or_default()
+        let latest = self.latest.as_ref().filter(|latest| latest.graph == *graph);
+        let secrets = latest.map(|latest| &latest.secrets);
+        let secrets = secrets.or_else(|| Some(&self.route(graph)?.secrets));
+        secrets.cloned().unwrap_or_default()
     }
 
     /// What `resolve` would say, if the graph was changed last; whether the version takes a start is
@@ -275,7 +279,8 @@ impl Latest {
     fn of(graph: &GraphName, route: &Route) -> Option<Self> {
         let number = route.default.active.filter(|_| route.default.canary.is_none())?;
         let entry = route.versions.get(&number).filter(|entry| entry.marks.revoked.is_none())?;
-        Some(Self { graph: graph.clone(), number, version: entry.version.clone() })
+        let (version, secrets) = (entry.version.clone(), route.secrets.clone());
+        Some(Self { graph: graph.clone(), number, version, secrets })
     }
 }
 

@@ -165,6 +165,9 @@ impl Lane {
     }
 
     pub(super) fn take_stalled(&mut self) {
+        if self.stalled.is_empty() && self.stalled_keeping.is_empty() {
+            return;
+        }
         self.tasks.extend(self.stalled.drain(..).map(|stalled| Task::Drawing(Box::new(stalled))));
         self.tasks.extend(self.stalled_keeping.drain(..).map(|one| Task::Keeping(Box::new(one))));
     }

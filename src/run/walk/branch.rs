@@ -66,7 +66,7 @@ impl Walker<'_> {
     /// An output that the outcome tells of.
     #[inline]
     fn result(&mut self, node: NodeIndex, path: Path, output: &Value) {
-        self.batch.run.outputs.push((node, path, output.clone()));
+        self.batch.run.results.push((node, path, output.clone()));
     }
 
     /// The state's only next node, whose input is there.

@@ -84,6 +84,23 @@ impl History {
 }
 
 #[test]
+fn a_start_of_the_graph_that_was_changed_last_reads_no_map() {
+    let mut world = World::new();
+    let finds = |world: &World| {
+        let found = world.seen.resolve_latest(&graph(), &Selector::default());
+        found.map(|(version, _)| version.number().0)
+    };
+    world
+        .execute(Change::Publish(Box::new(publication(Arc::new(Plan::empty("g", None))))), 0)
+        .unwrap();
+    assert_eq!(finds(&world), None, "nothing is active");
+    world.execute(change(&Op::Route(0, 1, None)), 0).unwrap();
+    assert_eq!(finds(&world), Some(1));
+    world.execute(change(&Op::Route(0, 1, Some(1_000))), 0).unwrap_err();
+    assert_eq!(finds(&world), Some(1), "what was refused changed nothing");
+}
+
+#[test]
 fn a_full_graph_takes_no_version_that_holds_the_one_which_was_to_make_room_for_it() {
     let retention = Retention::default().keep_last(1).keep_proven(0).soft_limit(1).hard_limit(2);
     let mut world = World::with(retention);
