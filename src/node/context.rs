@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -40,7 +40,8 @@ pub(crate) struct RunFacts {
     pub store: Store,
     pub secrets: Arc<BTreeMap<String, String>>,
     pub control: Arc<Control>,
-    pub progress: Arc<dyn Progress>,
+    /// The run, which has these.
+    pub progress: Weak<dyn Progress>,
     /// Where a resumable stream stood: a call that goes on behind it has facts of its own.
     pub cursor: Option<Value>,
 }
@@ -202,7 +203,10 @@ impl Context {
     /// Tells whoever watches the run how far this state is.
     pub fn progress(&self, progress: impl Into<Value>) {
         let node = &self.run.names[self.attempt.node.at()];
-        self.run.progress.report(node, self.attempt.state, progress.into());
+        // Nobody watches a run that is forgotten.
+        if let Some(run) = self.run.progress.upgrade() {
+            run.report(node, self.attempt.state, progress.into());
+        }
     }
 
     /// Where the [resumable stream](super::Emit::resumable) of this attempt stood when its run was

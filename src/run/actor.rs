@@ -202,7 +202,7 @@ impl RunState {
             return Box::pin(self.begin_on_record(myself)).await;
         }
         let begun = self.take_begun();
-        let begin = || Box::new(Alone::begin(self.cell.clone(), &self.pool)).walk();
+        let begin = || Alone::walk(&self.cell, &self.pool);
         match begun.or_else(begin) {
             Some(rest) => self.wait_for(rest, myself).await,
             None => {

@@ -26,9 +26,9 @@ use crate::version::{Decision, Pin, Version};
 
 /// A run, whether its actor lives or not.
 pub(crate) struct RunCell {
-    pub ground: Arc<Ground>,
+    pub ground: Ground,
     pub facts: Arc<RunFacts>,
-    pub bus: Arc<RunBus>,
+    pub bus: RunBus,
     pub version: Arc<Version>,
     /// How the run came to its version.
     pub decision: Decision,
@@ -107,26 +107,20 @@ impl Place {
 
 impl RunCell {
     /// What a lane works with.
-    pub(crate) fn tools(&self, pool: &Arc<Pool>) -> Tools {
+    pub(crate) fn tools(self: &Arc<Self>, pool: &Arc<Pool>) -> Tools {
         let facts = RunFacts { control: pool.control.clone(), ..(*self.facts).clone() };
         self.tools_with(Arc::new(facts), pool)
     }
 
     /// What the first lane of the first episode works with.
-    pub(crate) fn first_tools(&self, pool: &Arc<Pool>) -> Tools {
+    pub(crate) fn first_tools(self: &Arc<Self>, pool: &Arc<Pool>) -> Tools {
         self.tools_with(self.facts.clone(), pool)
     }
 
-    fn tools_with(&self, facts: Arc<RunFacts>, pool: &Arc<Pool>) -> Tools {
+    fn tools_with(self: &Arc<Self>, facts: Arc<RunFacts>, pool: &Arc<Pool>) -> Tools {
         let in_flight = (self.ground.plan.limits.in_flight as usize).max(1);
-        Tools {
-            ground: self.ground.clone(),
-            facts,
-            pool: pool.clone(),
-            bus: self.bus.clone(),
-            journal: self.journal.clone(),
-            in_flight: in_flight / self.lanes(),
-        }
+        let in_flight = in_flight / self.lanes();
+        Tools { cell: self.clone(), facts, pool: pool.clone(), in_flight }
     }
 
     /// The most lanes of the run: each may have one attempt under way at least.
@@ -168,9 +162,9 @@ impl PauseWatcher for RunCell {
 }
 
 /// Reports of handlers go where other events go.
-impl Progress for RunBus {
+impl Progress for RunCell {
     fn report(&self, node: &Arc<str>, state: StateId, progress: Value) {
-        self.send(EventKind::Progress { node: node.clone(), state, progress });
+        self.bus.send(EventKind::Progress { node: node.clone(), state, progress });
     }
 }
 

@@ -49,8 +49,7 @@ impl Run {
 
     /// Goes on with a run that came back from its journal.
     pub(crate) async fn go_on(&self, pin: Pin, barriers: Box<Barriers>, rest: Rest) {
-        let cell = self.cell.clone();
-        let rest = Box::new(Alone::resume(cell, &self.cell.pool(), barriers, rest));
+        let rest = Box::new(Alone::resume(&self.cell, &self.cell.pool(), barriers, rest));
         self.open(self.guard(pin), Opening::GoOn(rest)).await;
     }
 
@@ -106,8 +105,7 @@ impl Run {
             return Ok(self.outcome().await);
         }
         let mut end = self.guard(pin);
-        let alone = Box::new(Alone::begin(self.cell.clone(), &self.cell.pool()));
-        match alone.walk() {
+        match Alone::walk(&self.cell, &self.cell.pool()) {
             None => end.end(),
             Some(rest) => self.open(end, Opening::GoOn(rest)).await,
         }

@@ -24,7 +24,7 @@ impl RunState {
                 self.leave(Stop::Parked, myself).await;
                 return Ok(());
             }
-            None => Box::new(Alone::begin(self.cell.clone(), &self.pool)),
+            None => Box::new(Alone::begin(&self.cell, &self.pool)),
         };
         if alone.is_done() {
             // Its end alone was not on record.

@@ -1,6 +1,6 @@
 //! Makes the cell of a run, whether it starts or comes back from its journal.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
@@ -59,11 +59,17 @@ impl Inner {
     }
 
     pub(super) fn cell(&self, parts: CellParts) -> Arc<RunCell> {
+        let cell = Arc::new_cyclic(|me| self.cell_at(me, parts));
+        cell.announce_pauses(&cell.facts.control);
+        cell
+    }
+
+    fn cell_at(&self, me: &Weak<RunCell>, parts: CellParts) -> RunCell {
         let CellParts { ground, version, seed, control, session, .. } = parts;
         let graph = ground.plan.name().clone();
         let (clock, bus) = (self.clock.clone(), self.bus.clone());
         let bus = RunBus::new(ground.run, graph.clone(), version.number(), clock, bus);
-        let bus = Arc::new(bus.of_session(session));
+        let bus = bus.of_session(session);
         let facts = RunFacts {
             run: ground.run,
             version: version.number(),
@@ -74,7 +80,7 @@ impl Inner {
             secrets: self.registry.secrets(&graph).values(),
             graph,
             control: control.clone(),
-            progress: bus.clone(),
+            progress: me.clone(),
             cursor: None,
         };
         let settings = RunSettings {
@@ -83,8 +89,8 @@ impl Inner {
             starts_at: parts.starts_at,
             ends_at: parts.ends_at,
         };
-        let cell = Arc::new(RunCell {
-            ground: Arc::new(ground),
+        RunCell {
+            ground,
             facts: Arc::new(facts),
             bus,
             version,
@@ -100,8 +106,6 @@ impl Inner {
             live: Mutex::new(Live::new(control, parts.place)),
             ending: Ending::default(),
             opening: OnceLock::new(),
-        });
-        cell.announce_pauses(&cell.facts.control);
-        cell
+        }
     }
 }

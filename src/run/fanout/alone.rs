@@ -41,12 +41,11 @@ pub(crate) struct Alone {
     pub(super) lane: Lane,
     /// `None` if the graph has no mergers.
     pub(super) barriers: Option<Box<Barriers>>,
-    cell: Arc<RunCell>,
 }
 
 impl Alone {
     /// Makes the first state of a run.
-    pub(crate) fn begin(cell: Arc<RunCell>, pool: &Arc<Pool>) -> Self {
+    pub(crate) fn begin(cell: &Arc<RunCell>, pool: &Arc<Pool>) -> Self {
         cell.bus.send(EventKind::RunStarted);
         let mut lane = Lane::new(cell.first_tools(pool));
         let root = lane.step_with(|walker| walker.begin(cell.input.clone()));
@@ -57,16 +56,12 @@ impl Alone {
         }
         let plan = &cell.ground.plan;
         let barriers = plan.has_mergers.then(|| Box::new(Barriers::new(plan.clone())));
-        Self { lane, barriers, cell }
+        Self { lane, barriers }
     }
 
     /// A run that a lane has taken up.
-    pub(super) const fn of(
-        cell: Arc<RunCell>,
-        lane: Lane,
-        barriers: Option<Box<Barriers>>,
-    ) -> Self {
-        Self { lane, barriers, cell }
+    pub(super) const fn of(lane: Lane, barriers: Option<Box<Barriers>>) -> Self {
+        Self { lane, barriers }
     }
 
     /// Whether nothing is left to do or to report.
@@ -85,9 +80,13 @@ impl Alone {
         (Box::new(self.lane), self.barriers)
     }
 
-    /// Walks as far as it goes without waiting; gives back what is left, unless the run has ended.
-    pub(crate) fn walk(self: Box<Self>) -> Option<Box<Self>> {
-        self.walk_with(&mut Context::from_waker(Waker::noop()))
+    /// Walks a run from its first state as far as it goes without waiting; gives back what is left,
+    /// unless the run has ended.
+    pub(crate) fn walk(cell: &Arc<RunCell>, pool: &Arc<Pool>) -> Option<Box<Self>> {
+        let mut alone = Self::begin(cell, pool);
+        let has_ended = alone.walk_with(&mut Context::from_waker(Waker::noop()));
+        // Boxed only if it is kept: most runs that are walked like this end here.
+        (!has_ended).then(|| Box::new(alone))
     }
 
     /// Has the waker woken when what waits can go on, and walks on if that is already so.
@@ -102,7 +101,9 @@ impl Alone {
         for _ in 0..ROUNDS {
             self.lane.list_parked();
             woken.store(false, Ordering::SeqCst);
-            self = self.walk_with(&mut cx)?;
+            if self.walk_with(&mut cx) {
+                return None;
+            }
             // What has come to wait meanwhile was not polled with the waker.
             let is_polled = self.lane.parked.is_listed();
             if !self.waits_for_one() || is_polled && !woken.load(Ordering::SeqCst) {
@@ -129,10 +130,11 @@ impl Alone {
         while !self.apply() && !self.lane.tasks.is_empty() {
             self.lane.abandon();
         }
-        *self.cell.barriers.lock() = self.barriers;
+        self.keep_barriers();
     }
 
-    fn walk_with(mut self: Box<Self>, cx: &mut Context<'_>) -> Option<Box<Self>> {
+    /// Walks as far as it goes without waiting; says whether the run has ended.
+    fn walk_with(&mut self, cx: &mut Context<'_>) -> bool {
         let (mut watch, mut spent) = (Stopwatch::start(), Duration::ZERO);
         for _ in 0..MOST_TURNS {
             let end = self.lane.take_turn(cx);
@@ -149,7 +151,8 @@ impl Alone {
             }
             let is_due = self.lane.batch.is_full() || self.lane.batch.has_failure();
             if is_due && self.apply() {
-                return self.ended();
+                self.keep_barriers();
+                return true;
             }
             let took = watch.lap();
             spent += took;
@@ -160,13 +163,20 @@ impl Alone {
                 break;
             }
         }
-        if self.apply() { self.ended() } else { Some(self) }
+        let has_ended = self.apply();
+        if has_ended {
+            self.keep_barriers();
+        }
+        has_ended
     }
 
     /// The run has ended: its groups stay for a retry by hand.
-    fn ended(self: Box<Self>) -> Option<Box<Self>> {
-        *self.cell.barriers.lock() = self.barriers;
-        None
+    fn keep_barriers(&mut self) {
+        *self.cell().barriers.lock() = self.barriers.take();
+    }
+
+    fn cell(&self) -> &Arc<RunCell> {
+        &self.lane.tools.cell
     }
 
     fn has_wide_fanout(&self) -> bool {
@@ -174,7 +184,7 @@ impl Alone {
             Task::Drawing(drawing) => drawing.fanout.at_least() >= WIDE,
             Task::Execution(_) | Task::Keeping(_) | Task::Handed(_) => false,
         };
-        self.cell.lanes() > 1 && self.lane.tasks.last().is_some_and(is_wide)
+        self.cell().lanes() > 1 && self.lane.tasks.last().is_some_and(is_wide)
     }
 
     /// Begins the mergers whose groups have settled.
@@ -191,7 +201,7 @@ impl Alone {
     fn apply(&mut self) -> bool {
         self.join();
         let delta = std::mem::take(&mut self.lane.batch.run);
-        let effects = self.cell.machine.lock().apply(delta);
+        let effects = self.cell().machine.lock().apply(delta);
         for effect in effects {
             match effect {
                 Effect::Stop(_) => self.lane.tools.pool.control.cancel(),

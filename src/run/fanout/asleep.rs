@@ -27,7 +27,7 @@ impl Unended {
     pub(crate) fn awake(self, cell: &Arc<RunCell>, pool: &Arc<Pool>) -> Box<Alone> {
         match self {
             Self::Awake(alone) => alone,
-            Self::Asleep(asleep) => Box::new(asleep.wake(cell.clone(), pool)),
+            Self::Asleep(asleep) => Box::new(asleep.wake(cell, pool)),
         }
     }
 }
@@ -58,11 +58,11 @@ impl Alone {
 
 impl Asleep {
     /// A lane that goes on with it.
-    fn wake(self, cell: Arc<RunCell>, pool: &Arc<Pool>) -> Alone {
+    fn wake(self, cell: &Arc<RunCell>, pool: &Arc<Pool>) -> Alone {
         let mut lane = Lane::new(cell.first_tools(pool));
         lane.parked = ParkedList::of(self.parked);
         lane.waiting = self.waiting;
         lane.batch.ids = self.ids;
-        Alone::of(cell, lane, self.barriers)
+        Alone::of(lane, self.barriers)
     }
 }

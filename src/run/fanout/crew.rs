@@ -144,7 +144,7 @@ impl LaneArguments {
 
     /// Ends everything the lane has: what it did before that is put on record, and no more.
     fn abandon(&mut self) {
-        if let Some(journal) = &self.lane.tools.journal {
+        if let Some(journal) = &self.lane.tools.cell.journal {
             journal.append(&self.lane.batch.entries);
         }
         self.lane.abandon();
@@ -213,7 +213,7 @@ impl LaneArguments {
             return;
         }
         let batch = self.lane.batch.take();
-        match self.lane.tools.journal.clone() {
+        match self.lane.tools.cell.journal.clone() {
             None => self.tell(batch).await,
             Some(journal) => self.commit(batch, &journal).await,
         }
@@ -224,7 +224,7 @@ impl LaneArguments {
         let permit = self.crew.reports.clone().acquire_owned().await;
         let permit = Arc::new(permit.expect("the semaphore of reports is never closed"));
         for event in batch.events {
-            self.lane.tools.bus.send(event);
+            self.lane.tools.cell.bus.send(event);
         }
         let run = RunMessage::Reported(Box::new(batch.run), Some(permit.clone()));
         // A dead run actor has ended the run already; a dead unites actor is noticed by the run's.

@@ -20,13 +20,12 @@ use super::resumable::Handed;
 use super::source::End;
 use super::wait::Wait;
 use crate::clock::Stopwatch;
-use crate::event::RunBus;
 use crate::node::{AttemptFacts, AttemptFuture, Context as NodeContext, RunFacts, no_attempt};
 use crate::run::batch::Batch;
-use crate::run::durable::RunJournal;
+use crate::run::cell::RunCell;
 use crate::run::execution::{Execution, Executions};
 use crate::run::unites::Verdict;
-use crate::run::walk::{Ground, Walker};
+use crate::run::walk::Walker;
 use crate::value::Value;
 
 /// The most attempts that a lane starts in one turn.
@@ -46,13 +45,10 @@ const LONG: Duration = Duration::from_micros(80);
 
 /// What a lane works with.
 pub(crate) struct Tools {
-    pub ground: Arc<Ground>,
+    pub cell: Arc<RunCell>,
     /// A context counts references to these: each lane has its own.
     pub facts: Arc<RunFacts>,
     pub pool: Arc<Pool>,
-    pub bus: Arc<RunBus>,
-    /// Where steps are put on record, if they are.
-    pub journal: Option<Arc<RunJournal>>,
     /// How many attempts this lane may have under way.
     pub in_flight: usize,
 }
@@ -108,7 +104,7 @@ pub(crate) struct Lane {
 impl Lane {
     pub(crate) fn new(tools: Tools) -> Self {
         // A state of each node, if they are few.
-        let states = tools.ground.plan.nodes.len().min(FIRST_STATES);
+        let states = tools.cell.ground.plan.nodes.len().min(FIRST_STATES);
         Self {
             context: NodeContext::new(tools.facts.clone(), AttemptFacts::NONE),
             next: no_attempt(),
@@ -336,11 +332,11 @@ impl Lane {
         step: impl FnOnce(&mut Walker<'_>, &mut Executions) -> T,
     ) -> T {
         let Self { tools, batch, made, .. } = self;
-        let watched = tools.bus.is_watched();
-        let result = step(&mut Walker::new(&tools.ground, batch, watched), made);
+        let watched = tools.cell.bus.is_watched();
+        let result = step(&mut Walker::new(&tools.cell.ground, batch, watched), made);
         // Of a run with a journal nothing is announced before it is on record.
-        if watched && tools.journal.is_none() {
-            batch.events.drain(..).for_each(|event| tools.bus.send(event));
+        if watched && tools.cell.journal.is_none() {
+            batch.events.drain(..).for_each(|event| tools.cell.bus.send(event));
         }
         result
     }
@@ -359,7 +355,7 @@ impl Lane {
                 && !execution.listed
             {
                 let watched = false;
-                let mut walker = Walker::new(&self.tools.ground, &mut self.batch, watched);
+                let mut walker = Walker::new(&self.tools.cell.ground, &mut self.batch, watched);
                 walker.list(execution, *status);
             }
         }

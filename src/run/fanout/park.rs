@@ -36,7 +36,7 @@ impl Lane {
         }
         let tools = &self.tools;
         if let (Some(total), None) =
-            (tools.ground.plan.node(execution.node).total_timeout, execution.deadline())
+            (tools.cell.ground.plan.node(execution.node).total_timeout, execution.deadline())
         {
             execution.set_deadline(Some(tools.facts.clock.now().after(total)));
         }
@@ -54,11 +54,11 @@ impl Lane {
     fn attempt(&mut self, execution: Box<Execution>, permit: Option<OwnedSemaphorePermit>) {
         self.context.turn_to(attempt_facts(&execution));
         // That it is under way is told first only if somebody can see it before it has ended.
-        let is_told = self.tools.bus.is_watched();
+        let is_told = self.tools.cell.bus.is_watched();
         if is_told {
             self.step_with(|walker| walker.queued(&execution));
         }
-        let begun = begin(&self.tools.ground.plan, &execution, &self.context, &mut self.next);
+        let begun = begin(&self.tools.cell.ground.plan, &execution, &self.context, &mut self.next);
         if !is_told {
             if let Begun::Ended(Ended::Output(output)) = begun {
                 return self.returned((execution, StateStatus::Created), output);
@@ -83,7 +83,7 @@ impl Lane {
         future: Guarded,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Wait {
-        let node = self.tools.ground.plan.node(attempt.node);
+        let node = self.tools.cell.ground.plan.node(attempt.node);
         if node.attempt_timeout.is_none() && attempt.deadline.is_none() {
             return Wait::Attempt(AttemptWait { key, future, arity: node.arity(), permit });
         }
@@ -107,7 +107,7 @@ impl Lane {
                 return (key, Woken::Expired);
             }
             let context = NodeContext::new(tools.facts.clone(), attempt_facts(&queued));
-            let begun = begin(&tools.ground.plan, &queued, &context, &mut no_attempt());
+            let begun = begin(&tools.cell.ground.plan, &queued, &context, &mut no_attempt());
             let ended = match begun {
                 Begun::Ended(ended) => ended,
                 Begun::Pending(future) => tools.finish(Attempt::of(&queued), future).await,
@@ -178,13 +178,13 @@ impl Lane {
     fn ended(&mut self, execution: Box<Execution>, ended: Ended) {
         match ended {
             Ended::Output(output) => self.returned((execution, StateStatus::Queued), output),
-            Ended::Many(outputs) if self.tools.journal.is_some() => {
-                let max = self.tools.ground.plan.limits.max_fanout;
+            Ended::Many(outputs) if self.tools.cell.journal.is_some() => {
+                let max = self.tools.cell.ground.plan.limits.max_fanout;
                 self.tasks.push(Task::Keeping(Box::new(Keeping::new(*execution, outputs, max))));
             }
             Ended::Many(outputs) => {
                 self.step_with(|walker| walker.fanned_out(&execution, 0, None));
-                let max = self.tools.ground.plan.limits.max_fanout;
+                let max = self.tools.cell.ground.plan.limits.max_fanout;
                 let fanout = Arc::new(Fanout::new(*execution, outputs.without_cursors(), max));
                 self.make_room(&fanout);
                 self.tasks.push(Task::Drawing(Box::new(Drawing::of(fanout))));
@@ -203,7 +203,7 @@ impl Lane {
     /// for those of what follows, which would have all of them moved.
     fn make_room(&mut self, fanout: &Fanout) {
         let (branches, state) = (fanout.at_least(), fanout.execution.state);
-        let is_kept = self.tools.ground.retention.keeps(state, StateStatus::Success);
+        let is_kept = self.tools.cell.ground.retention.keeps(state, StateStatus::Success);
         if is_kept && branches <= FEW_BRANCHES {
             self.batch.run.trail.reserve(2 * branches + FEW_MORE);
         }
@@ -218,7 +218,7 @@ impl Lane {
 
     /// What a state led to waits until the state is on record, if every state has to be.
     fn hold(&mut self) {
-        if self.tools.journal.as_ref().is_some_and(|journal| journal.is_every_state()) {
+        if self.tools.cell.journal.as_ref().is_some_and(|journal| journal.is_every_state()) {
             self.held.extend(self.made.drain(..).rev().map(Task::Execution));
         }
     }
@@ -260,7 +260,7 @@ impl Tools {
 
     /// Waits for an attempt within its own and its node's time.
     async fn finish(&self, attempt: Attempt, future: Guarded) -> Ended {
-        let node = self.ground.plan.node(attempt.node);
+        let node = self.cell.ground.plan.node(attempt.node);
         let clock = &self.facts.clock;
         let left = attempt.deadline.map(|deadline| deadline.since(clock.now()));
         let limit = [node.attempt_timeout, left].into_iter().flatten().min();

@@ -17,9 +17,10 @@ use super::wait::{Wait, Woken};
 use crate::node::{
     Context as NodeContext, Emission, NodeError, OutputStream, RunFacts, Signal, no_attempt,
 };
+use crate::run::cell::RunCell;
 use crate::run::durable::OpenResumable;
 use crate::run::execution::Execution;
-use crate::run::walk::{Fault, Ground};
+use crate::run::walk::Fault;
 use crate::value::Value;
 
 /// The rest of a resumable stream, or why there is none.
@@ -28,7 +29,7 @@ pub(super) type Recalled = Result<OutputStream<(Value, Value)>, NodeError>;
 /// A handler that is to go on with a resumable fanout.
 struct Recall {
     own: Execution,
-    ground: Arc<Ground>,
+    cell: Arc<RunCell>,
     /// Those of the run, with the cursor.
     facts: Arc<RunFacts>,
     permits: Option<Arc<tokio::sync::Semaphore>>,
@@ -42,7 +43,7 @@ impl Lane {
         let tools = &self.tools;
         let recall = Recall {
             own: own.clone(),
-            ground: tools.ground.clone(),
+            cell: tools.cell.clone(),
             facts: Arc::new(RunFacts { cursor, ..(*tools.facts).clone() }),
             permits: tools.pool.permits(own.node),
             drawn,
@@ -56,7 +57,7 @@ impl Lane {
     pub(super) fn recalled(&mut self, own: Execution, drawn: u64, rest: Recalled) {
         let outputs =
             rest.unwrap_or_else(|error| Box::pin(stream::once(std::future::ready(Err(error)))));
-        let max = self.tools.ground.plan.limits.max_fanout;
+        let max = self.tools.cell.ground.plan.limits.max_fanout;
         let fanout = Fanout::resumed(own, Emission::Resumable(outputs), drawn, max);
         self.tasks.push(Task::Drawing(Box::new(Drawing::of(Arc::new(fanout)))));
     }
@@ -65,7 +66,7 @@ impl Lane {
 impl Recall {
     /// Calls the handler within the time of its node, which begins anew.
     async fn call(self) -> Recalled {
-        let Some(limit) = self.ground.plan.node(self.own.node).total_timeout else {
+        let Some(limit) = self.cell.ground.plan.node(self.own.node).total_timeout else {
             return self.calls().await;
         };
         tokio::select! {
@@ -107,7 +108,7 @@ impl Recall {
 
     /// Waits before the next call, if there may be one.
     async fn retry(&self, fault: &Fault, failed: u32) -> Result<(), NodeError> {
-        let policy = &self.ground.plan.node(self.own.node).retry;
+        let policy = &self.cell.ground.plan.node(self.own.node).retry;
         if !fault.retryable || !policy.allows_retry(failed) {
             return Err(NodeError::of_fault(&fault.error, fault.retryable));
         }
@@ -124,8 +125,8 @@ impl Recall {
             None => None,
         };
         self.facts.control.resumed().await;
-        let node = self.ground.plan.node(self.own.node);
-        let begun = begin(&self.ground.plan, &self.own, context, &mut no_attempt());
+        let node = self.cell.ground.plan.node(self.own.node);
+        let begun = begin(&self.cell.ground.plan, &self.own, context, &mut no_attempt());
         let ended = match begun {
             Begun::Ended(ended) => ended,
             Begun::Pending(future) => {

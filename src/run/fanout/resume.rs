@@ -16,7 +16,7 @@ use crate::run::unites::Barriers;
 impl Alone {
     /// Takes up what a run had left to do; its machine is in its cell.
     pub(crate) fn resume(
-        cell: Arc<RunCell>,
+        cell: &Arc<RunCell>,
         pool: &Arc<Pool>,
         barriers: Box<Barriers>,
         rest: Rest,
@@ -38,7 +38,7 @@ impl Alone {
         if cell.machine.lock().stop_reason().is_some() {
             pool.control.cancel();
         }
-        Self::of(cell, lane, Some(barriers))
+        Self::of(lane, Some(barriers))
     }
 }
 
