@@ -1,7 +1,5 @@
 //! What a merger sees of the branches it joins.
 
-use std::sync::Arc;
-
 /// How one branch ended: an output of the united node and everything below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,7 +22,7 @@ impl BranchOutcome {
 #[derive(Clone, Debug, Default)]
 pub struct United {
     pub(crate) branches: u64,
-    pub(crate) failed: Arc<[BranchOutcome]>,
+    pub(crate) failed: Vec<BranchOutcome>,
 }
 
 impl United {

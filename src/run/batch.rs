@@ -201,16 +201,16 @@ pub(crate) enum SkipCause {
 }
 
 impl Batch {
-    /// The first batch of a lane, with room for so many states.
+    /// The first batch of a lane, with room for so many nodes and records.
     ///
     /// A small run keeps what it reports as it is, and has no room to spare then.
-    pub(crate) fn first(states: usize) -> Self {
-        let run = RunDelta {
-            counts: Counts::of(states),
-            trail: Trail::of(states),
-            ..RunDelta::default()
-        };
-        Self { run, ..Self::default() }
+    #[inline]
+    pub(crate) fn first(rows: usize, records: usize) -> Self {
+        // Part by part: what is put together elsewhere is copied, and a batch is large.
+        let mut batch = Self::default();
+        batch.run.counts = Counts::of(rows);
+        batch.run.trail.reserve(records);
+        batch
     }
 
     /// What there is to report; the next batch begins.

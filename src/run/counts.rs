@@ -14,13 +14,17 @@ const USUAL: usize = StateStatus::Success as usize + 1;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     rows: Vec<[i64; USUAL]>,
-    unusual: BTreeMap<(NodeIndex, StateStatus), i64>,
+    /// Of the other statuses; made when there is one.
+    unusual: Option<Box<Unusual>>,
 }
+
+/// Counts by node and status.
+type Unusual = BTreeMap<(NodeIndex, StateStatus), i64>;
 
 impl Counts {
     /// No counts yet, with rows for so many nodes.
     pub(crate) fn of(nodes: usize) -> Self {
-        Self { rows: vec![[0; USUAL]; nodes], unusual: BTreeMap::new() }
+        Self { rows: vec![[0; USUAL]; nodes], unusual: None }
     }
 
     /// How many nodes have a row.
@@ -70,7 +74,7 @@ impl Counts {
 
     #[cold]
     fn add_unusual(&mut self, node: NodeIndex, status: StateStatus, count: i64) {
-        *self.unusual.entry((node, status)).or_default() += count;
+        *self.unusual.get_or_insert_default().entry((node, status)).or_default() += count;
     }
 
     /// Adds the changes of `other`.
@@ -88,7 +92,7 @@ impl Counts {
                 *count += change;
             }
         }
-        for ((node, status), count) in other.unusual {
+        for ((node, status), count) in other.unusual.into_iter().flat_map(|unusual| *unusual) {
             self.add_unusual(node, status, count);
         }
     }
@@ -98,7 +102,12 @@ impl Counts {
         let usual = StateStatus::ALL.into_iter().take(USUAL).enumerate();
         let mut columns = usual.filter(|(_, status)| is_such(*status)).map(|(column, _)| column);
         columns.any(|column| self.rows.iter().any(|row| row[column] != 0))
-            || self.unusual.iter().any(|((_, status), count)| is_such(*status) && *count != 0)
+            || self.unusual().any(|(_, status, count)| is_such(status) && count != 0)
+    }
+
+    fn unusual(&self) -> impl Iterator<Item = (NodeIndex, StateStatus, i64)> + '_ {
+        let unusual = self.unusual.iter().flat_map(|unusual| unusual.iter());
+        unusual.map(|(&(node, status), &count)| (node, status, count))
     }
 
     /// Every count that is not zero.
@@ -108,8 +117,7 @@ impl Counts {
             let counts = StateStatus::ALL.into_iter().zip(row);
             counts.map(move |(status, count)| (node, status, *count))
         });
-        let unusual = self.unusual.iter().map(|(&(node, status), &count)| (node, status, count));
-        usual.chain(unusual).filter(|(.., count)| *count != 0)
+        usual.chain(self.unusual()).filter(|(.., count)| *count != 0)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::fingerprint::Fingerprint;
 use crate::id::NodeIndex;
 
@@ -37,12 +39,7 @@ impl Deref for Tokens {
 
 impl FromIterator<Token> for Tokens {
     fn from_iter<I: IntoIterator<Item = Token>>(tokens: I) -> Self {
-        tokens.into_iter().collect::<Vec<_>>().into()
-    }
-}
-
-impl From<Vec<Token>> for Tokens {
-    fn from(tokens: Vec<Token>) -> Self {
-        Self((!tokens.is_empty()).then(|| tokens.into()))
+        let tokens: SmallVec<[Token; 2]> = tokens.into_iter().collect();
+        Self((!tokens.is_empty()).then(|| Arc::from(&*tokens)))
     }
 }

@@ -120,12 +120,6 @@ impl Standing {
 }
 
 impl Trail {
-    /// An empty one with room for so many states.
-    pub(crate) fn of(states: usize) -> Self {
-        let list = Vec::with_capacity(states);
-        Self { marks: Marks { list, ..Marks::default() }, ..Self::default() }
-    }
-
     /// An empty one with as much room, or what `room` makes of it.
     pub(crate) fn alike(&self, room: impl Fn(usize) -> usize) -> Self {
         let Marks { list, values, .. } = &self.marks;
@@ -211,9 +205,9 @@ impl Trail {
         let fanout = match self.fanout {
             Some((state, place)) if state == own.state => place,
             _ => {
-                let place = self.marks.keep(own.clone());
                 // Also for what follows the branches.
-                self.marks.whole.reserve(1);
+                self.marks.whole.reserve(2);
+                let place = self.marks.keep(own.clone());
                 self.fanout = Some((own.state, place));
                 place
             }
@@ -274,7 +268,7 @@ impl Marks {
     }
 
     fn keep(&mut self, execution: Execution) -> usize {
-        if self.whole.is_empty() {
+        if self.whole.capacity() == 0 {
             // Most runs that are short have one.
             self.whole.reserve_exact(1);
         }

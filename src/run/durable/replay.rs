@@ -334,7 +334,7 @@ impl Replay<'_> {
         for mut execution in executions {
             let found = self.barriers.reopen(&execution);
             self.machine.reopened(&found.reopened, &found.dropped);
-            execution.set_tokens(found.tokens.into());
+            execution.set_tokens(found.tokens.into_iter().collect());
             self.retaken.insert(execution.state, (execution, hash));
         }
         Ok(())

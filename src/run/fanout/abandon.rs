@@ -26,7 +26,7 @@ impl Lane {
             }
         }
         self.take_stalled();
-        self.tasks.append(&mut self.held);
+        self.tasks.extend(self.held.drain(..));
         let tools = self.tools.clone();
         while let Some(task) = self.tasks.pop().or_else(|| tools.pool.take(&[]).map(Task::from)) {
             match task {

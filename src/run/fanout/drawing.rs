@@ -1,4 +1,4 @@
-//! How one lane draws from a fanout: in steps sized by how long the last one took.
+//! How one lane draws from a fanout: in steps sized by how many turns the last one took.
 //!
 //! Invariants:
 //! 1. What was drawn and has no state yet is in the buffer of exactly one lane.
@@ -6,25 +6,17 @@
 
 use std::sync::Arc;
 use std::task::Context;
-use std::time::Duration;
 
 use super::source::{After, Drawn, End, Fanout};
-use crate::clock::Stopwatch;
 use crate::node::Placed;
 use crate::run::execution::Execution;
 use crate::value::Value;
 
-/// How many outputs are drawn at first: before a step was timed, nobody knows how long one takes.
+/// How many outputs are drawn at first: nobody knows yet how long they take.
 const FIRST_STEP: usize = 2;
 
 /// The most outputs that are drawn at once.
 const LONGEST_STEP: usize = 32;
-
-/// Steps that took less are lengthened: drawing is a small part of them only when they are long.
-const SHORT: Duration = Duration::from_micros(10);
-
-/// Steps that took more are shortened, so that other lanes find something to do.
-const LONG: Duration = Duration::from_micros(40);
 
 /// A fanout as one lane draws it.
 pub(crate) struct Drawing {
@@ -35,8 +27,8 @@ pub(crate) struct Drawing {
     /// Seen, but what was drawn before it comes first.
     end: Option<End>,
     step: usize,
-    /// Since the last step; `None` before the first one.
-    watch: Option<Stopwatch>,
+    /// The turn of the last step; `None` before the first one.
+    turn: Option<u32>,
 }
 
 /// What a lane does next about a fanout.
@@ -53,21 +45,33 @@ pub(crate) enum Next {
 
 impl Drawing {
     pub(crate) fn of(fanout: Arc<Fanout>) -> Self {
+        let own = fanout.execution.localized();
+        Self::by(fanout, own)
+    }
+
+    /// By the lane that opened it: the others draw by copies.
+    pub(crate) fn opened(fanout: Arc<Fanout>) -> Self {
+        let own = fanout.execution.clone();
+        Self::by(fanout, own)
+    }
+
+    fn by(fanout: Arc<Fanout>, own: Execution) -> Self {
         // What will not come needs no room.
         let outputs = Placed::with_capacity(fanout.at_least().min(LONGEST_STEP));
-        Self::begun(fanout, Drawn { outputs, ..Drawn::default() }, None)
+        let buffer = Drawn { outputs, ..Drawn::default() };
+        Self { fanout, own, buffer, end: None, step: FIRST_STEP, turn: None }
     }
 
     /// A fanout of which this was drawn, and the end if it was seen.
     pub(crate) fn begun(fanout: Arc<Fanout>, buffer: Drawn, end: Option<End>) -> Self {
         let own = fanout.execution.localized();
-        Self { fanout, own, buffer, end, step: FIRST_STEP, watch: None }
+        Self { fanout, own, buffer, end, step: FIRST_STEP, turn: None }
     }
 
     /// The next output, drawn together with those that follow it: at most `room` of them, so that
-    /// nothing is drawn that could not be under way.
+    /// nothing is drawn that could not be under way. `turn` is the number of the lane's turn.
     #[inline]
-    pub(crate) fn next(&mut self, cx: &mut Context<'_>, room: usize) -> Next {
+    pub(crate) fn next(&mut self, cx: &mut Context<'_>, room: usize, turn: u32) -> Next {
         loop {
             if let Some((index, output)) = self.buffer.outputs.pop_front() {
                 return Next::Output(index, output);
@@ -75,7 +79,7 @@ impl Drawing {
             if let Some(end) = self.end.take() {
                 return Next::End(end);
             }
-            self.size_step();
+            self.size_step(turn);
             match self.fanout.draw(cx, self.step.min(room), &mut self.buffer) {
                 After::Pending if self.buffer.outputs.is_empty() => return Next::Pending,
                 After::More | After::Pending => {}
@@ -106,17 +110,15 @@ impl Drawing {
         self.end.take()
     }
 
-    fn size_step(&mut self) {
-        let Some(watch) = &mut self.watch else {
-            self.watch = Some(Stopwatch::start());
-            return;
+    /// Turns are sized by time. A step within one is lengthened: drawing is a small part of steps only
+    /// when they are long. One over several turns is shortened: other lanes want something to do.
+    fn size_step(&mut self, turn: u32) {
+        let last = self.turn.replace(turn);
+        self.step = match last.map(|last| turn.wrapping_sub(last)) {
+            Some(0) => (self.step * 2).min(LONGEST_STEP),
+            None | Some(1) => self.step,
+            Some(_) => (self.step / 2).max(1),
         };
-        let took = watch.lap();
-        if took < SHORT {
-            self.step = (self.step * 2).min(LONGEST_STEP);
-        } else if took > LONG {
-            self.step = (self.step / 2).max(1);
-        }
     }
 
     /// Gives up what has no state yet.

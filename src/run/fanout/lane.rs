@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use smallvec::SmallVec;
 
 use super::drawing::{Drawing, GivenUp, Next};
 use super::keeping::Keeping;
@@ -20,7 +21,9 @@ use super::resumable::Handed;
 use super::source::End;
 use super::wait::Wait;
 use crate::clock::Stopwatch;
-use crate::node::{AttemptFacts, AttemptFuture, Context as NodeContext, RunFacts, no_attempt};
+use crate::node::{
+    Arity, AttemptFacts, AttemptFuture, Context as NodeContext, RunFacts, no_attempt,
+};
 use crate::run::batch::Batch;
 use crate::run::cell::RunCell;
 use crate::run::execution::{Execution, Executions};
@@ -34,7 +37,7 @@ const LONGEST_TURN: u32 = 128;
 /// The most attempts that a lane goes on with at the beginning of a turn.
 const MOST_WOKEN: u32 = 64;
 
-/// How many states a lane's first batch has room for: graphs with more nodes are rare.
+/// How many nodes a lane's first batch has room for: graphs with more nodes are rare.
 const FIRST_STATES: usize = 128;
 
 /// Turns that took less are lengthened.
@@ -62,6 +65,9 @@ pub(super) enum Task {
     Handed(Box<Handed>),
 }
 
+/// The next task last; few lanes have more than two.
+pub(super) type Tasks = SmallVec<[Task; 2]>;
+
 /// Why a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TurnEnd {
@@ -83,7 +89,7 @@ pub(crate) struct Lane {
     /// What holds the attempt that was begun last, until it waits or the next one begins.
     pub(super) next: AttemptFuture,
     pub(super) batch: Batch,
-    pub(super) tasks: Vec<Task>,
+    pub(super) tasks: Tasks,
     /// What the last step made; empty between steps.
     pub(super) made: Executions,
     /// Streams that had nothing to give.
@@ -97,20 +103,25 @@ pub(crate) struct Lane {
     pub(super) waiting: Option<FuturesUnordered<Wait>>,
     /// How many attempts the next turn starts.
     turn: u32,
+    /// How many turns it has begun; wraps.
+    turns: u32,
     /// Whether a fanout was opened: the turn ends, so that it can be shared before it is walked.
     pub(super) opened: bool,
 }
 
 impl Lane {
+    #[inline]
     pub(crate) fn new(tools: Tools) -> Self {
-        // A state of each node, if they are few.
-        let states = tools.cell.ground.plan.nodes.len().min(FIRST_STATES);
+        let plan = &tools.cell.ground.plan;
+        // A state of each node, if they are few; a fanout makes room when it is known how wide it is.
+        let rows = plan.nodes.len().min(FIRST_STATES);
+        let records = if plan.node(plan.root).arity() == Arity::Many { 0 } else { rows };
         Self {
             context: NodeContext::new(tools.facts.clone(), AttemptFacts::NONE),
             next: no_attempt(),
-            batch: Batch::first(states),
+            batch: Batch::first(rows, records),
             tools: Arc::new(tools),
-            tasks: Vec::new(),
+            tasks: Tasks::new(),
             made: Vec::new(),
             stalled: Vec::new(),
             stalled_keeping: Vec::new(),
@@ -118,6 +129,7 @@ impl Lane {
             parked: ParkedList::default(),
             waiting: None,
             turn: 4,
+            turns: 0,
             opened: false,
         }
     }
@@ -143,6 +155,7 @@ impl Lane {
 
     /// A turn that nobody measures.
     pub(super) fn take_turn(&mut self, cx: &mut Context<'_>) -> TurnEnd {
+        self.turns = self.turns.wrapping_add(1);
         let mut left = self.turn;
         self.take_stalled();
         self.take_woken(cx);
@@ -239,7 +252,7 @@ impl Lane {
         }
         let below = self.tasks.len();
         while *left > 0 && self.tasks.len() == below && !self.opened && self.may_draw() {
-            match drawing.next(cx, self.room()) {
+            match drawing.next(cx, self.room(), self.turns) {
                 Next::Output(index, output) => {
                     *left -= 1;
                     if !self.branch(&drawing.own, index, output, left) {

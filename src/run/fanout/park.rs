@@ -187,7 +187,7 @@ impl Lane {
                 let max = self.tools.cell.ground.plan.limits.max_fanout;
                 let fanout = Arc::new(Fanout::new(*execution, outputs.without_cursors(), max));
                 self.make_room(&fanout);
-                self.tasks.push(Task::Drawing(Box::new(Drawing::of(fanout))));
+                self.tasks.push(Task::Drawing(Box::new(Drawing::opened(fanout))));
                 self.opened = true;
             }
             Ended::Fault(fault) => self.faulted(execution, &fault),

@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::collector::Collector;
 use crate::graph::{Plan, Strategy};
 use crate::id::{IdHasher, NodeIndex, StateId};
@@ -51,6 +53,12 @@ pub(crate) enum Verdict {
     /// It can no longer fire.
     Skip(Box<Skipping>),
 }
+
+/// What follows from a report: most settle one group at most.
+pub(crate) type Verdicts = SmallVec<[Verdict; 1]>;
+
+/// Groups that may have settled.
+type Touched = SmallVec<[Fingerprint; 1]>;
 
 /// A merger that fires.
 #[derive(Debug)]
@@ -121,13 +129,13 @@ impl Barriers {
     pub(crate) fn apply(
         &mut self,
         deltas: impl IntoIterator<Item = (Fingerprint, GroupDelta)>,
-    ) -> Vec<Verdict> {
-        let mut touched = Vec::new();
+    ) -> Verdicts {
+        let mut touched = Touched::new();
         for (fingerprint, delta) in deltas {
             self.count(fingerprint, delta);
             touched.push(fingerprint);
         }
-        let mut verdicts = Vec::new();
+        let mut verdicts = Verdicts::new();
         // A skipped merger ends an item of the groups around it, which may then be settled too.
         while let Some(fingerprint) = touched.pop() {
             verdicts.extend(self.judge(fingerprint, &mut touched));
@@ -187,11 +195,7 @@ impl Barriers {
         }
     }
 
-    fn judge(
-        &mut self,
-        fingerprint: Fingerprint,
-        touched: &mut Vec<Fingerprint>,
-    ) -> Option<Verdict> {
+    fn judge(&mut self, fingerprint: Fingerprint, touched: &mut Touched) -> Option<Verdict> {
         let group = self.groups.get(&fingerprint)?;
         let opened = group.opened.as_deref()?;
         if group.skipped {
@@ -225,7 +229,7 @@ impl Barriers {
         }))
     }
 
-    fn skip(&mut self, fingerprint: Fingerprint, touched: &mut Vec<Fingerprint>) -> Verdict {
+    fn skip(&mut self, fingerprint: Fingerprint, touched: &mut Touched) -> Verdict {
         let group = self.groups.get_mut(&fingerprint).expect("judged groups exist");
         group.skipped = true;
         let opened = group.opened.as_deref().expect("judged groups are open");

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{BEGUN, Child, ENDED, Kept, Success, Walker};
 use crate::graph::{Lookup, Plan, PlanEdge, PlanInput, PlanNode, ResolveError, Seen};
 use crate::id::{NodeIndex, StateId};
@@ -201,7 +203,7 @@ impl Walker<'_> {
             return;
         }
         let inherited = execution.tokens().clone();
-        let mut tokens = inherited.to_vec();
+        let mut tokens = SmallVec::<[Token; 2]>::from_slice(&inherited);
         for &merger in mergers {
             let group = ground.fingerprint(merger, execution);
             let unites = plan.unites(merger);
@@ -218,7 +220,7 @@ impl Walker<'_> {
             delta.opened = Some(Box::new(Opened { merger, execution: opener, outer, after }));
             tokens.push(Token { group, merger });
         }
-        execution.set_tokens(tokens.into());
+        execution.set_tokens(tokens.into_iter().collect());
     }
 
     /// Gives the output to the groups that read it.
