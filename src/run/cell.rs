@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use ractor::ActorRef;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::durable::RunJournal;
 use super::ending::Ending;
@@ -14,6 +12,7 @@ use super::fanout::{Pool, Tools};
 use super::machine::{Machine, Stop};
 use super::message::RunMessage;
 use super::outcome::Outcome;
+use super::place::Place;
 use super::status::RunStatus;
 use super::unites::Barriers;
 use super::walk::Ground;
@@ -89,20 +88,6 @@ pub(crate) trait Host: Send + Sync {
 
     /// An episode has ended, which gives its place back after this.
     fn ended(&self, cell: &Arc<RunCell>);
-}
-
-/// A place among the live runs; given back by dropping it.
-pub(crate) struct Place {
-    _permit: Option<OwnedSemaphorePermit>,
-    /// Has a shutdown wait.
-    _live: TaskTrackerToken,
-}
-
-impl Place {
-    /// A run that was accepted before needs no permit.
-    pub(crate) const fn new(permit: Option<OwnedSemaphorePermit>, live: TaskTrackerToken) -> Self {
-        Self { _permit: permit, _live: live }
-    }
 }
 
 impl RunCell {

@@ -40,6 +40,7 @@ mod order;
 mod outcome;
 mod panics;
 mod path;
+mod place;
 mod records;
 mod retention;
 mod retry;
@@ -54,7 +55,7 @@ mod unites;
 mod waiting;
 mod walk;
 
-pub(crate) use cell::{Host, Live, Place, RunCell, RunSettings};
+pub(crate) use cell::{Host, Live, RunCell, RunSettings};
 pub(crate) use durable::{
     AttemptKey, Began, Entry, Misfit, Parent, Rebuilt, Rest, RunJournal, replay,
 };
@@ -67,6 +68,7 @@ pub(crate) use machine::Machine;
 pub use outcome::{
     FailureReport, Outcome, OutputError, RunPhase, RunView, SkipReason, SkipReport, StateView,
 };
+pub(crate) use place::{NoPlace, Place, Places};
 pub(crate) use records::Records;
 pub use retention::StateRetention;
 pub(crate) use scope::{Scope, View};

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::error::BuildError;
@@ -20,7 +18,7 @@ use crate::event::RuntimeBus;
 use crate::journal::{Journal, OnSaveFailure};
 use crate::node::{Catalog, Handler};
 use crate::registry::{Kept, Registry, Rollouts};
-use crate::run::{Durability, StateRetention};
+use crate::run::{Durability, Places, StateRetention};
 use crate::version::Retention;
 
 /// Collects what a runtime is made of; [`build`](Self::build) checks it once.
@@ -203,7 +201,7 @@ impl RuntimeBuilder {
             bus,
             chance: Mutex::new(Rng::seeded(seed)),
             secrets: self.secrets,
-            permits: Arc::new(Semaphore::new(self.settings.max_runs.min(Semaphore::MAX_PERMITS))),
+            places: Places::new(self.settings.max_runs),
             settings: self.settings,
             runs: DashMap::default(),
             by_key: DashMap::new(),
@@ -212,8 +210,6 @@ impl RuntimeBuilder {
             stranded: Mutex::default(),
             taking_up: tokio::sync::Mutex::default(),
             take_ups: TaskTracker::new(),
-            tracker: TaskTracker::new(),
-            closing: AtomicBool::new(false),
             #[cfg(feature = "metrics")]
             told: Mutex::default(),
             myself: myself.clone(),

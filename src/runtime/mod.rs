@@ -41,13 +41,11 @@ pub use versions::Versions;
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasherDefault;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use ended::EndedRuns;
@@ -60,7 +58,7 @@ use crate::id::{GraphName, IdHasher, LabelName, RunId, VersionNumber};
 use crate::journal::RunRow;
 use crate::node::{Catalog, CatalogError, Handler};
 use crate::registry::{Registry, Rollouts};
-use crate::run::{Durability, Run, StateRetention};
+use crate::run::{Durability, Places, Run, StateRetention};
 use crate::value::Value;
 use crate::version::{AuditQuery, AuditRecord, Change, Retention, Routing};
 
@@ -94,9 +92,7 @@ struct Inner {
     taking_up: tokio::sync::Mutex<()>,
     /// The tasks that do so.
     take_ups: TaskTracker,
-    permits: Arc<Semaphore>,
-    tracker: TaskTracker,
-    closing: AtomicBool,
+    places: Arc<Places>,
     #[cfg(feature = "metrics")]
     told: Mutex<measure::Told>,
     myself: Weak<Inner>,
@@ -172,7 +168,7 @@ impl Runtime {
     /// How many runs have not ended.
     #[must_use]
     pub fn live_runs(&self) -> usize {
-        self.inner.tracker.len()
+        self.inner.places.taken()
     }
 
     /// Events of every run, and those that [`version_events`](Self::version_events) gives.
@@ -249,11 +245,9 @@ impl Runtime {
     /// Dropping it leaves the runtime closed for starts and the rest to a second call.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         let inner = &self.inner;
-        // Pairs with the loads in `place.rs`: later starts and retries see it, earlier ones are in the
-        // tracker.
-        inner.closing.store(true, Ordering::SeqCst);
+        // Later starts and retries see it; earlier ones have their places.
+        inner.places.close();
         inner.take_ups.close();
-        inner.tracker.close();
         let mut report = ShutdownReport::default();
         let patience = inner.clock.sleep(grace);
         tokio::select! {

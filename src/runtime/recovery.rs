@@ -110,7 +110,7 @@ impl Inner {
         keeper: &Keeper,
         row: RunRow,
     ) -> Result<Found, StrandedReason> {
-        let place = self.take_place_of_run().ok_or(StrandedReason::ShuttingDown)?;
+        let place = self.places.take_again().map_err(|_| StrandedReason::ShuttingDown)?;
         self.rebuild(keeper, row, Some(place)).await
     }
 

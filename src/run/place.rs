@@ -1,0 +1,151 @@
+//! Places among the live runs of a runtime: limited, and waited for by a shutdown.
+//!
+//! Invariants:
+//! 1. A place is counted before its taker looks whether the places are closed: whoever closes them
+//!    waits for each place whose taker did not see it.
+//! 2. The last place to be given back after that tells whoever waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// The places of a runtime.
+pub(crate) struct Places {
+    most: usize,
+    taken: AtomicUsize,
+    closed: AtomicBool,
+    emptied: Notify,
+}
+
+/// A place among the live runs; given back by dropping it.
+pub(crate) struct Place(Arc<Places>);
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    /// As many are taken as there are.
+    Full,
+    /// The runtime is being shut down.
+    Closed,
+}
+
+impl Places {
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        let (taken, closed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Self { most, taken, closed, emptied: Notify::new() })
+    }
+
+    /// A place for a run that starts.
+    pub(crate) fn take(self: &Arc<Self>) -> Result<Place, NoPlace> {
+        self.take_of(self.most)
+    }
+
+    /// A place for a run that was accepted before: there is always one, unless they are closed.
+    pub(crate) fn take_again(self: &Arc<Self>) -> Result<Place, NoPlace> {
+        self.take_of(usize::MAX)
+    }
+
+    fn take_of(self: &Arc<Self>, most: usize) -> Result<Place, NoPlace> {
+        let one_more = |taken| (taken < most).then_some(taken + 1);
+        let taken = self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
+        let place = taken.map(|_| Place(self.clone()));
+        // If it is closed, the place that was just counted is given back.
+        if self.closed.load(Ordering::SeqCst) {
+            Err(NoPlace::Closed)
+        } else {
+            place.map_err(|_| NoPlace::Full)
+        }
+    }
+
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::SeqCst)
+    }
+
+    /// Gives no more places.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until no place is taken; they have to be closed.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            // Registered before the count is read: an end in between is not missed.
+            emptied.as_mut().enable();
+            if self.taken() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Places { taken, closed, emptied, .. } = &*self.0;
+        if taken.fetch_sub(1, Ordering::SeqCst) == 1 && closed.load(Ordering::SeqCst) {
+            emptied.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_places_as_were_asked_for() {
+        let places = Places::new(2);
+        let first = places.take().unwrap();
+        let second = places.take().unwrap();
+        assert_eq!(places.take().err(), Some(NoPlace::Full));
+        let third = places.take_again().unwrap();
+        drop(first);
+        assert_eq!(places.take().err(), Some(NoPlace::Full), "two are taken");
+        drop((second, third));
+        assert_eq!(places.taken(), 0);
+        assert!(places.take().is_ok());
+    }
+
+    #[test]
+    fn closed_places_are_not_given_and_not_counted() {
+        let places = Places::new(1);
+        let last = places.take();
+        places.close();
+        assert_eq!(places.take().err(), Some(NoPlace::Closed), "also if they are full");
+        assert_eq!(places.take_again().err(), Some(NoPlace::Closed));
+        assert_eq!(places.taken(), 1);
+        drop(last);
+        assert_eq!(places.take().err(), Some(NoPlace::Closed));
+        assert_eq!(places.taken(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_waits_for_the_last_place_is_told() {
+        for _ in 0..200 {
+            let places = Places::new(8);
+            let takers: Vec<_> = (0..4)
+                .map(|_| {
+                    let places = places.clone();
+                    tokio::spawn(async move {
+                        while let Ok(place) = places.take() {
+                            drop(place)
+                        }
+                    })
+                })
+                .collect();
+            tokio::task::yield_now().await;
+            places.close();
+            tokio::time::timeout(Duration::from_secs(10), places.emptied()).await.unwrap();
+            for taker in takers {
+                taker.await.unwrap();
+            }
+            assert_eq!(places.taken(), 0);
+        }
+    }
+}
