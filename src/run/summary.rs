@@ -56,7 +56,8 @@ impl Machine {
     }
 
     fn gather_outputs(&self) -> Fields {
-        let mut outputs: SmallVec<[_; 1]> = self.results.iter().flatten().collect();
+        let mut outputs = SmallVec::<[&(NodeIndex, Path, Value); 1]>::new();
+        self.results.iter().for_each(|results| outputs.extend(results));
         outputs.sort_by_key(|(node, ..)| *node);
         let named = outputs.chunk_by_mut(|a, b| a.0 == b.0).filter_map(|outputs| {
             let place = self.plan.node(outputs[0].0);

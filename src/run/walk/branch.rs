@@ -334,7 +334,7 @@ fn children(
 }
 
 /// The input of a next node, or why the state cannot have it.
-#[inline]
+#[inline(always)]
 fn child_input(plan: &Plan, node: NodeIndex, view: &View<'_>) -> Result<Value, Arc<str>> {
     match plan.node(node).inputs.is_empty() {
         true => Ok(Value::empty_object()),
