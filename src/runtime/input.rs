@@ -1,10 +1,15 @@
 //! What a start brings: the root's input and the store, checked against the graph.
 
+use smallvec::SmallVec;
+
 use super::{Start, StartError};
 use crate::graph::Plan;
 use crate::node::Store;
 use crate::run::{Scope, View};
-use crate::value::{Fields, Value};
+use crate::value::{Fields, Key, Value};
+
+/// Fields that were given; most roots have few.
+type Given<'a> = SmallVec<[(&'a Key, &'a Value); 2]>;
 
 impl Start {
     /// What the version makes of what was given: the store, the root's input, and warnings.
@@ -70,7 +75,7 @@ impl Start {
             other => return Err(invalid(format!("expected an object, found {other}"))),
         };
         let declared = |name: &str| root.inputs.iter().any(|input| input.field.as_str() == name);
-        let (known, unknown): (Vec<_>, Vec<_>) =
+        let (known, unknown): (Given<'_>, Given<'_>) =
             given.iter().partition(|(key, _)| declared(key.as_str()));
         for (key, value) in &known {
             let wanted = root.handler.inputs().field(key.as_str());
@@ -89,7 +94,10 @@ impl Start {
             let value = value.map_err(|error| invalid(error.to_string()))?;
             Ok((input.field.clone(), value))
         });
-        let input = Value::Object(fields.collect::<Result<_, StartError>>()?);
+        let input = match root.inputs.is_empty() {
+            true => Value::empty_object(),
+            false => Value::Object(fields.collect::<Result<_, StartError>>()?),
+        };
         let warning = |key: &str| format!("input `{key}` is not declared by the root node");
         Ok((input, unknown.iter().map(|(key, _)| warning(key.as_str())).collect()))
     }
