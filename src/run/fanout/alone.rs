@@ -87,9 +87,11 @@ impl Alone {
     /// unless the run has ended.
     pub(crate) fn walk(cell: &Arc<RunCell>, pool: &Arc<Pool>) -> Option<Box<Self>> {
         let mut alone = Self::begin(cell, pool);
-        let has_ended = alone.walk_with(&mut Context::from_waker(Waker::noop()));
-        // Boxed only if it is kept: most runs that are walked like this end here.
-        (!has_ended).then(|| Box::new(alone))
+        if alone.walk_with(&mut Context::from_waker(Waker::noop())) {
+            return None;
+        }
+        // Boxed only if it is kept: most runs that are walked like this end before.
+        Some(Box::new(alone))
     }
 
     /// Has the waker woken when what waits can go on, and walks on if that is already so.
