@@ -23,7 +23,7 @@ fn main() {
 fn repeat(case: &str, times: u64) {
     let tokio = graphs::single();
     tokio.block_on(async {
-        // Steps are sized by the time that they take: while it stands, every count is exact.
+        // Turns are sized by the time that they take: while it stands, every count is exact.
         tokio::time::pause();
         let runtime = graphs::steady_runtime().await;
         for _ in 0..times {
