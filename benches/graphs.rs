@@ -79,7 +79,7 @@ pub async fn publish(builder: RuntimeBuilder) -> Runtime {
 fn every() -> impl Iterator<Item = GraphBuilder> {
     let single = [("one", "noop"), ("park", "park")]
         .map(|(name, handler)| Document::builder(name).node(NodeSpec::new(handler)));
-    let graphs = [text(), wide_payload(), chain(3), chain(100)];
+    let graphs = [text(), behind(), wide_payload(), chain(3), chain(100)];
     graphs
         .into_iter()
         .chain(single)
@@ -155,6 +155,15 @@ fn text() -> GraphBuilder {
     Document::builder("text")
         .node(NodeSpec::new("texts").input("n", 0).next("typed"))
         .node(NodeSpec::new("typed").input("text", "${{texts.outputs.text}}"))
+}
+
+/// A list that does not begin the run, and beside it another node.
+fn behind() -> GraphBuilder {
+    Document::builder("behind")
+        .node(NodeSpec::new("pass").input("n", 0).next("list").next("beside"))
+        .node(NodeSpec::new("list").input("n", "${{pass.outputs.n}}").next("noop"))
+        .node(NodeSpec::new("noop"))
+        .node(NodeSpec::new("beside").handler("noop"))
 }
 
 /// Lists inside lists inside a list, each of so many and joined by a fold.

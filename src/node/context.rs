@@ -201,9 +201,10 @@ impl Context {
     }
 
     /// Tells whoever watches the run how far this state is.
+    ///
+    /// Nobody hears of a run that has ended and is forgotten.
     pub fn progress(&self, progress: impl Into<Value>) {
         let node = &self.run.names[self.attempt.node.at()];
-        // Nobody watches a run that is forgotten.
         if let Some(run) = self.run.progress.upgrade() {
             run.report(node, self.attempt.state, progress.into());
         }

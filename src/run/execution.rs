@@ -209,6 +209,12 @@ impl Execution {
         Self { scope: self.scope.localized(), path: self.path.localized(), ..self.clone() }
     }
 
+    /// The same for the lane that made the execution: what nobody else holds is its own already.
+    pub(crate) fn localized_by_maker(&self) -> Self {
+        let scope = self.scope.localized_by_maker();
+        Self { scope, path: self.path.localized(), ..self.clone() }
+    }
+
     /// Whether it is the first attempt of a node, and has nothing that few executions have.
     #[inline]
     pub(crate) const fn is_plain(&self) -> bool {

@@ -88,6 +88,16 @@ impl Scope {
         }
     }
 
+    /// The same for the lane that made it, which is to be the only one that has it.
+    pub(crate) fn localized_by_maker(&self) -> Self {
+        match &self.0 {
+            Some(frame) if Arc::strong_count(frame) == 1 && frame.tokens.is_unshared() => {
+                self.clone()
+            }
+            _ => self.localized(),
+        }
+    }
+
     /// A copy of `other`: this one itself, if it is the same.
     #[inline]
     pub(crate) fn take_if_same(&mut self, other: &Self) -> Self {

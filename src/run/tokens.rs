@@ -23,6 +23,11 @@ impl Tokens {
     /// No groups.
     pub(super) const NONE: Self = Self(None);
 
+    /// Whether nobody else has them.
+    pub(super) fn is_unshared(&self) -> bool {
+        self.0.as_ref().is_none_or(|tokens| Arc::strong_count(tokens) == 1)
+    }
+
     /// The same groups behind a count of their own.
     pub(super) fn localized(&self) -> Self {
         Self(self.0.as_deref().map(Arc::from))

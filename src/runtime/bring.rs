@@ -67,10 +67,11 @@ impl Runtime {
 
     fn bring(&self, version: &Version) -> Result<(), String> {
         let manifest = version.manifest();
-        let document = manifest.document().clone();
-        let lacks = |name: &&String| !self.inner.secrets.contains_key(*name);
-        if let Some(name) = document.secrets.0.keys().find(lacks) {
-            return Err(format!("secret `{name}`"));
+        let mut document = manifest.document().clone();
+        for (name, value) in &mut document.secrets.0 {
+            // No record has its value.
+            let own = self.inner.secrets.get(name).ok_or_else(|| format!("secret `{name}`"))?;
+            value.clone_from(own);
         }
         let compiled = self.compile(&Graph::from(document), Some(&manifest.bindings));
         let plan = compiled.map_err(|error| error.to_string())?.plan;

@@ -156,7 +156,6 @@ impl Alone {
             }
             let is_due = self.lane.batch.is_full() || self.lane.batch.has_failure();
             if is_due && self.apply() {
-                self.keep_barriers();
                 return true;
             }
             let took = watch.lap();
@@ -168,16 +167,14 @@ impl Alone {
                 break;
             }
         }
-        let has_ended = self.apply();
-        if has_ended {
-            self.keep_barriers();
-        }
-        has_ended
+        self.apply()
     }
 
     /// The run has ended: its groups stay for a retry by hand.
     fn keep_barriers(&mut self) {
-        *self.cell().barriers.lock() = self.barriers.take();
+        if let Some(barriers) = self.barriers.take() {
+            *self.cell().barriers.lock() = Some(barriers);
+        }
     }
 
     fn cell(&self) -> &Arc<RunCell> {
@@ -210,7 +207,10 @@ impl Alone {
         for effect in effects {
             match effect {
                 Effect::Stop(_) => self.lane.tools.pool.control.cancel(),
-                Effect::Settled => return true,
+                Effect::Settled => {
+                    self.keep_barriers();
+                    return true;
+                }
             }
         }
         false

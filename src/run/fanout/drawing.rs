@@ -45,26 +45,23 @@ pub(crate) enum Next {
 
 impl Drawing {
     pub(crate) fn of(fanout: Arc<Fanout>) -> Self {
-        let own = fanout.execution.localized();
-        Self::by(fanout, own)
+        let (own, buffer) = (fanout.execution.localized(), room_for(&fanout));
+        Self::with(fanout, own, buffer, None)
     }
 
-    /// By the lane that opened it: the others draw by copies.
+    /// By the lane that opened it, before any other lane has it.
     pub(crate) fn opened(fanout: Arc<Fanout>) -> Self {
-        let own = fanout.execution.clone();
-        Self::by(fanout, own)
-    }
-
-    fn by(fanout: Arc<Fanout>, own: Execution) -> Self {
-        // What will not come needs no room.
-        let outputs = Placed::with_capacity(fanout.at_least().min(LONGEST_STEP));
-        let buffer = Drawn { outputs, ..Drawn::default() };
-        Self { fanout, own, buffer, end: None, step: FIRST_STEP, turn: None }
+        let (own, buffer) = (fanout.execution.localized_by_maker(), room_for(&fanout));
+        Self::with(fanout, own, buffer, None)
     }
 
     /// A fanout of which this was drawn, and the end if it was seen.
     pub(crate) fn begun(fanout: Arc<Fanout>, buffer: Drawn, end: Option<End>) -> Self {
         let own = fanout.execution.localized();
+        Self::with(fanout, own, buffer, end)
+    }
+
+    const fn with(fanout: Arc<Fanout>, own: Execution, buffer: Drawn, end: Option<End>) -> Self {
         Self { fanout, own, buffer, end, step: FIRST_STEP, turn: None }
     }
 
@@ -132,6 +129,12 @@ impl Drawing {
         self.buffer = Drawn::default();
         GivenUp { first: first.or(cut), buffered, end }
     }
+}
+
+/// Room for the first steps; what will not come needs none.
+fn room_for(fanout: &Fanout) -> Drawn {
+    let outputs = Placed::with_capacity(fanout.at_least().min(LONGEST_STEP));
+    Drawn { outputs, ..Drawn::default() }
 }
 
 /// What a lane gave up of a fanout.

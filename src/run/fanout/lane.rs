@@ -37,8 +37,8 @@ const LONGEST_TURN: u32 = 128;
 /// The most attempts that a lane goes on with at the beginning of a turn.
 const MOST_WOKEN: u32 = 64;
 
-/// How many nodes a lane's first batch has room for: graphs with more nodes are rare.
-const FIRST_STATES: usize = 128;
+/// How many nodes a lane's first batch has rows for: graphs with more nodes are rare.
+const FIRST_ROWS: usize = 128;
 
 /// Turns that took less are lengthened.
 const SHORT: Duration = Duration::from_micros(20);
@@ -114,7 +114,7 @@ impl Lane {
     pub(crate) fn new(tools: Tools) -> Self {
         let plan = &tools.cell.ground.plan;
         // A state of each node, if they are few; a fanout makes room when it is known how wide it is.
-        let rows = plan.nodes.len().min(FIRST_STATES);
+        let rows = plan.nodes.len().min(FIRST_ROWS);
         let records = if plan.node(plan.root).arity() == Arity::Many { 0 } else { rows };
         Self {
             context: NodeContext::new(tools.facts.clone(), AttemptFacts::NONE),

@@ -22,6 +22,7 @@ mod restarts;
 mod resumable;
 mod rollouts;
 pub mod scenarios;
+mod secrets;
 pub mod seen;
 mod storage;
 mod storm;
