@@ -44,6 +44,7 @@ pub(crate) enum Next {
 }
 
 impl Drawing {
+    /// By any lane that takes it.
     pub(crate) fn of(fanout: Arc<Fanout>) -> Self {
         let (own, buffer) = (fanout.execution.localized(), room_for(&fanout));
         Self::with(fanout, own, buffer, None)
