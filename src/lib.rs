@@ -37,6 +37,8 @@ pub use value::{Fields, Key, Text, Value, ValueError, from_value, to_value};
 mod clock;
 pub use clock::{Clock, Rng, Sleep, SystemClock, Timestamp, VirtualClock};
 
+mod until;
+
 mod node;
 pub use node::{
     Arity, BranchOutcome, Catalog, CatalogError, Context, CursorError, Emit, FieldType, Handler,

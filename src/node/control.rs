@@ -7,6 +7,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::until::until;
+
 /// The signals of a run, seen by lanes between branches; a child run's follow its parent's.
 #[derive(Default)]
 pub(crate) struct Control {
@@ -123,20 +125,6 @@ impl Control {
         for child in self.children() {
             child.set_paused(paused);
         }
-    }
-}
-
-/// Waits until a flag says so that is changed before `changed` is notified.
-async fn until(changed: &Notify, is_so: impl Fn() -> bool) {
-    loop {
-        let notified = changed.notified();
-        tokio::pin!(notified);
-        // Registered before the flag is read: a change in between is not missed.
-        notified.as_mut().enable();
-        if is_so() {
-            return;
-        }
-        notified.await;
     }
 }
 

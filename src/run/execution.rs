@@ -206,12 +206,15 @@ impl Execution {
 
     /// A copy whose descendants touch no reference count that another lane touches.
     pub(crate) fn localized(&self) -> Self {
-        Self { scope: self.scope.localized(), path: self.path.localized(), ..self.clone() }
+        self.localized_in(self.scope.localized())
     }
 
     /// The same for the lane that made the execution: what nobody else holds is its own already.
     pub(crate) fn localized_by_maker(&self) -> Self {
-        let scope = self.scope.localized_by_maker();
+        self.localized_in(self.scope.localized_by_maker())
+    }
+
+    fn localized_in(&self, scope: Scope) -> Self {
         Self { scope, path: self.path.localized(), ..self.clone() }
     }
 

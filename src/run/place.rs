@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::until::until;
+
 /// The places of a runtime.
 pub(crate) struct Places {
     most: usize,
@@ -70,16 +72,7 @@ impl Places {
 
     /// Waits until no place is taken; they have to be closed.
     pub(crate) async fn emptied(&self) {
-        loop {
-            let emptied = self.emptied.notified();
-            tokio::pin!(emptied);
-            // Registered before the count is read: an end in between is not missed.
-            emptied.as_mut().enable();
-            if self.taken() == 0 {
-                return;
-            }
-            emptied.await;
-        }
+        until(&self.emptied, || self.taken() == 0).await;
     }
 }
 
@@ -123,6 +116,19 @@ mod tests {
         drop(last);
         assert_eq!(places.take().err(), Some(NoPlace::Closed));
         assert_eq!(places.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn only_the_last_place_ends_the_wait() {
+        let places = Places::new(2);
+        let (first, last) = (places.take(), places.take());
+        places.close();
+        let mut emptied = std::pin::pin!(places.emptied());
+        assert!(futures_util::poll!(&mut emptied).is_pending());
+        drop(first);
+        assert!(futures_util::poll!(&mut emptied).is_pending());
+        drop(last);
+        assert!(futures_util::poll!(&mut emptied).is_ready());
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,7 @@ use super::in_flight::{InFlight, Orders};
 use super::manifest::Manifest;
 use crate::graph::{EntryError, Plan};
 use crate::id::{LabelName, VersionNumber};
+use crate::until::until;
 
 /// An immutable compiled graph with a number.
 ///
@@ -152,17 +153,11 @@ impl Version {
 
     /// Waits until nothing routes to the version and no run is pinned to it.
     pub(crate) async fn drained(&self) {
-        loop {
-            let drained = self.drained.notified();
-            tokio::pin!(drained);
-            // Registered before the gate is read: the last unpin in between is not missed.
-            drained.as_mut().enable();
+        let is_drained = || {
             let view = self.gate.view();
-            if view.retired || view.draining && view.live == 0 {
-                return;
-            }
-            drained.await;
-        }
+            view.retired || view.draining && view.live == 0
+        };
+        until(&self.drained, is_drained).await;
     }
 }
 

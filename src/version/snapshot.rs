@@ -178,10 +178,10 @@ impl Snapshot {
 
     /// What the runs of a graph can read.
     pub(crate) fn secrets(&self, graph: &GraphName) -> GraphSecrets {
-        let latest = self.latest.as_ref().filter(|latest| latest.graph == *graph);
-        let secrets = latest.map(|latest| &latest.secrets);
-        let secrets = secrets.or_else(|| Some(&self.route(graph)?.secrets));
-        secrets.cloned().unwrap_or_default()
+        match self.latest_of(graph) {
+            Some(latest) => latest.secrets.clone(),
+            None => self.route(graph).map(|route| route.secrets.clone()).unwrap_or_default(),
+        }
     }
 
     /// What `resolve` would say, if the graph was changed last; whether the version takes a start is
@@ -198,9 +198,11 @@ impl Snapshot {
 
     /// Where the starts go that ask for this, if that is beside the maps.
     fn latest_for(&self, graph: &GraphName, selector: &Selector) -> Option<&Latest> {
-        let latest = self.latest.as_ref()?;
-        let is_it = selector.is_default_label() && latest.graph == *graph;
-        is_it.then_some(latest)
+        self.latest_of(graph).filter(|_| selector.is_default_label())
+    }
+
+    fn latest_of(&self, graph: &GraphName) -> Option<&Latest> {
+        self.latest.as_ref().filter(|latest| latest.graph == *graph)
     }
 
     /// The version a start gets, and why; a start without a key takes its turn at a canary.

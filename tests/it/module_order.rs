@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules from the bottom up; a module may use those before it, and itself.
 const ORDER: [&[&str]; 10] = [
-    &["id", "value", "clock"],
+    &["id", "value", "clock", "until"],
     &["journal"],
     &["node"],
     &["graph"],

@@ -62,11 +62,6 @@ impl Alone {
         alone
     }
 
-    /// A run that a lane has taken up.
-    pub(super) const fn of(lane: Lane, barriers: Option<Box<Barriers>>) -> Self {
-        Self { lane, barriers }
-    }
-
     /// Whether nothing is left to do or to report.
     pub(crate) fn is_done(&self) -> bool {
         let Lane { tasks, parked, batch, .. } = &self.lane;

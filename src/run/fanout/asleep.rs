@@ -63,6 +63,6 @@ impl Asleep {
         lane.parked = ParkedList::of(self.parked);
         lane.waiting = self.waiting;
         lane.batch.ids = self.ids;
-        Alone::of(lane, self.barriers)
+        Alone { lane, barriers: self.barriers }
     }
 }

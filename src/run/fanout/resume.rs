@@ -38,7 +38,7 @@ impl Alone {
         if cell.machine.lock().stop_reason().is_some() {
             pool.control.cancel();
         }
-        Self::of(lane, Some(barriers))
+        Self { lane, barriers: Some(barriers) }
     }
 }
 

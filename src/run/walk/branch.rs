@@ -333,7 +333,7 @@ fn children(
     Ok((made, unmet))
 }
 
-/// The input of a next node, or why the state cannot have it.
+/// The input of a next node, or why the state cannot have it; asked for each branch and node.
 #[inline(always)]
 fn child_input(plan: &Plan, node: NodeIndex, view: &View<'_>) -> Result<Value, Arc<str>> {
     match plan.node(node).inputs.is_empty() {
