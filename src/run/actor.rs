@@ -1,8 +1,8 @@
 //! The actor of a run: carries out what the pure machine and the walker decide.
 //!
-//! It walks alone as long as that is enough, and waits for one execution: see `waiting.rs`. Then come
-//! its children: lanes and, if the graph has mergers, the unites actor. A child that ends before the
-//! run breaks the run: it ends as `FAILED`, and what was open is cancelled.
+//! It takes over what was walked alone, and waits for it if that is one execution: see `waiting.rs`.
+//! Else it has children: lanes and, if the graph has mergers, the unites actor. A child that ends
+//! before the run breaks the run: it ends as `FAILED`, and what was open is cancelled.
 
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -33,9 +33,9 @@ pub(crate) struct RunArguments {
 
 /// How an episode begins.
 pub(crate) enum Opening {
-    /// The run starts.
-    Start,
-    /// The run was begun on the task of who started it.
+    /// The run starts, once that is on record.
+    OnRecord,
+    /// The run was begun without an actor.
     GoOn(Box<Alone>),
     /// States of a run that had ended are retried by hand.
     Retry(RetryWhat, String, oneshot::Sender<Result<Vec<StateId>, RetryError>>),
@@ -74,7 +74,7 @@ impl Actor for RunActor {
         let RunArguments { cell, end, opening } = arguments;
         let pool = match &opening {
             Opening::GoOn(alone) => alone.pool(),
-            Opening::Start | Opening::Retry(..) => cell.pool(),
+            Opening::OnRecord | Opening::Retry(..) => cell.pool(),
         };
         let mut state = RunState {
             cell,
@@ -90,7 +90,7 @@ impl Actor for RunActor {
             ending: false,
         };
         match opening {
-            Opening::Start => {}
+            Opening::OnRecord => {}
             Opening::GoOn(alone) => state.begun = Some(Unended::Awake(alone)),
             Opening::Retry(what, id, reply) => {
                 state.set_reminders(&myself);
@@ -101,7 +101,7 @@ impl Actor for RunActor {
         Ok(state)
     }
 
-    /// Walks on the actor's own task, so that whoever started the run does not wait for it.
+    /// Begins on the actor's own task, so that whoever started the run does not wait for it.
     async fn post_start(
         &self,
         myself: ActorRef<Self::Msg>,
@@ -195,20 +195,15 @@ impl RunState {
         Ok(())
     }
 
-    /// Walks as far as that goes without waiting, and sees who goes on with the rest.
+    /// Sees who goes on with what was begun; a run with a journal begins once that is on record.
     async fn begin(&mut self, myself: &ActorRef<RunMessage>) -> Result<(), ActorProcessingErr> {
         if self.cell.journal.is_some() {
             // Boxed: a run without a journal keeps no room for it.
             return Box::pin(self.begin_on_record(myself)).await;
         }
-        let begun = self.take_begun();
-        let begin = || Alone::walk(&self.cell, &self.pool);
-        match begun.or_else(begin) {
+        match self.take_begun() {
             Some(rest) => self.wait_for(rest, myself).await,
-            None => {
-                self.end(myself).await;
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 

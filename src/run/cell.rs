@@ -53,9 +53,7 @@ pub(crate) struct RunCell {
 /// What belongs to the current episode.
 pub(crate) struct Live {
     pub control: Arc<Control>,
-    pub actor: Option<ActorRef<RunMessage>>,
-    /// Whether the run was cancelled, which an actor that comes later has to be told.
-    pub in_grace: bool,
+    pub listener: Listener,
     /// Among the live runs, until the episode has ended.
     pub place: Option<Place>,
 }
@@ -63,7 +61,38 @@ pub(crate) struct Live {
 impl Live {
     /// What an episode begins with.
     pub(crate) const fn new(control: Arc<Control>, place: Option<Place>) -> Self {
-        Self { control, actor: None, in_grace: false, place }
+        Self { control, listener: Listener::Expected(Vec::new()), place }
+    }
+}
+
+/// Who hears what an episode is told.
+pub(crate) enum Listener {
+    /// An actor may take over what is walked: it hears this first.
+    Expected(Vec<RunMessage>),
+    Here(ActorRef<RunMessage>),
+    /// The episode has ended.
+    Gone,
+}
+
+impl Listener {
+    /// Tells the actor now, or when it comes; what nobody will hear is dropped.
+    fn tell(&mut self, message: RunMessage) {
+        match self {
+            Self::Expected(messages) => messages.push(message),
+            // An actor that is gone has ended the run.
+            Self::Here(actor) => drop(actor.cast(message)),
+            Self::Gone => {}
+        }
+    }
+
+    /// The actor is here.
+    fn meet(&mut self, actor: ActorRef<RunMessage>) {
+        // It may have ended the run already.
+        if let Self::Expected(messages) = self {
+            let messages = std::mem::take(messages);
+            *self = Self::Here(actor);
+            messages.into_iter().for_each(|message| self.tell(message));
+        }
     }
 }
 
@@ -120,6 +149,18 @@ impl RunCell {
 
     pub(crate) fn control(&self) -> Arc<Control> {
         self.live.lock().control.clone()
+    }
+
+    /// Tells the episode's actor something, also if it is yet to come.
+    ///
+    /// What no actor hears, because the episode has ended or ends without one, is dropped.
+    pub(crate) fn tell(&self, message: RunMessage) {
+        self.live.lock().listener.tell(message);
+    }
+
+    /// The episode has an actor from now on, unless it has ended.
+    pub(crate) fn meet(&self, actor: ActorRef<RunMessage>) {
+        self.live.lock().listener.meet(actor);
     }
 
     /// Opens the next episode of a run that has ended.
@@ -205,8 +246,10 @@ impl EndGuard {
         };
         let mut live = self.cell.live.lock();
         let place = live.place.take();
-        live.actor = None;
+        let listener = std::mem::replace(&mut live.listener, Listener::Gone);
         drop(live);
+        // What it was told and nobody heard is given up outside the lock: others wait for answers.
+        drop(listener);
         if outcome.is_success() {
             self.cell.version.count_success();
         }

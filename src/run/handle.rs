@@ -39,12 +39,35 @@ impl Run {
         Self { cell }
     }
 
-    /// Starts the actor of an accepted run.
+    /// Starts an accepted run on a task of its own.
     ///
-    /// With a journal, it answers when the start is on record, or cannot be.
+    /// With a journal, that is its actor, and it answers when the start is on record, or cannot be.
     pub(crate) async fn launch(&self, pin: Pin) -> Result<(), JournalError> {
-        self.open(self.guard(pin), Opening::Start).await;
-        self.begun().await
+        let (run, end) = (self.clone(), self.guard(pin));
+        if self.is_durable() {
+            run.open(end, Opening::OnRecord).await;
+            return self.begun().await;
+        }
+        tokio::spawn(async move { run.walk(end).await });
+        Ok(())
+    }
+
+    /// Carries an accepted run out: on the caller's task as far as that goes.
+    pub(crate) async fn carry_out(&self, pin: Pin) -> Result<Arc<Outcome>, JournalError> {
+        match self.is_durable() {
+            true => self.launch(pin).await?,
+            false => self.walk(self.guard(pin)).await,
+        }
+        Ok(self.outcome().await)
+    }
+
+    /// Walks from the first state as far as that goes without waiting; an actor takes over the rest.
+    async fn walk(&self, mut end: EndGuard) {
+        match Alone::walk(&self.cell, &self.cell.pool()) {
+            None => end.end(),
+            // Boxed: a walk that ends the run keeps no room for what spawning an actor takes.
+            Some(rest) => Box::pin(self.open(end, Opening::GoOn(rest))).await,
+        }
     }
 
     /// Goes on with a run that came back from its journal.
@@ -96,20 +119,6 @@ impl Run {
     /// Stops the run here; a runtime that opens its journal goes on with it.
     pub(crate) fn park(&self) {
         self.stop(Stop::Parked);
-    }
-
-    /// Walks an accepted run here as far as that goes without waiting; an actor takes over the rest.
-    pub(crate) async fn walk(&self, pin: Pin) -> Result<Arc<Outcome>, JournalError> {
-        if self.is_durable() {
-            self.launch(pin).await?;
-            return Ok(self.outcome().await);
-        }
-        let mut end = self.guard(pin);
-        match Alone::walk(&self.cell, &self.cell.pool()) {
-            None => end.end(),
-            Some(rest) => self.open(end, Opening::GoOn(rest)).await,
-        }
-        Ok(self.outcome().await)
     }
 
     fn guard(&self, pin: Pin) -> EndGuard {
@@ -209,12 +218,7 @@ impl Run {
             true => self.cell.control().park(),
             false => self.cell.control().cancel(),
         }
-        let mut live = self.cell.live.lock();
-        live.in_grace = true;
-        if let Some(actor) = &live.actor {
-            // A run whose actor is gone has ended.
-            let _ = actor.cast(RunMessage::GraceBegins);
-        }
+        self.cell.tell(RunMessage::GraceBegins);
     }
 
     /// Holds new states back; attempts under way go on. Child runs pause too.
@@ -276,7 +280,7 @@ impl Run {
                 self.cell.reopen();
                 self.open(end, Opening::Retry(what, id.clone(), reply)).await;
             } else {
-                self.tell(RunMessage::Retry(what, id.clone(), reply));
+                self.cell.tell(RunMessage::Retry(what, id.clone(), reply));
             }
             match answer.await {
                 Ok(answer) => {
@@ -307,15 +311,7 @@ impl Run {
         let arguments = RunArguments { cell, end, opening };
         // An actor that fails to start has dropped its guard, which ended the run.
         if let Ok((actor, _)) = Actor::spawn(None, RunActor, arguments).await {
-            let mut live = self.cell.live.lock();
-            // It may have ended the run already.
-            if !self.cell.ending.is_over() {
-                if live.in_grace {
-                    // An actor that has ended meanwhile has ended the run.
-                    let _ = actor.cast(RunMessage::GraceBegins);
-                }
-                live.actor = Some(actor);
-            }
+            self.cell.meet(actor);
         }
     }
 
@@ -338,14 +334,6 @@ impl Run {
     #[cfg(test)]
     pub(super) const fn cell(&self) -> &Arc<RunCell> {
         &self.cell
-    }
-
-    fn tell(&self, message: RunMessage) {
-        let actor = self.cell.live.lock().actor.clone();
-        if let Some(actor) = actor {
-            // A run whose actor is gone has ended.
-            let _ = actor.cast(message);
-        }
     }
 
     /// Whether the run has ended and no retry has opened it again.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ractor::ActorCell;
 
+use super::cell::Listener;
 use crate::{
     Context, Document, Emit, Handler, NodeError, NodeSpec, RetryPolicy, Run, RunStatus, Runtime,
     Value,
@@ -57,7 +58,10 @@ async fn runtime() -> Runtime {
 }
 
 fn actor(run: &Run, victim: Victim) -> Option<ActorCell> {
-    let actor = run.cell().live.lock().actor.clone()?.get_cell();
+    let actor = match &run.cell().live.lock().listener {
+        Listener::Here(actor) => actor.get_cell(),
+        Listener::Expected(_) | Listener::Gone => return None,
+    };
     match victim {
         Victim::Run => Some(actor),
         Victim::Child(place) => actor.get_children().into_iter().nth(place),

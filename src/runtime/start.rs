@@ -150,8 +150,8 @@ impl Start {
 
     /// Starts the run and waits for its end.
     ///
-    /// The run is walked on the caller's task as long as nothing in it waits, which takes a tenth of
-    /// the time that an actor takes; from then on the run's own actors do the rest.
+    /// The run is walked on the caller's task as long as nothing in it waits, which saves the way to
+    /// another task and back; from then on the run's own actors do the rest.
     ///
     /// # Errors
     ///
@@ -163,7 +163,7 @@ impl Start {
     pub async fn run(self) -> Result<Arc<Outcome>, StartError> {
         self.look_up().await?;
         match self.accept()? {
-            Accepted::New(run, pin) => match run.walk(pin).await {
+            Accepted::New(run, pin) => match run.carry_out(pin).await {
                 Ok(outcome) => Ok(outcome),
                 Err(error) => Err(self.refused(&run, error).await),
             },

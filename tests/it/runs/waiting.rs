@@ -26,10 +26,13 @@ fn beside() -> GraphBuilder {
         .node(slow("slowest"))
 }
 
-async fn waiting() -> Run {
+async fn failing() -> Runtime {
     let fails = |_: ()| async { Err::<(), _>(NodeError::new("never")) };
-    let runtime = runtime().handler(Handler::one("fails", fails)).build().await.unwrap();
-    let run = start(&runtime, beside()).await;
+    runtime().handler(Handler::one("fails", fails)).build().await.unwrap()
+}
+
+async fn waiting() -> Run {
+    let run = start(&failing().await, beside()).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(run.status().of("slow", StateStatus::Queued), 1);
     run
@@ -51,6 +54,25 @@ async fn a_run_that_waits_takes_a_retry() {
     assert_eq!(view.of("fails", StateStatus::RetryCreated), 1);
     assert_eq!(view.of("fails", StateStatus::Errored), 1);
     assert_eq!(view.of("slowest", StateStatus::Success), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_heard_that_came_before_the_runs_actor() {
+    let run = start(&failing().await, beside()).await;
+    assert!(run.states().is_empty(), "its walk has not begun");
+    assert_eq!(run.retry_failed("again").await.unwrap().len(), 1);
+    assert_eq!(run.status().of("slow", StateStatus::Queued), 1, "it did not wait for the end");
+    assert_eq!(run.outcome().await.status, RunStatus::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_heard_that_came_before_a_run_without_an_actor() {
+    let retries = NodeSpec::new("fails").retry(RetryPolicy::none());
+    let run = start(&failing().await, single(retries)).await;
+    assert!(run.states().is_empty(), "its walk has not begun");
+    assert_eq!(run.retry_failed("again").await.unwrap().len(), 1);
+    assert_eq!(run.outcome().await.status, RunStatus::Failed);
+    assert_eq!(run.status().of("fails", StateStatus::RetryCreated), 1);
 }
 
 #[tokio::test(start_paused = true)]

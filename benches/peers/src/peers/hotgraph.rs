@@ -14,9 +14,9 @@ pub struct Hotgraph(pub Entry);
 /// How a run is started.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
-    /// `start()`: an actor carries the run out.
+    /// `start()`: the run is walked on a task of its own until something in it waits.
     Start,
-    /// `run()`: it is walked on the caller's task until something in it waits.
+    /// `run()`: it is walked on the caller's.
     Run,
 }
 
