@@ -19,10 +19,7 @@ const MOST_RUNS: usize = 200;
 /// A sample that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// More runs than hotgraph keeps ended ones readable.
-const STEADY: usize = 1_100;
-
-/// Runs of a case before the first sample, unless one of them fills a sample.
+/// Runs of a case that say how long one takes, unless one of them fills a sample.
 const WARM_UP: usize = 3;
 
 /// What a run costs.
@@ -138,18 +135,8 @@ impl Sampled {
         Self { case, runs: runs.unwrap_or(MOST_RUNS).clamp(1, MOST_RUNS) }
     }
 
-    /// Runs a short case as often as a service has by the time that its oldest runs are forgotten:
-    /// from then on each start pays for that, too.
-    pub fn steady(self) -> Self {
-        mean(&self.case, STEADY);
-        self
-    }
-
-    /// The cost of one run, as the mean of several in a row, after one that is not timed.
+    /// The cost of one run, as the mean of several in a row.
     pub fn sample(&self) -> Cost {
-        if self.runs > 1 {
-            once(&self.case);
-        }
         mean(&self.case, self.runs)
     }
 }
@@ -163,14 +150,28 @@ fn mean(case: &Case, runs: usize) -> Cost {
     let sample = async {
         match case {
             Case::Worker(prepare) => {
-                let ready = (0..runs).map(|_| prepare()).collect();
-                tokio::spawn(drive(ready)).await.expect("no run panics")
+                let prepare = prepare.clone();
+                let sample = async move { drive_warm(|| prepare(), runs).await };
+                tokio::spawn(sample).await.expect("no run panics")
             }
-            Case::Local(prepare) => drive((0..runs).map(|_| prepare()).collect()).await,
+            Case::Local(prepare) => drive_warm(prepare, runs).await,
         }
     };
     let ended = Handle::current().block_on(async { timeout(LONGEST, sample).await });
     ended.expect("every run ends") / runs
+}
+
+/// Drives runs as those of a service that starts them all the time: after half as many again, if they
+/// are short.
+///
+/// A sample follows one of another case, which left caches and branch predictors to itself. By its
+/// end hotgraph forgets a run for each that it starts: it keeps 256.
+async fn drive_warm<F: Future + Unpin>(prepare: impl Fn() -> F, runs: usize) -> Cost {
+    let before = if runs == 1 { 0 } else { runs + runs / 2 };
+    for _ in 0..before {
+        prepare().await;
+    }
+    drive((0..runs).map(|_| prepare()).collect()).await
 }
 
 /// Drives runs to their ends, one after another.

@@ -26,8 +26,8 @@ pub(super) const ROWS: &[Row] = &[
 
 /// A run of three nodes, beside an actor that is started and stopped.
 fn start() -> Vec<Line> {
-    let actor = Sampled::new(case(bare)).steady();
-    let ours = Sampled::checked("hotgraph", Hotgraph(Entry::Start).chain(3), 3).steady();
+    let actor = Sampled::new(case(bare));
+    let ours = Sampled::checked("hotgraph", Hotgraph(Entry::Start).chain(3), 3);
     let [actor, ours] = medians(MANY, [actor, ours]);
     let floor = Floor { name: "a bare actor", time: actor.wall, branches: 1 };
     let line = Line::new("3 chained nodes, `start()` to outcome");
@@ -60,10 +60,10 @@ const LONG: usize = 100;
 /// A long chain, by both entries, with and without mapped fields.
 fn chain() -> Vec<Line> {
     let floor = Sampled::checked("floor", peers::Floor.chain(LONG), LONG);
-    let [start, run] = Entry::ALL
-        .map(|entry| Sampled::checked("hotgraph", Hotgraph(entry).chain(LONG), LONG).steady());
+    let [start, run] =
+        Entry::ALL.map(|entry| Sampled::checked("hotgraph", Hotgraph(entry).chain(LONG), LONG));
     let [start_mapped, run_mapped] =
-        Entry::ALL.map(|entry| Sampled::checked("hotgraph", numbers(entry), LONG).steady());
+        Entry::ALL.map(|entry| Sampled::checked("hotgraph", numbers(entry), LONG));
     let cases = [floor, start, run, start_mapped, run_mapped];
     let [floor, ours @ ..] = medians(MANY, cases);
     let names = ["typed, `start()`", "typed, `run()`", "mapped, `start()`", "mapped, `run()`"];
@@ -118,7 +118,7 @@ pub(super) fn answer(row: usize) {
     let peer = peers::all().swap_remove(row);
     let fanouts =
         FANOUTS.map(|children| table::checked(&*peer, peer.fanout(children), children + 2));
-    let chains = [LONG, 3].map(|nodes| table::checked(&*peer, peer.chain(nodes), nodes).steady());
+    let chains = [LONG, 3].map(|nodes| table::checked(&*peer, peer.chain(nodes), nodes));
     let cases: Vec<_> = fanouts.into_iter().chain(chains).collect();
     let chain = peer.chain(3);
     apart::answer(|case| match cases.get(case) {

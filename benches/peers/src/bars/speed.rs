@@ -122,8 +122,8 @@ fn strings(branches: usize) -> Case {
 /// So few branches that starting a run is most of it; by both entries.
 fn small(branches: usize, most: f64) -> Vec<Line> {
     let cases = Entry::ALL.map(|entry| Hotgraph(entry).fanout(branches));
-    let [start, run] = cases.map(|case| Sampled::checked("hotgraph", case, branches + 2).steady());
-    let [floor, start, run] = medians(MANY, [floor(branches).steady(), start, run]);
+    let [start, run] = cases.map(|case| Sampled::checked("hotgraph", case, branches + 2));
+    let [floor, start, run] = medians(MANY, [floor(branches), start, run]);
     let line = |(entry, cost): (Entry, Cost)| {
         let line = Line::new(format!("fanout no-op, N = {branches}, `{}`", entry.name()));
         times(line.at_most(cost.wall, &f(floor.wall, branches), most), cost, branches)

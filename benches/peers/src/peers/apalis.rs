@@ -86,7 +86,7 @@ async fn noop(value: u8) -> u8 {
 fn prepared<S: Future<Output = ()> + Send + 'static>(
     worker: impl Future + Send + 'static,
     end: Arc<Notify>,
-    start: impl Fn() -> S + 'static,
+    start: impl Fn() -> S + Send + Sync + 'static,
 ) -> Case {
     let worker = Arc::new(Mutex::new(Box::pin(worker)));
     super::case(move || {

@@ -1,8 +1,10 @@
 //! operese-dagx: typed tasks in layers; a layer ends before the next one starts.
 
+use std::sync::Arc;
+
 use operese_dagx::{DagRunner, Task, TaskHandle, TaskInput};
 
-use super::{Build, Case, Peer, Remains};
+use super::{Build, Case, Peer, Remains, Run};
 use crate::work::node;
 
 /// Takes at most 8 inputs per task, so mergers form a tree of this width.
@@ -41,14 +43,16 @@ impl Peer for Dagx {
 }
 
 impl Dagx {
-    fn case(&self, build: impl Fn() -> DagRunner + Copy + Send + 'static) -> Case {
+    fn case(&self, build: impl Fn() -> DagRunner + Copy + Send + Sync + 'static) -> Case {
         let time = self.0;
-        Case::Worker(Box::new(move || match time {
-            Build::Timed => Box::pin(async move {
-                drop(run(build()).await);
-                Box::new(()) as Remains
-            }),
-            Build::Before => Box::pin(run(build())),
+        Case::Worker(Arc::new(move || -> Run {
+            match time {
+                Build::Timed => Box::pin(async move {
+                    drop(run(build()).await);
+                    Box::new(()) as Remains
+                }),
+                Build::Before => Box::pin(run(build())),
+            }
         }))
     }
 }

@@ -19,6 +19,7 @@ mod weavegraph;
 
 use std::any::Any;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub use floor::Floor;
 pub use hotgraph::{Entry, Hotgraph};
@@ -26,7 +27,7 @@ pub use hotgraph::{Entry, Hotgraph};
 /// Prepares runs of one graph; what preparing does is not timed.
 pub enum Case {
     /// The runs are driven on a worker of the runtime, as those of a service are.
-    Worker(Box<dyn Fn() -> Run>),
+    Worker(Arc<dyn Fn() -> Run + Send + Sync>),
     /// The runs cannot be sent to a worker; the thread of `main` drives them.
     Local(Box<dyn Fn() -> LocalRun>),
 }
@@ -104,8 +105,10 @@ pub fn all() -> Vec<Box<dyn Peer>> {
 }
 
 /// A case whose runs leave nothing worth keeping from the clock.
-pub fn case<F: Future<Output = ()> + Send + 'static>(run: impl Fn() -> F + 'static) -> Case {
-    Case::Worker(Box::new(move || {
+pub fn case<F: Future<Output = ()> + Send + 'static>(
+    run: impl Fn() -> F + Send + Sync + 'static,
+) -> Case {
+    Case::Worker(Arc::new(move || {
         let run = run();
         Box::pin(async {
             run.await;
