@@ -39,30 +39,27 @@ impl Run {
         Self { cell }
     }
 
-    /// Starts an accepted run on a task of its own.
-    ///
-    /// With a journal, that is its actor, and it answers when the start is on record, or cannot be.
-    pub(crate) async fn launch(&self, pin: Pin) -> Result<(), JournalError> {
+    /// Starts an accepted run without a journal on a task of its own.
+    pub(crate) fn spawn(&self, pin: Pin) {
         let (run, end) = (self.clone(), self.guard(pin));
-        if self.is_durable() {
-            run.open(end, Opening::OnRecord).await;
-            return self.begun().await;
-        }
-        tokio::spawn(async move { run.walk(end).await });
-        Ok(())
+        tokio::spawn(async move { run.walk_guarded(end).await });
     }
 
-    /// Carries an accepted run out: on the caller's task as far as that goes.
-    pub(crate) async fn carry_out(&self, pin: Pin) -> Result<Arc<Outcome>, JournalError> {
-        match self.is_durable() {
-            true => self.launch(pin).await?,
-            false => self.walk(self.guard(pin)).await,
-        }
-        Ok(self.outcome().await)
+    /// Walks an accepted run without a journal here, as far as that goes without waiting.
+    pub(crate) async fn walk(&self, pin: Pin) {
+        self.walk_guarded(self.guard(pin)).await;
+    }
+
+    /// Starts the actor of an accepted run with a journal.
+    ///
+    /// It answers when the start is on record, or cannot be.
+    pub(crate) async fn record(&self, pin: Pin) -> Result<(), JournalError> {
+        self.open(self.guard(pin), Opening::OnRecord).await;
+        self.begun().await
     }
 
     /// Walks from the first state as far as that goes without waiting; an actor takes over the rest.
-    async fn walk(&self, mut end: EndGuard) {
+    async fn walk_guarded(&self, mut end: EndGuard) {
         match Alone::walk(&self.cell, &self.cell.pool()) {
             None => end.end(),
             // Boxed: a walk that ends the run keeps no room for what spawning an actor takes.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use dashmap::mapref::entry::Entry;
 
 use super::assemble::{CellParts, RunOf};
+use super::keeper::Keeper;
 use super::{Inner, StartError};
 use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 use crate::journal::{JournalError, RunQuery, RunRow};
@@ -161,30 +162,33 @@ impl Start {
     ///
     /// Dropping it detaches: a run that was accepted goes on.
     pub async fn run(self) -> Result<Arc<Outcome>, StartError> {
-        self.look_up().await?;
-        match self.accept()? {
-            Accepted::New(run, pin) => match run.carry_out(pin).await {
-                Ok(outcome) => Ok(outcome),
-                Err(error) => Err(self.refused(&run, error).await),
-            },
-            Accepted::Known(run) => {
-                self.begun(&run).await?;
-                Ok(run.outcome().await)
+        let run = match self.accept().await? {
+            Accepted::New(run, pin) if !run.is_durable() => {
+                run.walk(pin).await;
+                run
             }
+            accepted => self.open(accepted).await?,
+        };
+        Ok(run.outcome().await)
+    }
+
+    /// Accepts the run, or finds the one that an earlier start with the same key opened.
+    async fn accept(&self) -> Result<Accepted, StartError> {
+        if let (Some(keeper), Some(key)) = (&self.inner.keeper, &self.idempotency_key) {
+            // Boxed: a start without a key keeps no room for it.
+            Box::pin(self.look_up(keeper, key)).await?;
         }
+        self.accept_now()
     }
 
     /// A run of this key that is in the journal and not in memory is made known.
-    async fn look_up(&self) -> Result<(), StartError> {
-        let (Some(keeper), Some(key)) = (&self.inner.keeper, &self.idempotency_key) else {
-            return Ok(());
-        };
-        let named = (self.graph.clone(), key.clone());
+    async fn look_up(&self, keeper: &Keeper, key: &str) -> Result<(), StartError> {
+        let named = (self.graph.clone(), key.to_owned());
         let known = self.inner.by_key.get(&named).map(|run| *run);
         if known.is_some_and(|run| self.inner.runs.contains_key(&run)) {
             return Ok(());
         }
-        let query = RunQuery::default().graph(&self.graph).key(key.as_str());
+        let query = RunQuery::default().graph(&self.graph).key(key);
         let rows = keeper.journal.runs(&query).await;
         let rows = rows.map_err(|source| StartError::Journal { graph: named.0.clone(), source })?;
         let is_run = |row: &RunRow| Standing::of(&row.status).is_none();
@@ -202,30 +206,26 @@ impl Start {
         }
     }
 
-    async fn launch(self) -> Result<Run, StartError> {
-        self.look_up().await?;
-        match self.accept()? {
-            Accepted::New(run, pin) => self.open(run, pin).await,
-            Accepted::Known(run) => {
-                self.begun(&run).await?;
-                Ok(run)
+    /// Opens a run; answers when its start is on record, if it is to be.
+    async fn open(&self, accepted: Accepted) -> Result<Run, StartError> {
+        // Boxed: a start without a journal keeps no room for what waiting for one takes.
+        let (run, begun) = match accepted {
+            Accepted::New(run, pin) if run.is_durable() => {
+                let begun = Box::pin(run.record(pin)).await;
+                (run, begun)
             }
-        }
-    }
-
-    /// Opens a run that is known.
-    async fn open(&self, run: Run, pin: Pin) -> Result<Run, StartError> {
-        match run.launch(pin).await {
+            Accepted::New(run, pin) => {
+                run.spawn(pin);
+                (run, Ok(()))
+            }
+            Accepted::Known(run) => {
+                let begun = Box::pin(run.begun()).await;
+                (run, begun)
+            }
+        };
+        match begun {
             Ok(()) => Ok(run),
-            Err(error) => Err(self.refused(&run, error).await),
-        }
-    }
-
-    /// Waits until the start of a run is on record that somebody else started.
-    async fn begun(&self, run: &Run) -> Result<(), StartError> {
-        match run.begun().await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.refused(run, error).await),
+            Err(error) => Err(Box::pin(self.refused(&run, error)).await),
         }
     }
 
@@ -241,7 +241,7 @@ impl Start {
         StartError::Journal { graph: self.graph.clone(), source }
     }
 
-    fn accept(&self) -> Result<Accepted, StartError> {
+    fn accept_now(&self) -> Result<Accepted, StartError> {
         let inner = &self.inner;
         let Some(key) = self.idempotency_key.clone() else {
             let (cell, pin) = self.prepare(None)?;
@@ -356,7 +356,10 @@ impl IntoFuture for Start {
     type IntoFuture = BoxPin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.launch())
+        Box::pin(async move {
+            let accepted = self.accept().await?;
+            self.open(accepted).await
+        })
     }
 }
 

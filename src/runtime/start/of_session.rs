@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Start, StartError};
+use super::{Accepted, Start, StartError};
 use crate::id::RunId;
 use crate::run::Run;
 use crate::runtime::session::SessionCell;
@@ -41,7 +41,7 @@ impl Start {
         pin: Pin,
     ) -> Result<Run, StartError> {
         self.inner.admit(&run, &pin);
-        self.open(run, pin).await
+        self.open(Accepted::New(run, pin)).await
     }
 
     /// The session whose input the run carries out.
