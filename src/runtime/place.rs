@@ -14,10 +14,16 @@ impl Inner {
         })
     }
 
-    /// Waits until no place is taken, and nobody is about to take one for a stranded run.
+    /// Waits until every run has ended, and nobody is about to take up a stranded one.
     pub(super) async fn settled(&self) {
         self.take_ups.wait().await;
         self.places.emptied().await;
+        // A run gives its place back before it tells its end.
+        let about_to_tell = self.runs.iter().filter(|run| !run.is_ended());
+        let about_to_tell: Vec<Run> = about_to_tell.map(|run| run.clone()).collect();
+        for run in about_to_tell {
+            run.outcome().await;
+        }
     }
 }
 

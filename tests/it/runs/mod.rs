@@ -6,6 +6,7 @@ mod handlers;
 mod lanes;
 mod limits;
 mod live_states;
+mod shutdown;
 mod store;
 mod waiting;
 
