@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 
 use super::session::SessionBus;
 use super::{Event, EventKind};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 use crate::id::{GraphName, RunId, VersionNumber};
 use crate::version::AuditRecord;
 
@@ -93,12 +93,8 @@ impl RuntimeBus {
     }
 }
 
-/// Events of one run.
+/// Where the events of one run go.
 pub(crate) struct RunBus {
-    run: RunId,
-    graph: GraphName,
-    version: VersionNumber,
-    clock: Arc<dyn Clock>,
     sequence: AtomicU64,
     ring: OnceLock<broadcast::Sender<Arc<Event>>>,
     runtime: Arc<RuntimeBus>,
@@ -106,22 +102,17 @@ pub(crate) struct RunBus {
     session: Option<Arc<SessionBus>>,
 }
 
-impl RunBus {
-    pub(crate) fn new(
-        run: RunId,
-        graph: GraphName,
-        version: VersionNumber,
-        clock: Arc<dyn Clock>,
-        runtime: Arc<RuntimeBus>,
-    ) -> Self {
-        let sequence = AtomicU64::new(0);
-        let ring = OnceLock::new();
-        Self { run, graph, version, clock, sequence, ring, runtime, session: None }
-    }
+/// What an event of a run says besides what happened.
+pub(crate) struct RunEvent<'a> {
+    pub at: Timestamp,
+    pub run: RunId,
+    pub graph: &'a GraphName,
+    pub version: VersionNumber,
+}
 
-    /// The same events are those of a session, too.
-    pub(crate) fn of_session(self, session: Option<Arc<SessionBus>>) -> Self {
-        Self { session, ..self }
+impl RunBus {
+    pub(crate) const fn new(runtime: Arc<RuntimeBus>, session: Option<Arc<SessionBus>>) -> Self {
+        Self { sequence: AtomicU64::new(0), ring: OnceLock::new(), runtime, session }
     }
 
     pub(crate) fn subscribe(&self) -> EventStream {
@@ -136,21 +127,14 @@ impl RunBus {
             || self.session.as_deref().is_some_and(SessionBus::is_watched)
     }
 
-    /// Sends something that happens now.
-    pub(crate) fn send(&self, kind: EventKind) {
-        if self.is_watched() {
-            self.send_at(self.clock.now(), kind);
-        }
-    }
-
-    /// Sends something that happened at a time.
-    pub(crate) fn send_at(&self, at: Timestamp, kind: EventKind) {
+    pub(crate) fn send(&self, event: RunEvent<'_>, kind: EventKind) {
+        let RunEvent { at, run, graph, version } = event;
         let event = Arc::new(Event {
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed),
             at,
-            run: Some(self.run),
-            graph: self.graph.clone(),
-            version: Some(self.version),
+            run: Some(run),
+            graph: graph.clone(),
+            version: Some(version),
             kind,
         });
         publish(&event, [&self.ring, &self.runtime.ring]);

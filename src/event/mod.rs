@@ -7,7 +7,7 @@ mod bus;
 mod session;
 
 pub use bus::{EventStream, Lagged};
-pub(crate) use bus::{RunBus, RuntimeBus};
+pub(crate) use bus::{RunBus, RunEvent, RuntimeBus};
 pub(crate) use session::SessionBus;
 
 use std::sync::Arc;

@@ -225,7 +225,7 @@ impl RunState {
             journal.append(&batch.entries);
         }
         for event in batch.events {
-            self.cell.bus.send(event);
+            self.cell.announce(event);
         }
         if let Some(unites) = &self.unites
             && !batch.groups.is_empty()

@@ -17,7 +17,7 @@ use super::status::RunStatus;
 use super::unites::Barriers;
 use super::walk::Ground;
 use crate::clock::Timestamp;
-use crate::event::{EventKind, RunBus};
+use crate::event::{EventKind, RunBus, RunEvent};
 use crate::id::StateId;
 use crate::node::{Control, PauseWatcher, Progress, RunFacts};
 use crate::value::Value;
@@ -151,6 +151,17 @@ impl RunCell {
         self.live.lock().control.clone()
     }
 
+    /// Tells those who watch the run of something that happens now.
+    pub(crate) fn announce(&self, kind: EventKind) {
+        if !self.bus.is_watched() {
+            return;
+        }
+        let Ground { plan, run, version, .. } = &self.ground;
+        let at = self.facts.clock.now();
+        let event = RunEvent { at, run: *run, graph: plan.name(), version: *version };
+        self.bus.send(event, kind);
+    }
+
     /// Tells the episode's actor something, also if it is yet to come.
     ///
     /// What no actor hears, because the episode has ended or ends without one, is dropped.
@@ -182,7 +193,7 @@ impl RunCell {
 impl PauseWatcher for RunCell {
     fn paused(&self, paused: bool) {
         if !self.ending.is_over() {
-            self.bus.send(if paused { EventKind::RunPaused } else { EventKind::RunResumed });
+            self.announce(if paused { EventKind::RunPaused } else { EventKind::RunResumed });
         }
     }
 }
@@ -190,7 +201,7 @@ impl PauseWatcher for RunCell {
 /// Reports of handlers go where other events go.
 impl Progress for RunCell {
     fn report(&self, node: &Arc<str>, state: StateId, progress: Value) {
-        self.bus.send(EventKind::Progress { node: node.clone(), state, progress });
+        self.announce(EventKind::Progress { node: node.clone(), state, progress });
     }
 }
 
@@ -262,7 +273,7 @@ impl EndGuard {
         drop(host);
         // Who is told of the end may start another run at once.
         drop(place);
-        self.cell.bus.send(EventKind::RunEnded { status: outcome.status.as_str() });
+        self.cell.announce(EventKind::RunEnded { status: outcome.status.as_str() });
         self.cell.ending.end(outcome);
     }
 }

@@ -182,8 +182,8 @@ impl Run {
     }
 
     /// Tells those who watch the run of something that is not the run's own.
-    pub(crate) fn tell_watchers(&self, kind: EventKind) {
-        self.cell.bus.send(kind);
+    pub(crate) fn announce(&self, kind: EventKind) {
+        self.cell.announce(kind);
     }
 
     /// What its store holds at this moment.

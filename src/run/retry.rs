@@ -39,7 +39,7 @@ impl RunState {
         // A caller that does not wait for the answer has its retry all the same.
         let _ = reply.send(states.map_err(Clone::clone));
         let Ok(executions) = accepted else { return self.settle_if_idle(myself).await };
-        self.cell.bus.send(EventKind::RunStarted);
+        self.cell.announce(EventKind::RunStarted);
         for execution in executions {
             let id = xxh3_64(id.as_bytes());
             match &self.unites {

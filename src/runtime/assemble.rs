@@ -65,14 +65,11 @@ impl Inner {
     }
 
     fn cell_at(&self, me: &Weak<RunCell>, parts: CellParts) -> RunCell {
-        let CellParts { ground, version, seed, control, session, .. } = parts;
+        let CellParts { ground, seed, control, .. } = parts;
         let graph = ground.plan.name().clone();
-        let (clock, bus) = (self.clock.clone(), self.bus.clone());
-        let bus = RunBus::new(ground.run, graph.clone(), version.number(), clock, bus);
-        let bus = bus.of_session(session);
         let facts = RunFacts {
             run: ground.run,
-            version: version.number(),
+            version: ground.version,
             seed,
             names: ground.plan.names.clone(),
             clock: self.clock.clone(),
@@ -92,8 +89,8 @@ impl Inner {
         RunCell {
             ground,
             facts: Arc::new(facts),
-            bus,
-            version,
+            bus: RunBus::new(self.bus.clone(), parts.session),
+            version: parts.version,
             decision: parts.decision,
             began: parts.began,
             settings,

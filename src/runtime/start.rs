@@ -284,11 +284,11 @@ impl Start {
         let (store, input, warnings) = taken?;
         let (run, seed) = self.identity();
         let starts_at = (!self.delay.is_zero()).then(|| inner.clock.now().after(self.delay));
-        let machine = Machine::new(plan.clone(), run, version.number(), warnings.clone());
+        let machine = Machine::new(plan.clone(), run, decision.version, warnings.clone());
         let key_name = key.as_ref().map(|(_, key)| key.clone());
         let began = || Began {
             graph: self.graph.clone(),
-            version: version.number(),
+            version: decision.version,
             hash: plan.hash(),
             engine: env!("CARGO_PKG_VERSION").to_owned(),
             level: self.level(),
@@ -306,7 +306,7 @@ impl Start {
         };
         let keeper = inner.keeper.as_ref().filter(|_| self.level() != Durability::None);
         let journal = keeper.map(|keeper| keeper.begin(run, &began(), &store));
-        let of = RunOf { run, plan, version: version.number() };
+        let of = RunOf { run, plan, version: decision.version };
         let ground = inner.ground(of, store, journal.is_some());
         let parts = CellParts {
             ground,

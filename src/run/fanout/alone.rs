@@ -47,7 +47,7 @@ impl Alone {
     /// Makes the first state of a run.
     #[inline]
     pub(crate) fn begin(cell: &Arc<RunCell>, pool: &Arc<Pool>) -> Self {
-        cell.bus.send(EventKind::RunStarted);
+        cell.announce(EventKind::RunStarted);
         // Changed where it lies: it is a kilobyte.
         let mut alone = Self { lane: Lane::new(cell.first_tools(pool)), barriers: None };
         let lane = &mut alone.lane;

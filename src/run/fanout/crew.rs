@@ -224,7 +224,7 @@ impl LaneArguments {
         let permit = self.crew.reports.clone().acquire_owned().await;
         let permit = Arc::new(permit.expect("the semaphore of reports is never closed"));
         for event in batch.events {
-            self.lane.tools.cell.bus.send(event);
+            self.lane.tools.cell.announce(event);
         }
         let run = RunMessage::Reported(Box::new(batch.run), Some(permit.clone()));
         // A dead run actor has ended the run already; a dead unites actor is noticed by the run's.

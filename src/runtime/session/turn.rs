@@ -216,7 +216,7 @@ impl Turn {
         let ended = self.end(&input, (*outcome).clone(), left).await?;
         let (session, status) = (self.id(), outcome.status.as_str());
         let (step, input_id) = (input.step, input.given.id);
-        run.tell_watchers(EventKind::InputEnded { session, step, input_id, status });
+        run.announce(EventKind::InputEnded { session, step, input_id, status });
         Ok(ended)
     }
 
