@@ -96,7 +96,7 @@ mod runtime;
 pub use runtime::{
     Accepted, BeginRollout, BuildError, Command, Drain, Next, Publish, PublishError, Published,
     RequiredVersion, RolledBack, RunAt, Runtime, RuntimeBuilder, Session, SessionError,
-    SessionSlot, SessionView, ShutdownReport, Start, StartError, Storage, StrandedReason,
+    SessionSlot, SessionView, ShutdownReport, Start, StartError, Starting, Storage, StrandedReason,
     StrandedRun, Versions,
 };
 

@@ -34,7 +34,7 @@ pub use publish::{Publish, Published};
 pub use recovery::StrandedReason;
 pub use rollout::BeginRollout;
 pub use session::{Next, Session, SessionError, SessionSlot, SessionView};
-pub use start::Start;
+pub use start::{Start, Starting};
 pub use storage::{RunAt, Storage};
 pub use stranded::StrandedRun;
 pub use versions::Versions;

@@ -1,8 +1,6 @@
 //! How a run is started: resolve and pin a version, check the inputs, hand both to a run.
 
 use std::collections::BTreeMap;
-use std::future::{Future, IntoFuture};
-use std::pin::Pin as BoxPin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +18,12 @@ use crate::value::Value;
 use crate::version::{Pin, Selector};
 
 mod of_session;
+mod starting;
 #[cfg(test)]
 mod tests;
 
 pub(super) use of_session::InputOf;
+pub use starting::Starting;
 
 /// A run that was accepted.
 enum Accepted {
@@ -54,7 +54,8 @@ pub struct Start {
     delay: Duration,
     idempotency_key: Option<String>,
     durability: Option<Durability>,
-    control: Arc<Control>,
+    /// The signals of a sub-graph's run, which follow those of the run above it.
+    control: Option<Arc<Control>>,
     /// The attempt of a sub-graph node that waits for the run, if that is on record.
     parent: Option<Parent>,
     /// The input of a session that the run carries out.
@@ -72,7 +73,7 @@ impl Start {
             delay: Duration::ZERO,
             idempotency_key: None,
             durability: None,
-            control: Arc::default(),
+            control: None,
             parent: None,
             input_of: None,
         }
@@ -145,7 +146,7 @@ impl Start {
     }
 
     pub(super) fn control(mut self, control: Arc<Control>) -> Self {
-        self.control = control;
+        self.control = Some(control);
         self
     }
 
@@ -204,6 +205,23 @@ impl Start {
             None if self.parent.is_some() => self.inner.take_up_child(run).await.map_err(stranded),
             None => Err(stranded(self.inner.why_stranded(run))),
         }
+    }
+
+    /// Opens the run of a runtime without a journal: nothing of that waits.
+    fn open_now(&self) -> Result<Run, StartError> {
+        Ok(match self.accept_now()? {
+            Accepted::New(run, pin) => {
+                run.spawn(pin);
+                run
+            }
+            Accepted::Known(run) => run,
+        })
+    }
+
+    /// Opens the run of a runtime with a journal.
+    async fn launch(self) -> Result<Run, StartError> {
+        let accepted = self.accept().await?;
+        self.open(accepted).await
     }
 
     /// Opens a run; answers when its start is on record, if it is to be.
@@ -315,7 +333,7 @@ impl Start {
             seed,
             input,
             machine,
-            control: self.control.clone(),
+            control: self.control.clone().unwrap_or_default(),
             journal,
             starts_at,
             ends_at: None,
@@ -348,18 +366,6 @@ impl Inner {
         let mut chance = self.chance.lock();
         let (high, low) = (chance.next_u64(), chance.next_u64());
         (RunId(u128::from(high) << 64 | u128::from(low)), chance.next_u64())
-    }
-}
-
-impl IntoFuture for Start {
-    type Output = Result<Run, StartError>;
-    type IntoFuture = BoxPin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let accepted = self.accept().await?;
-            self.open(accepted).await
-        })
     }
 }
 
