@@ -284,7 +284,7 @@ impl RunState {
     }
 
     async fn closed(&mut self, barriers: Box<Barriers>, myself: &ActorRef<RunMessage>) {
-        *self.cell.barriers.lock() = Some(barriers);
+        self.cell.keep_groups(barriers);
         self.end(myself).await;
     }
 

@@ -174,6 +174,12 @@ impl RunCell {
         self.live.lock().listener.meet(actor);
     }
 
+    /// The run has ended: what is left of its groups stays for a retry by hand.
+    pub(crate) fn keep_groups(&self, mut barriers: Box<Barriers>) {
+        barriers.shrink();
+        *self.barriers.lock() = Some(barriers);
+    }
+
     /// Opens the next episode of a run that has ended.
     pub(crate) fn reopen(self: &Arc<Self>) {
         let mut live = self.live.lock();

@@ -75,7 +75,7 @@ impl Run {
 
     /// Tells how a run ended that came back from its journal.
     pub(crate) fn has_ended(&self, barriers: Box<Barriers>) {
-        *self.cell.barriers.lock() = Some(barriers);
+        self.cell.keep_groups(barriers);
         let outcome = self.cell.machine.lock().outcome();
         self.cell.ending.end(Arc::new(outcome));
     }

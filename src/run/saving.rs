@@ -28,7 +28,9 @@ impl RunState {
         };
         if alone.is_done() {
             // Its end alone was not on record.
-            *self.cell.barriers.lock() = alone.into_parts().1;
+            if let Some(barriers) = alone.into_parts().1 {
+                self.cell.keep_groups(barriers);
+            }
             self.ending = true;
             self.end(myself).await;
             return Ok(());

@@ -206,7 +206,7 @@ impl Trail {
             Some((state, place)) if state == own.state => place,
             _ => {
                 // Also for what follows the branches.
-                self.marks.whole.reserve(2);
+                self.marks.begin_whole(2);
                 let place = self.marks.keep(own.clone());
                 self.fanout = Some((own.state, place));
                 place
@@ -267,11 +267,15 @@ impl Marks {
         self.list.push(mark);
     }
 
-    fn keep(&mut self, execution: Execution) -> usize {
+    /// Makes room for the first executions: most runs that are short have no more.
+    fn begin_whole(&mut self, executions: usize) {
         if self.whole.capacity() == 0 {
-            // Most runs that are short have one.
-            self.whole.reserve_exact(1);
+            self.whole.reserve_exact(executions);
         }
+    }
+
+    fn keep(&mut self, execution: Execution) -> usize {
+        self.begin_whole(1);
         self.whole.push(execution);
         self.whole.len() - 1
     }

@@ -168,7 +168,7 @@ impl Alone {
     /// The run has ended: its groups stay for a retry by hand.
     fn keep_barriers(&mut self) {
         if let Some(barriers) = self.barriers.take() {
-            *self.cell().barriers.lock() = Some(barriers);
+            self.cell().keep_groups(barriers);
         }
     }
 

@@ -125,6 +125,11 @@ impl Barriers {
         self.plan.clone()
     }
 
+    /// Lets go of room for groups that are forgotten.
+    pub(crate) fn shrink(&mut self) {
+        self.groups.shrink_to_fit();
+    }
+
     /// Counts what a lane reports, and says which mergers fire or are skipped.
     pub(crate) fn apply(
         &mut self,
