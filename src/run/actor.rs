@@ -98,6 +98,8 @@ impl Actor for RunActor {
                 myself.cast(RunMessage::Retry(what, id, reply))?;
             }
         }
+        // Before its loop begins: it cannot have ended the run, which may have another episode then.
+        state.cell.meet(myself);
         Ok(state)
     }
 
@@ -187,7 +189,7 @@ impl RunState {
                 self.retry(what, &id, reply, myself).await?;
             }
             RunMessage::Reopened(execution, id, found) => {
-                self.reopened(execution, id, &found, myself).await?;
+                self.reopened(execution, id, *found, myself).await?;
             }
             RunMessage::Closed(barriers) => self.closed(barriers, myself).await,
             RunMessage::ChildGone(what) => self.broken(what, myself).await,

@@ -67,7 +67,7 @@ impl Live {
 
 /// Who hears what an episode is told.
 pub(crate) enum Listener {
-    /// An actor may take over what is walked: it hears this first.
+    /// An actor may take over what is walked: it finds this in its mailbox.
     Expected(Vec<RunMessage>),
     Here(ActorRef<RunMessage>),
     /// The episode has ended.
@@ -106,7 +106,7 @@ pub(crate) struct RunSettings {
     /// When the first state may start, if it is held back.
     pub starts_at: Option<Timestamp>,
     /// When its time is over, if it came back from a journal; else its graph's timeout counts from
-    /// the start.
+    /// when its actor came, which is when something waits.
     pub ends_at: Option<Timestamp>,
 }
 
@@ -211,7 +211,7 @@ impl Progress for RunCell {
     }
 }
 
-/// Ends a run exactly once per episode, also when its actor dies, and releases its pin then.
+/// Ends a run exactly once per episode, also when its walk or its actor dies, and releases its pin then.
 pub(crate) struct EndGuard {
     cell: Arc<RunCell>,
     held: Option<(Pin, Option<Arc<dyn Host>>)>,
@@ -267,6 +267,9 @@ impl EndGuard {
         drop(live);
         // What it was told and nobody heard is given up outside the lock: others wait for answers.
         drop(listener);
+        if let Some(journal) = &self.cell.journal {
+            journal.has_ended();
+        }
         if outcome.is_success() {
             self.cell.version.count_success();
         }
@@ -278,16 +281,17 @@ impl EndGuard {
         }
         drop(host);
         // Who is told of the end may start another run at once.
-        drop(place);
+        let telling = place.map(Place::give_back);
         self.cell.announce(EventKind::RunEnded { status: outcome.status.as_str() });
         self.cell.ending.end(outcome);
+        drop(telling);
     }
 }
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
         if self.held.is_some() {
-            let stop = Stop::Broken("the run's actor died".to_owned());
+            let stop = Stop::Broken("what carried it out died".to_owned());
             // The effect of a stop is for an actor to carry out, and there is none.
             let _ = self.cell.machine.lock().stop(stop);
             self.cell.control().cancel();

@@ -42,6 +42,7 @@ impl Run {
     /// Starts an accepted run without a journal on a task of its own.
     pub(crate) fn spawn(&self, pin: Pin) {
         let (run, end) = (self.clone(), self.guard(pin));
+        // Nobody owns it: it never waits for long, and its guard ends the run if tokio drops it.
         tokio::spawn(async move { run.walk_guarded(end).await });
     }
 
@@ -208,7 +209,15 @@ impl Run {
     fn stop(&self, stop: Stop) {
         let is_parked = stop == Stop::Parked;
         // Recorded here and now: the run's actor may be busy, or not there yet.
-        if self.cell.machine.lock().stop(stop).is_none() {
+        let mut machine = self.cell.machine.lock();
+        let had_ended = machine.is_ended();
+        let stopped = machine.stop(stop.clone());
+        drop(machine);
+        if stopped.is_none() {
+            if had_ended && !self.is_ended() {
+                // A retry opens the next episode, whose actor hears of it then.
+                self.cell.tell(RunMessage::Stop(stop));
+            }
             return;
         }
         match is_parked {
@@ -234,7 +243,8 @@ impl Run {
     ///
     /// An ended run opens its next episode on the version it is pinned to. `id` names the retry: the
     /// same one again is refused. What the state's earlier attempts led to stays as it is: mergers
-    /// that fired do not fire again, and failures below a state that succeeded remain failures.
+    /// that fired do not fire again, and failures below a state that succeeded remain failures. A
+    /// merger of the outputs that are retried, which has not fired, joins those of the new attempt.
     ///
     /// # Errors
     ///
@@ -306,10 +316,9 @@ impl Run {
     async fn open(&self, end: EndGuard, opening: Opening) {
         let cell = self.cell.clone();
         let arguments = RunArguments { cell, end, opening };
-        // An actor that fails to start has dropped its guard, which ended the run.
-        if let Ok((actor, _)) = Actor::spawn(None, RunActor, arguments).await {
-            self.cell.meet(actor);
-        }
+        // Waits for nothing but tokio's budget, without which nobody can drop this halfway. An actor
+        // that fails to start has dropped its guard, which ended the run.
+        drop(tokio::task::unconstrained(Actor::spawn(None, RunActor, arguments)).await);
     }
 
     /// Whether the run may be forgotten: it has ended, also if nobody was told yet.

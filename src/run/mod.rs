@@ -2,8 +2,9 @@
 //!
 //! A version and inputs come in; an [`Outcome`] goes out, once per episode. [`Walker`](walk::Walker)
 //! says what follows when an attempt ends, [`Machine`](machine::Machine) when the run has ended,
-//! [`Barriers`](unites::Barriers) when a merger fires; none of them knows an actor. The run's actor
-//! owns lanes, which walk branches and report batches, and the unites actor, which joins them.
+//! [`Barriers`](unites::Barriers) when a merger fires; none of them knows an actor. A lane
+//! walks a run alone as long as nothing in it waits. Then comes the run's actor, which owns lanes that
+//! walk branches and report batches, and the unites actor, which joins them.
 //!
 //! ```text
 //!            Fired, Skipped

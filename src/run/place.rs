@@ -3,7 +3,9 @@
 //! Invariants:
 //! 1. A place is counted before its taker looks whether the places are closed: whoever closes them
 //!    waits for each place whose taker did not see it.
-//! 2. The last place to be given back after that tells whoever waits.
+//! 2. A place is given back before its run tells the end, so that who is told may start another one;
+//!    until it has done so the run is counted as telling.
+//! 3. The last one of both to go after they are closed tells whoever waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,12 +18,17 @@ use crate::until::until;
 pub(crate) struct Places {
     most: usize,
     taken: AtomicUsize,
+    /// Runs that have no place any more and are about to tell their ends.
+    telling: AtomicUsize,
     closed: AtomicBool,
     emptied: Notify,
 }
 
 /// A place among the live runs; given back by dropping it.
 pub(crate) struct Place(Arc<Places>);
+
+/// A run that gave its place back and has not told its end; it has when this is dropped.
+pub(crate) struct Telling(Arc<Places>);
 
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +41,9 @@ pub(crate) enum NoPlace {
 
 impl Places {
     pub(crate) fn new(most: usize) -> Arc<Self> {
-        let (taken, closed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Arc::new(Self { most, taken, closed, emptied: Notify::new() })
+        let none = || AtomicUsize::new(0);
+        let (closed, emptied) = (AtomicBool::new(false), Notify::new());
+        Arc::new(Self { most, taken: none(), telling: none(), closed, emptied })
     }
 
     /// A place for a run that starts.
@@ -70,18 +78,40 @@ impl Places {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Waits until no place is taken; they have to be closed.
+    /// Waits until no place is taken and every end was told; they have to be closed.
     pub(crate) async fn emptied(&self) {
-        until(&self.emptied, || self.taken() == 0).await;
+        until(&self.emptied, || self.is_empty()).await;
+    }
+
+    fn is_empty(&self) -> bool {
+        // In this order: a run is counted as telling before it has no place any more.
+        self.taken() == 0 && self.telling.load(Ordering::SeqCst) == 0
+    }
+
+    fn counts_one_less(&self, count: &AtomicUsize) {
+        if count.fetch_sub(1, Ordering::SeqCst) == 1 && self.closed.load(Ordering::SeqCst) {
+            self.emptied.notify_waiters();
+        }
+    }
+}
+
+impl Place {
+    /// Gives the place of a run back that is about to tell its end.
+    pub(crate) fn give_back(self) -> Telling {
+        self.0.telling.fetch_add(1, Ordering::SeqCst);
+        Telling(self.0.clone())
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Places { taken, closed, emptied, .. } = &*self.0;
-        if taken.fetch_sub(1, Ordering::SeqCst) == 1 && closed.load(Ordering::SeqCst) {
-            emptied.notify_waiters();
-        }
+        self.0.counts_one_less(&self.0.taken);
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.counts_one_less(&self.0.telling);
     }
 }
 
@@ -127,7 +157,10 @@ mod tests {
         assert!(futures_util::poll!(&mut emptied).is_pending());
         drop(first);
         assert!(futures_util::poll!(&mut emptied).is_pending());
-        drop(last);
+        let telling = last.map(Place::give_back);
+        assert_eq!(places.taken(), 0);
+        assert!(futures_util::poll!(&mut emptied).is_pending(), "it has not told its end");
+        drop(telling);
         assert!(futures_util::poll!(&mut emptied).is_ready());
     }
 

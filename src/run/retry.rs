@@ -11,6 +11,7 @@ use super::execution::Execution;
 use super::machine::RetryWhat;
 use super::message::RunMessage;
 use super::unites::{Reopening, UnitesMessage};
+use super::walk::Retaken;
 use crate::event::EventKind;
 use crate::id::StateId;
 
@@ -63,12 +64,13 @@ impl RunState {
         &mut self,
         mut execution: Box<Execution>,
         id: u64,
-        found: &Reopening,
+        found: Reopening,
         myself: &ActorRef<RunMessage>,
     ) -> Result<(), ActorProcessingErr> {
         self.cell.machine.lock().reopened(&found.reopened, &found.dropped);
-        execution.set_tokens(found.tokens.iter().copied().collect());
-        let next = self.step(myself, |walker| walker.retried(&execution, id)).await?;
+        execution.set_tokens(found.tokens.into_iter().collect());
+        let retaken = Retaken { execution, id, given_up: found.given_up };
+        let next = self.step(myself, |walker| walker.retried(&retaken)).await?;
         self.dispatch(next, myself).await?;
         let effects = self.cell.machine.lock().release_hold();
         self.carry_out(effects, myself).await

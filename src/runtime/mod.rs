@@ -88,7 +88,7 @@ struct Inner {
     ended: Mutex<EndedRuns>,
     sessions: Sessions,
     stranded: Mutex<BTreeMap<RunId, (RunRow, StrandedRun)>>,
-    /// Held while a stranded run is taken up: it is taken up once.
+    /// Held while a run of the journal is taken up or read: there is one of it here.
     taking_up: tokio::sync::Mutex<()>,
     /// The tasks that do so.
     take_ups: TaskTracker,

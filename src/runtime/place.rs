@@ -18,12 +18,6 @@ impl Inner {
     pub(super) async fn settled(&self) {
         self.take_ups.wait().await;
         self.places.emptied().await;
-        // A run gives its place back before it tells its end.
-        let about_to_tell = self.runs.iter().filter(|run| !run.is_ended());
-        let about_to_tell: Vec<Run> = about_to_tell.map(|run| run.clone()).collect();
-        for run in about_to_tell {
-            run.outcome().await;
-        }
     }
 }
 

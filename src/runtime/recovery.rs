@@ -120,6 +120,11 @@ impl Inner {
         keeper: &Keeper,
         row: RunRow,
     ) -> Result<Run, StrandedReason> {
+        let _one_at_a_time = self.taking_up.lock().await;
+        // Somebody else may have been quicker, and two of one run would not know of each other.
+        if let Some(run) = self.runs.get(&row.run) {
+            return Ok(run.clone());
+        }
         let Found { run, barriers, .. } = self.rebuild(keeper, row, None).await?;
         run.has_ended(barriers);
         self.keep_ended(&run);

@@ -58,6 +58,18 @@ impl RunJournal {
         self.begun.send_replace(Some(Ok(())));
     }
 
+    /// The episode has ended: if nobody knows yet whether the start is on record, nobody will.
+    pub(crate) fn has_ended(&self) {
+        self.begun.send_if_modified(|begun| {
+            let is_unknown = begun.is_none();
+            if is_unknown {
+                self.log.close();
+                *begun = Some(Err(JournalError::Closed));
+            }
+            is_unknown
+        });
+    }
+
     /// Waits until it is known whether the start is on record.
     pub(crate) async fn begun(&self) -> Result<(), JournalError> {
         let mut begun = self.begun.subscribe();

@@ -21,7 +21,7 @@ use crate::run::execution::{Execution, Executions};
 use crate::run::machine::{Machine, RetryWhat};
 use crate::run::status::{RunStatus, StateStatus};
 use crate::run::unites::{Barriers, Verdict};
-use crate::run::walk::{Fault, Ground, Walker};
+use crate::run::walk::{Fault, Ground, Retaken, Walker};
 use crate::value::Value;
 
 /// An entry that does not follow from those before it.
@@ -51,8 +51,7 @@ pub(crate) struct Rest {
     pub resumables: Vec<OpenResumable>,
     /// Mergers whose groups have settled.
     pub verdicts: Vec<Verdict>,
-    /// States that are retried by hand and have no next attempt yet, with the hash of the retry's id.
-    pub retaken: Vec<(Box<Execution>, u64)>,
+    pub retaken: Vec<Retaken>,
 }
 
 pub(super) struct Replay<'a> {
@@ -68,7 +67,7 @@ pub(super) struct Replay<'a> {
     /// Those that the latest unit opened.
     pub(super) opened: Vec<u64>,
     pub(super) verdicts: BTreeMap<u64, Verdict>,
-    retaken: BTreeMap<StateId, (Box<Execution>, u64)>,
+    retaken: BTreeMap<StateId, Retaken>,
     at: Timestamp,
     pub(super) last_state: u64,
 }
@@ -335,15 +334,16 @@ impl Replay<'_> {
             let found = self.barriers.reopen(&execution);
             self.machine.reopened(&found.reopened, &found.dropped);
             execution.set_tokens(found.tokens.into_iter().collect());
-            self.retaken.insert(execution.state, (execution, hash));
+            let retaken = Retaken { execution, id: hash, given_up: found.given_up };
+            self.retaken.insert(retaken.execution.state, retaken);
         }
         Ok(())
     }
 
     fn reopened(&mut self, state: StateId, ids: &[u64]) -> Result<(), String> {
         let taken = self.retaken.remove(&state);
-        let (execution, id) = taken.ok_or_else(|| format!("{state} is not retried"))?;
-        let next = self.step(ids, |walker| walker.retried(&execution, id));
+        let retaken = taken.ok_or_else(|| format!("{state} is not retried"))?;
+        let next = self.step(ids, |walker| walker.retried(&retaken));
         self.made(next.into_iter().collect());
         // Whether the run has ended is asked when it goes on.
         let _ = self.machine.release_hold();

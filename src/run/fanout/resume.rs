@@ -29,8 +29,8 @@ impl Alone {
         fans.into_iter().for_each(|open| lane.take_up_fanout(open));
         resumables.into_iter().for_each(|open| lane.take_up_resumable(open));
         verdicts.into_iter().for_each(|verdict| lane.judged(verdict));
-        for (execution, id) in retaken {
-            let next = lane.step_with(|walker| walker.retried(&execution, id));
+        for retaken in retaken {
+            let next = lane.step_with(|walker| walker.retried(&retaken));
             lane.tasks.extend(next.map(Task::Execution));
             // What the step counted is applied with the lane's first report.
             let _ = cell.machine.lock().release_hold();

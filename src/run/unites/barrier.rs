@@ -90,6 +90,8 @@ pub(crate) struct Reopening {
     pub reopened: Vec<Fingerprint>,
     /// The state's own groups, which its next attempt replaces.
     pub dropped: Vec<Fingerprint>,
+    /// What those mergers are counted in that were waited for: they never fire.
+    pub given_up: Vec<Tokens>,
 }
 
 impl Verdict {
@@ -257,7 +259,7 @@ impl Barriers {
             let Some(group) = self.groups.get_mut(&token.group) else { continue };
             if self.plan.unites(token.merger).node == execution.node {
                 found.dropped.push(token.group);
-                self.groups.remove(&token.group);
+                found.given_up.extend(self.groups.remove(&token.group).and_then(given_up));
                 continue;
             }
             found.tokens.push(*token);
@@ -304,6 +306,12 @@ fn preventing(plan: &Plan, merger: NodeIndex, group: &Group) -> Vec<Cause> {
         Strategy::AllSuccess => group.causes.values().cloned().collect(),
         Strategy::AllDone => Vec::new(),
     }
+}
+
+/// What the merger of a group is counted in that is forgotten before it has fired or was skipped.
+fn given_up(group: Group) -> Option<Tokens> {
+    let opened = group.opened.filter(|_| !group.skipped)?;
+    Some(tokens_of(&opened.outer, &group.waiting))
 }
 
 fn tokens_of(outer: &Tokens, waiting: &[Token]) -> Tokens {

@@ -16,6 +16,15 @@ use crate::run::tokens::Tokens;
 use crate::run::unites::{Firing, Skipping};
 use crate::value::Value;
 
+/// A state that is retried by hand and has no next attempt yet.
+pub(crate) struct Retaken {
+    pub execution: Box<Execution>,
+    /// The hash of the retry's id.
+    pub id: u64,
+    /// What the mergers of its groups are counted in, where those were waited for.
+    pub given_up: Vec<Tokens>,
+}
+
 impl Walker<'_> {
     /// A merger whose group has settled: its execution, or nothing if its input cannot be made.
     pub(crate) fn merged(&mut self, firing: Firing) -> Option<Box<Execution>> {
@@ -88,10 +97,13 @@ impl Walker<'_> {
         }
     }
 
-    /// A new execution of a state that ended: the manual retry of that id.
-    pub(crate) fn retried(&mut self, execution: &Execution, id: u64) -> Option<Box<Execution>> {
-        let again = self.begin_again(execution, id);
-        let state = execution.state;
+    /// A new execution of a state that ended and is retried by hand.
+    ///
+    /// It is counted together with what it replaces, so that nothing looks finished in between.
+    pub(crate) fn retried(&mut self, retaken: &Retaken) -> Option<Box<Execution>> {
+        let again = self.begin_again(&retaken.execution, retaken.id);
+        retaken.given_up.iter().for_each(|merger| self.batch.count(merger, ENDED));
+        let state = retaken.execution.state;
         self.write(|ids| Entry::Reopened { state, ids });
         again
     }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use branch::resolve_inputs;
 pub(crate) use ground::Ground;
+pub(crate) use merge::Retaken;
 
 use super::batch::{Batch, StateEnd, Tally};
 use super::durable::{AttemptKey, Entry};

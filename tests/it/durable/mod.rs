@@ -15,6 +15,8 @@ mod flips;
 mod graphs;
 #[cfg(feature = "sqlite")]
 mod kills;
+#[cfg(feature = "sqlite")]
+mod known_keys;
 mod random;
 mod recalled;
 #[cfg(feature = "postgres")]

@@ -6,6 +6,7 @@ mod handlers;
 mod lanes;
 mod limits;
 mod live_states;
+mod retries;
 mod shutdown;
 mod store;
 mod waiting;
@@ -389,8 +390,8 @@ async fn a_secret_is_that_of_the_latest_publish_and_shows_nowhere() {
 
 #[tokio::test(start_paused = true)]
 async fn a_branch_status_is_that_of_what_lies_below() {
-    let runtime = runtime().build().await.unwrap();
-    let run = start(&runtime, joined("odd_fails", NodeSpec::all_done)).await;
+    let run =
+        start(&runtime().build().await.unwrap(), joined("odd_fails", NodeSpec::all_done)).await;
     run.outcome().await;
     let states = run.states();
     let lists: Vec<_> = states.iter().filter(|state| &*state.node == "list").collect();

@@ -1,0 +1,178 @@
+//! Retries by hand that come at an awkward moment.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::poll;
+use hotgraph::{
+    Context, Document, Emit, GraphBuilder, Handler, NodeError, NodeSpec, RetryError, RetryPolicy,
+    Run, RunStatus, Runtime, StateStatus, Value,
+};
+use tokio::sync::oneshot;
+
+use super::control::end_of;
+use super::{single, start};
+
+fn spec(name: &str) -> NodeSpec {
+    NodeSpec::new(name).retry(RetryPolicy::none())
+}
+
+/// Three branches of three branches that sleep, and a merger for each list.
+fn nested() -> GraphBuilder {
+    Document::builder("g")
+        .node(spec("outer").handler("list").next("inner"))
+        .node(spec("inner").handler("list").next("sleep"))
+        .node(spec("sleep").next("near"))
+        .node(spec("near").handler("pass").unites("inner").next("far"))
+        .node(spec("far").handler("pass").unites("outer"))
+}
+
+async fn sleeping(lanes: usize) -> Run {
+    let sleep = |_: (), ctx: Context| async move {
+        ctx.sleep(Duration::from_secs(5)).await;
+        Ok(())
+    };
+    let list = |_: ()| async { Ok(Emit::each([(), (), ()])) };
+    let builder = Runtime::builder().lanes(lanes).handler(Handler::many("list", list));
+    let builder = builder.handler(Handler::one("pass", |_: ()| async { Ok(()) }));
+    let runtime = builder.handler(Handler::one("sleep", sleep)).build().await.unwrap();
+    let run = start(&runtime, nested()).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    run
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_is_retried_while_its_merger_is_waited_for() {
+    for lanes in [1, 4] {
+        for (node, near, slept) in [("outer", 6, 18), ("inner", 3, 12)] {
+            let run = sleeping(lanes).await;
+            let output = run.states().into_iter().find(|state| &*state.node == node).unwrap();
+            run.retry(output.id, "again").await.unwrap();
+            let outcome = end_of(&run).await;
+            assert_eq!(outcome.status, RunStatus::Success, "{node}, {lanes} lanes");
+            let view = run.status();
+            assert_eq!(view.of("sleep", StateStatus::Success), slept, "{node}, {lanes} lanes");
+            assert_eq!(view.of("near", StateStatus::Success), near, "{node}, {lanes} lanes");
+            assert_eq!(view.of("far", StateStatus::Success), 1, "{node}, {lanes} lanes");
+        }
+    }
+}
+
+/// A run that failed, and waits for ever when it is retried.
+async fn failed_once() -> (Runtime, Run) {
+    let calls = AtomicU64::new(0);
+    let fails = move |_: ()| {
+        let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            if is_first {
+                return Err(NodeError::permanent("first"));
+            }
+            std::future::pending::<()>().await;
+            Ok(())
+        }
+    };
+    let runtime = Runtime::builder().handler(Handler::one("fails", fails)).build().await.unwrap();
+    let run = start(&runtime, single(spec("fails"))).await;
+    assert_eq!(end_of(&run).await.status, RunStatus::Failed);
+    (runtime, run)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_is_heard_while_a_retry_opens_an_episode() {
+    let (_runtime, run) = failed_once().await;
+    let mut retry = Box::pin(run.retry_failed("again"));
+    assert!(poll!(&mut retry).is_pending());
+    assert!(!run.is_ended(), "the episode is about to begin");
+    run.cancel();
+    retry.await.unwrap();
+    assert_eq!(end_of(&run).await.status, RunStatus::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_is_heard_while_a_retry_opens_an_episode() {
+    let (runtime, run) = failed_once().await;
+    let mut retry = Box::pin(run.retry_failed("again"));
+    assert!(poll!(&mut retry).is_pending());
+    let report = runtime.shutdown(Duration::ZERO).await;
+    assert_eq!(report.cancelled, [run.id()]);
+    assert!(run.is_ended());
+}
+
+#[tokio::test]
+async fn a_walk_without_budget_is_handed_over_all_the_same() {
+    let greedy = |_: (), ctx: Context| async move {
+        // After so many of these tokio lets nothing be ready until the task has yielded.
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(1_000);
+        (0..500).for_each(|n| sender.try_send(n).unwrap());
+        for _ in 0..500 {
+            receiver.recv().await;
+        }
+        ctx.sleep(Duration::from_millis(20)).await;
+        Ok(())
+    };
+    let builder = Runtime::builder().handler(Handler::one("greedy", greedy));
+    let runtime = builder.build().await.unwrap();
+    runtime.publish_and_promote(single(spec("greedy")).build()).await.unwrap();
+    let mut events = runtime.events();
+    let mut run = Box::pin(runtime.start("g", Value::Null).run());
+    assert!(poll!(&mut run).is_pending());
+    drop(run);
+    let started = events.next().await.unwrap().unwrap();
+    let run = runtime.run(started.run.unwrap()).unwrap();
+    assert_eq!(end_of(&run).await.status, RunStatus::Success, "it was accepted");
+}
+
+/// Starts a run from a task of a task, so that a worker leaves the walk to another one.
+fn start_below(depth: u64, runtime: Runtime, run: oneshot::Sender<Run>) {
+    tokio::spawn(async move {
+        match depth {
+            0 => run.send(runtime.start("g", Value::Null).await.unwrap()).unwrap(),
+            _ => start_below(depth - 1, runtime, run),
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_episode_has_its_own_actor_however_late_the_first_one_was() {
+    let calls = Arc::new(AtomicU64::new(0));
+    let counted = calls.clone();
+    let fails = move |_: ()| {
+        let is_first = counted.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            tokio::task::yield_now().await;
+            if is_first {
+                return Err(NodeError::permanent("first"));
+            }
+            std::future::pending::<()>().await;
+            Ok(())
+        }
+    };
+    let never = |_: ()| async { Err::<(), _>(NodeError::permanent("never")) };
+    let builder = Runtime::builder().handler(Handler::one("fails", fails));
+    let builder = builder.handler(Handler::one("never", never));
+    let runtime = builder.handler(Handler::one("pass", |_: ()| async { Ok(()) })).build();
+    let runtime = runtime.await.unwrap();
+    let graph = Document::builder("g").node(spec("pass").next("fails").next("never"));
+    let graph = graph.node(spec("fails")).node(spec("never"));
+    runtime.publish_and_promote(graph.build()).await.unwrap();
+    for round in 0..2_000 {
+        calls.store(0, Ordering::Relaxed);
+        let (sender, run) = oneshot::channel();
+        start_below(round % 5, runtime.clone(), sender);
+        let run = run.await.unwrap();
+        end_of(&run).await;
+        run.retry_failed("one").await.unwrap();
+        // One branch waits for ever: the live run answers.
+        let again = async {
+            while let Err(error) = run.retry_failed("two").await {
+                assert_eq!(error, RetryError::NothingToRetry);
+                tokio::task::yield_now().await;
+            }
+        };
+        let answered = tokio::time::timeout(Duration::from_secs(30), again).await;
+        answered.unwrap_or_else(|_| panic!("round {round}: {:?}", run.status()));
+        run.cancel();
+        end_of(&run).await;
+    }
+}
