@@ -88,7 +88,7 @@ fn a_node_of_a_chain_allocates_little() {
 
 #[test]
 fn a_run_of_one_node_allocates_little() {
-    check("one", By::Start, 1, 28.0);
+    check("one", By::Start, 1, 27.0);
     check("one", By::Run, 1, 24.0);
 }
 
