@@ -85,12 +85,9 @@ impl Listener {
         }
     }
 
-    /// The actor is here.
+    /// The actor is here, and hears what it missed.
     fn meet(&mut self, actor: ActorRef<RunMessage>) {
-        // It may have ended the run already.
-        if let Self::Expected(messages) = self {
-            let messages = std::mem::take(messages);
-            *self = Self::Here(actor);
+        if let Self::Expected(messages) = std::mem::replace(self, Self::Here(actor)) {
             messages.into_iter().for_each(|message| self.tell(message));
         }
     }
@@ -169,7 +166,7 @@ impl RunCell {
         self.live.lock().listener.tell(message);
     }
 
-    /// The episode has an actor from now on, unless it has ended.
+    /// The episode has an actor from now on, which has not begun and cannot have ended it.
     pub(crate) fn meet(&self, actor: ActorRef<RunMessage>) {
         self.live.lock().listener.meet(actor);
     }

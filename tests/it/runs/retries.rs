@@ -99,7 +99,7 @@ async fn a_shutdown_is_heard_while_a_retry_opens_an_episode() {
     assert!(run.is_ended());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_walk_without_budget_is_handed_over_all_the_same() {
     let greedy = |_: (), ctx: Context| async move {
         // After so many of these tokio lets nothing be ready until the task has yielded.
