@@ -65,32 +65,6 @@ pub(crate) struct Merge {
 pub(crate) type Folded = Result<Box<dyn FoldState>, NodeError>;
 
 impl Spare {
-    /// The first attempt of a node, in the box or in a new one.
-    #[inline]
-    pub(crate) fn first(
-        &mut self,
-        (node, state, parent): (NodeIndex, StateId, Option<StateId>),
-        input: Value,
-        scope: Scope,
-        path: Path,
-    ) -> Box<Execution> {
-        let Some(mut spare) = self.0.take() else {
-            return Box::new(Execution::first(node, state, parent, input, scope, path));
-        };
-        // Part by part: what is put together elsewhere and copied makes a processor wait for it.
-        spare.id = path.execution(node);
-        spare.node = node;
-        spare.attempt = 0;
-        spare.state = state;
-        spare.parent = parent;
-        spare.input = input;
-        spare.scope = scope;
-        spare.path = path;
-        spare.listed = false;
-        spare.extra = None;
-        spare
-    }
-
     /// Keeps the box of an execution that has ended, with its place and its scope.
     #[inline]
     pub(crate) fn put(&mut self, mut execution: Box<Execution>) {
@@ -109,14 +83,20 @@ impl Spare {
 
     /// The state of one output of the fanout that `own` is the execution of.
     #[inline]
-    pub(crate) fn branch(&mut self, own: &Execution, state: StateId, index: u64) -> Execution {
-        match &mut self.0 {
-            Some(left) => {
-                let path = own.path.then_after(Step::Output(index), &mut left.path);
-                own.branch_at(state, path, left.scope.take_if_same(&own.scope))
-            }
-            None => own.branch(state, index),
-        }
+    pub(crate) fn branch(&mut self, own: &Execution, state: StateId, index: u64) -> Box<Execution> {
+        let Some(mut branch) = self.0.take() else { return Box::new(own.branch(state, index)) };
+        // Part by part: what is put together elsewhere and copied makes a processor wait for it.
+        branch.id = own.id;
+        branch.node = own.node;
+        branch.attempt = own.attempt;
+        branch.state = state;
+        branch.parent = own.parent;
+        branch.scope.set_to(&own.scope);
+        branch.path.set_to(&own.path, Step::Output(index));
+        // The fanout itself may have waited, and be on the list since.
+        branch.listed = own.listed && index == 0;
+        branch.extra.clone_from(&own.extra);
+        branch
     }
 
     /// Puts an execution in the box, or in a new one.
@@ -176,16 +156,26 @@ impl Execution {
     }
 
     /// The state of one output of a fanout; most need no input any more.
-    #[inline]
     pub(crate) fn branch(&self, state: StateId, index: u64) -> Self {
-        self.branch_at(state, self.path.then(Step::Output(index)), self.scope.clone())
+        let Self { id, node, attempt, parent, .. } = *self;
+        let (input, extra) = (Value::Null, self.extra.clone());
+        let (scope, path) = (self.scope.clone(), self.path.then(Step::Output(index)));
+        let listed = self.listed && index == 0;
+        Self { id, node, attempt, state, parent, input, scope, path, listed, extra }
     }
 
+    /// Makes this the first attempt of the next node, which lies where this execution does and can
+    /// read what it could.
     #[inline]
-    fn branch_at(&self, state: StateId, path: Path, scope: Scope) -> Self {
-        let Self { id, node, attempt, parent, listed, .. } = *self;
-        let (input, extra) = (Value::Null, self.extra.clone());
-        Self { id, node, attempt, state, parent, input, scope, path, listed, extra }
+    pub(crate) fn pass_on_to(&mut self, node: NodeIndex, state: StateId, input: Value) {
+        self.id = self.path.execution(node);
+        self.node = node;
+        self.attempt = 0;
+        self.parent = Some(self.state);
+        self.state = state;
+        self.input = input;
+        self.listed = false;
+        self.extra = None;
     }
 
     /// The same execution with another state.

@@ -63,28 +63,26 @@ impl Path {
 
     #[inline]
     pub(crate) fn then(&self, step: Step) -> Self {
-        self.to(step, self.links())
+        Self { above: self.links(), last: Some(step), hash: self.hash_then(step) }
     }
 
-    /// The same after the path of a sibling, which it takes over if it can.
+    /// Makes this what `parent` is [then](Self::then), without a count if it was a sibling of that.
     #[inline]
-    pub(crate) fn then_after(&self, step: Step, sibling: &mut Self) -> Self {
-        let above = match (&self.above, &sibling.above) {
-            (Some(own), Some(other)) if self.last.is_none() && Arc::ptr_eq(own, other) => {
-                sibling.above.take()
-            }
-            _ => self.links(),
-        };
-        self.to(step, above)
+    pub(crate) fn set_to(&mut self, parent: &Self, step: Step) {
+        let links = |path: &Self| path.above.as_ref().map(Arc::as_ptr);
+        if parent.last.is_some() || links(self) != links(parent) {
+            self.above = parent.links();
+        }
+        self.last = Some(step);
+        self.hash = parent.hash_then(step);
     }
 
     #[inline]
-    fn to(&self, step: Step, above: Option<Arc<Link>>) -> Self {
+    fn hash_then(&self, step: Step) -> u64 {
         let (kind, word) = step.word();
         // Written as one number: what is written in parts and read at once makes a processor wait.
         let bytes = (u128::from(word) << 8 | u128::from(kind)).to_le_bytes();
-        let hash = xxh3_64_with_seed(&bytes[..9], self.hash);
-        Self { above, last: Some(step), hash }
+        xxh3_64_with_seed(&bytes[..9], self.hash)
     }
 
     /// The path that ends with another output in the place of the last step.

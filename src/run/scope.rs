@@ -98,10 +98,12 @@ impl Scope {
         }
     }
 
-    /// A copy of `other`: this one itself, if it is the same.
+    /// Makes this a copy of `other`, without a count if it is one.
     #[inline]
-    pub(crate) fn take_if_same(&mut self, other: &Self) -> Self {
-        if self.address() == other.address() { std::mem::take(self) } else { other.clone() }
+    pub(crate) fn set_to(&mut self, other: &Self) {
+        if self.address() != other.address() {
+            *self = other.clone();
+        }
     }
 
     /// Tells it from every other scope that somebody holds.

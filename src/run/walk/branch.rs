@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{BEGUN, Child, ENDED, Kept, Success, Walker};
+use super::{BEGUN, Child, Childless, ENDED, Kept, Success, Walker};
 use crate::graph::{Lookup, Plan, PlanEdge, PlanInput, PlanNode, ResolveError, Seen};
 use crate::id::{NodeIndex, StateId};
 use crate::run::batch::{Element, ElementValue, Opened, Skip, SkipCause, StateEnd};
@@ -18,50 +18,59 @@ use crate::value::{Fields, Key, Value};
 impl Walker<'_> {
     /// One output: the state succeeds and has children, unless they cannot be made.
     ///
-    /// What comes after a state takes over what the state has, unless its record keeps that. The
-    /// state's item ends, or passes to its only child; of a state that fails it stays.
+    /// The state's item ends, or passes to its only child; of a state that fails it stays.
+    #[inline]
     pub(super) fn output(
         &mut self,
-        own: &mut Execution,
-        success: Success,
-        output: &Value,
+        mut own: Box<Execution>,
+        success: &Success<'_>,
+        output: Value,
         made: &mut Executions,
-    ) -> Result<(), Arc<str>> {
+    ) -> Result<(), Childless> {
         let ground = self.ground;
         let node = ground.plan.node(own.node);
         match &*node.edges {
             // The usual cases, without a list of children and of what is skipped.
             [edge] if edge.when.is_none() && !edge.into_merger => {
-                let input = child_input(&ground.plan, edge.to, &self.view(own, output))?;
-                self.moved(own, success.was, StateStatus::Success);
-                self.gather(node, own, output);
+                let input = match child_input(&ground.plan, edge.to, &self.view(&own, &output)) {
+                    Ok(input) => input,
+                    Err(error) => return Err((own, error)),
+                };
+                self.moved(&own, success.was, StateStatus::Success);
+                self.gather(node, &own, &output);
                 if node.is_result {
-                    self.result(own.node, own.path.clone(), output);
+                    self.result(own.node, own.path.clone(), &output);
                 }
-                self.only_child((own, success.kept), (node, edge, input), output, made);
+                self.only_child((own, &success.kept), (node, edge, input), output, made);
                 return Ok(());
             }
             [edge] if edge.when.is_none() => {
-                self.moved(own, success.was, StateStatus::Success);
-                self.end_in(own, edge.to);
+                self.moved(&own, success.was, StateStatus::Success);
+                self.end_in(&own, edge.to);
                 if node.collected {
-                    self.collect(own, output);
+                    self.collect(&own, &output);
                 }
             }
             edges => {
                 // Nothing to make of a leaf, nor of a node that leads into mergers alone.
-                match edges.iter().all(|edge| edge.into_merger) {
-                    true => self.moved(own, success.was, StateStatus::Success),
-                    false => self.split(own, success.was, output, made)?,
+                if edges.iter().all(|edge| edge.into_merger) {
+                    self.moved(&own, success.was, StateStatus::Success);
+                } else if let Err(error) = self.split(&own, success.was, &output, made) {
+                    return Err((own, error));
                 }
                 self.batch.count(own.tokens(), ENDED);
-                self.gather(node, own, output);
+                self.gather(node, &own, &output);
             }
         }
         if node.is_result {
-            let path = hand_on(&mut own.path, success.kept);
-            self.result(own.node, path, output);
+            // Only a whole record keeps the path.
+            let path = match success.kept {
+                Kept::Whole => own.path.clone(),
+                _ => std::mem::take(&mut own.path),
+            };
+            self.result(own.node, path, &output);
         }
+        self.succeeded(own, &success.kept, output);
         Ok(())
     }
 
@@ -72,36 +81,40 @@ impl Walker<'_> {
     }
 
     /// The state's only next node, whose input is there.
+    ///
+    /// Its execution is made of the state's, where it lies: most of it stays as it is.
     #[inline]
     fn only_child(
         &mut self,
-        (own, kept): (&mut Execution, Kept),
+        (mut own, kept): (Box<Execution>, &Kept<'_>),
         (node, edge, input): (&PlanNode, &PlanEdge, Value),
-        output: &Value,
+        output: Value,
         made: &mut Executions,
     ) {
         let Some(state) = self.next_state(Some(own.state)) else {
             self.batch.count(own.tokens(), ENDED);
-            return self.childless(own);
+            self.childless(&own);
+            return self.succeeded(own, kept, output);
         };
+        let read_below = node.kept.then(|| output.clone());
+        self.note_success(&mut own, kept, output);
         if !edge.passes_item {
             self.batch.count(own.tokens(), ENDED);
         }
-        let path = hand_on(&mut own.path, kept);
-        let scope = hand_on(&mut own.scope, kept);
-        let scope = scope_below((own.node, node), scope, output);
-        let mut child = Child { node: edge.to, input, path, scope };
-        let parent = Some(own.state);
-        made.push(match edge.passes_item {
-            true => {
-                debug_assert!(self.ground.is_inside_all(child.scope.tokens(), edge.to));
-                self.execution(state, child, parent)
-            }
-            false => {
-                child.scope = self.ground.scope(child.scope, child.node);
-                self.create(state, child, parent)
-            }
-        });
+        let from = own.node;
+        own.pass_on_to(edge.to, state, input);
+        if let Some(output) = read_below {
+            own.scope = std::mem::take(&mut own.scope).with_output(from, output);
+        }
+        if edge.passes_item {
+            debug_assert!(self.ground.is_inside_all(own.tokens(), edge.to));
+        } else {
+            own.scope = self.ground.scope(std::mem::take(&mut own.scope), edge.to);
+            self.open_groups(&mut own);
+            self.batch.count(own.tokens(), BEGUN);
+        }
+        self.moved(&own, None, StateStatus::Created);
+        made.push(own);
     }
 
     /// A state with several next nodes, or with conditions.
@@ -174,23 +187,12 @@ impl Walker<'_> {
 
     /// Makes an execution with its groups, and counts it in all that it is in.
     fn create(&mut self, state: StateId, child: Child, parent: Option<StateId>) -> Box<Execution> {
-        let mut execution = self.execution(state, child, parent);
+        let Child { node, input, path, scope } = child;
+        let first = Execution::first(node, state, parent, input, scope, path);
+        let mut execution = self.batch.spare.put_in(first);
+        self.moved(&execution, None, StateStatus::Created);
         self.open_groups(&mut execution);
         self.batch.count(execution.tokens(), BEGUN);
-        execution
-    }
-
-    /// Makes an execution that is counted in nothing yet, or has an item that was counted before.
-    #[inline]
-    fn execution(
-        &mut self,
-        state: StateId,
-        child: Child,
-        parent: Option<StateId>,
-    ) -> Box<Execution> {
-        let Child { node, input, path, scope } = child;
-        let execution = self.batch.spare.first((node, state, parent), input, scope, path);
-        self.moved(&execution, None, StateStatus::Created);
         execution
     }
 
@@ -289,12 +291,6 @@ impl Walker<'_> {
         self.moved(&skipped, None, StateStatus::Skipped);
         self.record(Box::new(skipped), StateStatus::Skipped, StateEnd::Nothing);
     }
-}
-
-/// What a state has, for what comes after it: a copy if a record of the state keeps it.
-#[inline]
-fn hand_on<T: Clone + Default>(what: &mut T, kept: Kept) -> T {
-    if kept == Kept::Whole { what.clone() } else { std::mem::take(what) }
 }
 
 /// What the children of a state can read; its own output only if one of their heirs does.

@@ -84,24 +84,16 @@ impl Walker<'_> {
             _ => (self.next_state(Some(own.state)), None),
         };
         let Some(state) = state else { return false };
-        let mut branch = self.batch.spare.branch(own, state, index);
-        let standing = Standing::of(&branch);
+        let branch = self.batch.spare.branch(own, state, index);
         let kept = match self.ground.retention.keeps(state, StateStatus::Success) {
-            true => Kept::Mark,
+            true => Kept::Output { fanout: own, index, standing: Standing::of(&branch) },
             false => Kept::Nothing,
         };
-        match self.output(&mut branch, Success { was, kept }, &output, made) {
-            Err(error) => {
-                self.batch.count(own.tokens(), ENDED);
-                let branch = Box::new(branch.with_input(&own.input));
-                self.fail(branch, was, StateStatus::NextCreatedError, &error);
-            }
-            Ok(()) if kept == Kept::Mark => {
-                self.batch.run.trail.branch(own, standing, index, output);
-            }
-            // The fanout itself may have waited, and be on the list since.
-            Ok(()) if index == 0 => self.unlist(own),
-            Ok(()) => {}
+        if let Err((mut branch, error)) = self.output(branch, &Success { was, kept }, output, made)
+        {
+            self.batch.count(own.tokens(), ENDED);
+            branch.input = own.input.clone();
+            self.fail(branch, was, StateStatus::NextCreatedError, &error);
         }
         true
     }

@@ -26,6 +26,7 @@ use super::execution::{Execution, Executions};
 use super::path::{Path, Step};
 use super::scope::Scope;
 use super::status::StateStatus;
+use super::trail::Standing;
 use crate::clock::Rng;
 use crate::id::NodeIndex;
 use crate::node::Arity;
@@ -63,22 +64,31 @@ enum Numbers<'a> {
 
 /// How a state succeeds.
 #[derive(Clone, Copy)]
-struct Success {
+struct Success<'a> {
     /// The status that it had.
     was: Option<StateStatus>,
-    kept: Kept,
+    kept: Kept<'a>,
 }
 
 /// What a record keeps of a state that succeeds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kept {
+#[derive(Clone, Copy)]
+enum Kept<'a> {
     Nothing,
     /// What the trail does not tell: neither its path nor its scope.
     Mark,
     /// The same, of one that lies beside another.
     Beside,
+    /// The same, of an output of this fanout, which stands there.
+    Output {
+        fanout: &'a Execution,
+        index: u64,
+        standing: Standing,
+    },
     Whole,
 }
+
+/// A state that has an output and cannot have its children, and why.
+type Childless = (Box<Execution>, Arc<str>);
 
 /// A child that can be made: its inputs are there.
 struct Child {
@@ -127,12 +137,9 @@ impl<'a> Walker<'a> {
             execution.path = execution.path.then(Step::Output(0));
         }
         let success = Success { was: Some(was), kept: self.kept(&execution) };
-        match self.output(&mut execution, success, &output, made) {
-            Ok(()) => self.succeeded(execution, success.kept, output),
-            Err(error) => {
-                self.batch.count(execution.tokens(), ENDED);
-                self.fail(execution, success.was, StateStatus::NextCreatedError, &error);
-            }
+        if let Err((execution, error)) = self.output(execution, &success, output, made) {
+            self.batch.count(execution.tokens(), ENDED);
+            self.fail(execution, success.was, StateStatus::NextCreatedError, &error);
         }
         if let Some((of, output)) = written {
             self.write(|ids| Entry::Returned { of, output, ids });

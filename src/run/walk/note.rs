@@ -95,7 +95,7 @@ impl Walker<'_> {
 
     /// What a record is going to keep of a state if it succeeds now.
     #[inline]
-    pub(super) fn kept(&mut self, execution: &Execution) -> Kept {
+    pub(super) fn kept(&mut self, execution: &Execution) -> Kept<'static> {
         match self.ground.retention.keeps(execution.state, StateStatus::Success) {
             false => Kept::Nothing,
             true if self.batch.run.trail.go_on_to(execution) => Kept::Mark,
@@ -104,25 +104,46 @@ impl Walker<'_> {
         }
     }
 
-    /// Writes down that a state succeeded.
+    /// Writes down that a state succeeded, and lets go of it.
     #[inline]
-    pub(super) fn succeeded(&mut self, mut execution: Box<Execution>, kept: Kept, output: Value) {
+    pub(super) fn succeeded(
+        &mut self,
+        mut execution: Box<Execution>,
+        kept: &Kept<'_>,
+        output: Value,
+    ) {
+        if let Kept::Whole = kept {
+            let execution = self.batch.spare.take_out(execution);
+            self.batch.run.trail.begin(execution, output);
+        } else {
+            self.note_success(&mut execution, kept, output);
+            self.batch.spare.put(execution);
+        }
+    }
+
+    /// Writes down that a state succeeded; what only its record has goes there.
+    #[inline]
+    pub(super) fn note_success(
+        &mut self,
+        execution: &mut Execution,
+        kept: &Kept<'_>,
+        output: Value,
+    ) {
+        let trail = &mut self.batch.run.trail;
         match kept {
-            Kept::Nothing => self.forget(execution),
+            Kept::Nothing => self.unlist(execution),
             Kept::Mark => {
                 let input = std::mem::take(&mut execution.input);
-                self.batch.run.trail.follow(execution.state, execution.node, input, output);
-                self.batch.spare.put(execution);
+                trail.follow(execution.state, execution.node, input, output);
             }
             Kept::Beside => {
                 let input = std::mem::take(&mut execution.input);
-                self.batch.run.trail.add_beside(execution.node, input, output);
-                self.batch.spare.put(execution);
+                trail.add_beside(execution.node, input, output);
             }
-            Kept::Whole => {
-                let execution = self.batch.spare.take_out(execution);
-                self.batch.run.trail.begin(execution, output);
+            Kept::Output { fanout, index, standing } => {
+                trail.branch(fanout, *standing, *index, output);
             }
+            Kept::Whole => trail.begin(execution.clone(), output),
         }
     }
 
