@@ -62,12 +62,14 @@ impl Control {
 
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.is_cancelled.load(Ordering::Relaxed)
+        // Partner: the store in `cancel`. Whoever sees a child stopped sees its parent stopped, too.
+        self.is_cancelled.load(Ordering::Acquire)
     }
 
-    /// Stops the run and those it started.
+    /// Stops the run, then those it started.
     pub(crate) fn cancel(&self) {
-        self.is_cancelled.store(true, Ordering::Relaxed);
+        // Partner: the load in `is_cancelled`.
+        self.is_cancelled.store(true, Ordering::Release);
         self.cancel.notify_waiters();
         for child in self.children() {
             child.cancel();
@@ -79,14 +81,18 @@ impl Control {
         self.is_parked.load(Ordering::Relaxed)
     }
 
-    /// Stops the run and those it started here; they go on elsewhere.
+    /// Stops the run, then those it started, here; they go on elsewhere.
     pub(crate) fn park(&self) {
-        for child in self.children() {
-            child.park();
-        }
         // Whoever is woken by the cancel finds it.
-        self.is_parked.store(true, Ordering::Relaxed);
+        self.set_parked();
         self.cancel();
+    }
+
+    fn set_parked(&self) {
+        self.is_parked.store(true, Ordering::Relaxed);
+        for child in self.children() {
+            child.set_parked();
+        }
     }
 
     /// Ends when the run is cancelled.

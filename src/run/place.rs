@@ -6,12 +6,15 @@
 //! 2. A place is given back before its run tells the end, so that who is told may start another one;
 //!    until it has done so the run is counted as telling.
 //! 3. The last one of both to go after they are closed tells whoever waits.
+//! 4. After they are closed, a place is given only below a run that has its own and keeps it until
+//!    the new one is counted: nobody has stopped waiting by then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::node::Control;
 use crate::until::until;
 
 /// The places of a runtime.
@@ -56,16 +59,24 @@ impl Places {
         self.take_of(usize::MAX)
     }
 
+    /// A place for a run with these signals that another one starts: also after they are closed, as
+    /// long as that one is not being stopped.
+    pub(crate) fn take_below(self: &Arc<Self>, signals: &Control) -> Result<Place, NoPlace> {
+        let place = self.count(self.most);
+        // The run above is stopped before it gives up its place while an attempt of it is under way.
+        if self.are_closed() && signals.is_cancelled() { Err(NoPlace::Closed) } else { place }
+    }
+
     fn take_of(self: &Arc<Self>, most: usize) -> Result<Place, NoPlace> {
+        let place = self.count(most);
+        // If it is closed, the place that was just counted is given back.
+        if self.are_closed() { Err(NoPlace::Closed) } else { place }
+    }
+
+    fn count(self: &Arc<Self>, most: usize) -> Result<Place, NoPlace> {
         let one_more = |taken| (taken < most).then_some(taken + 1);
         let taken = self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
-        let place = taken.map(|_| Place(self.clone()));
-        // If it is closed, the place that was just counted is given back.
-        if self.closed.load(Ordering::SeqCst) {
-            Err(NoPlace::Closed)
-        } else {
-            place.map_err(|_| NoPlace::Full)
-        }
+        taken.map(|_| Place(self.clone())).map_err(|_| NoPlace::Full)
     }
 
     /// How many are taken.
@@ -73,9 +84,14 @@ impl Places {
         self.taken.load(Ordering::SeqCst)
     }
 
-    /// Gives no more places.
+    /// Gives no more places, but to children of runs that have theirs.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether no more are given, but to children of runs that have theirs.
+    pub(crate) fn are_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// Waits until no place is taken and every end was told; they have to be closed.
@@ -89,7 +105,7 @@ impl Places {
     }
 
     fn counts_one_less(&self, count: &AtomicUsize) {
-        if count.fetch_sub(1, Ordering::SeqCst) == 1 && self.closed.load(Ordering::SeqCst) {
+        if count.fetch_sub(1, Ordering::SeqCst) == 1 && self.are_closed() {
             self.emptied.notify_waiters();
         }
     }
@@ -145,6 +161,21 @@ mod tests {
         assert_eq!(places.taken(), 1);
         drop(last);
         assert_eq!(places.take().err(), Some(NoPlace::Closed));
+        assert_eq!(places.taken(), 0);
+    }
+
+    #[test]
+    fn a_child_gets_a_place_until_the_run_above_it_is_stopped() {
+        let places = Places::new(2);
+        let above = Arc::<Control>::default();
+        let (signals, of_above) = (Control::below(&above), places.take());
+        places.close();
+        let child = places.take_below(&signals);
+        assert_eq!((child.is_ok(), places.taken()), (true, 2));
+        assert_eq!(places.take_below(&signals).err(), Some(NoPlace::Full));
+        above.cancel();
+        assert_eq!(places.take_below(&signals).err(), Some(NoPlace::Closed));
+        drop((child, of_above));
         assert_eq!(places.taken(), 0);
     }
 

@@ -237,8 +237,8 @@ impl Runtime {
         self.inner.registry.fold()
     }
 
-    /// Refuses new starts, lets runs finish for `grace`, parks those that are on record, cancels the
-    /// rest, and ends every actor.
+    /// Refuses new starts, lets runs finish for `grace` with the child runs that they start, parks
+    /// those that are on record, cancels the rest, and ends every actor.
     ///
     /// # Cancel safety
     ///
@@ -254,7 +254,7 @@ impl Runtime {
             biased;
             () = inner.settled() => {}
             () = patience => {
-                for run in inner.runs.iter().filter(|run| !run.is_ended()) {
+                for run in inner.live_top_down() {
                     match run.is_durable() {
                         true => {
                             report.parked.push(run.id());
@@ -281,6 +281,17 @@ impl Runtime {
             keeper.release().await;
         }
         report
+    }
+}
+
+impl Inner {
+    /// The runs that have not ended, those that another one can stop last: it is to stop first, or a
+    /// child that ends by this would be a failure of it.
+    fn live_top_down(&self) -> Vec<Run> {
+        let live = self.runs.iter().filter(|run| !run.is_ended());
+        let mut live: Vec<_> = live.map(|run| run.clone()).collect();
+        live.sort_by_key(|run| run.control().is_below());
+        live
     }
 }
 

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use super::{Inner, StartError};
+use crate::node::Control;
 use crate::run::{Host, NoPlace, Place, Run, RunCell};
 
 impl Inner {
-    /// A place for a run that starts.
-    pub(super) fn take_place(&self) -> Result<Place, StartError> {
-        self.places.take().map_err(|no_place| match no_place {
+    /// A place for a run that starts, with these signals if it is that of a sub-graph node.
+    pub(super) fn take_place(&self, signals: Option<&Control>) -> Result<Place, StartError> {
+        let place = match signals {
+            Some(signals) => self.places.take_below(signals),
+            None => self.places.take(),
+        };
+        place.map_err(|no_place| match no_place {
             NoPlace::Closed => StartError::ShuttingDown,
             NoPlace::Full => StartError::Overloaded { limit: self.settings.max_runs },
         })

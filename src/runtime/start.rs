@@ -286,7 +286,7 @@ impl Start {
     /// Everything up to the acceptance of the run; waits for nothing.
     fn prepare(&self, key: Option<(GraphName, String)>) -> Result<(Arc<RunCell>, Pin), StartError> {
         let inner = &self.inner;
-        let place = inner.take_place()?;
+        let place = inner.take_place(self.control.as_deref())?;
         let (pin, decision) = (inner.registry.start(&self.graph, &self.selector))
             .map_err(|refusal| StartError::of(self.graph.clone(), refusal))?;
         let version = pin.version();

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Inner, Runtime};
+use super::recovery::StrandedReason;
+use super::{Inner, Runtime, StartError};
 use crate::graph::SubGraphDocument;
 use crate::id::{DEFAULT_LABEL, GraphName, LabelName, VersionNumber};
 use crate::node::{Arity, Context, Control, Emit, Handler, NodeError, Schema};
@@ -32,7 +33,12 @@ impl Runtime {
             let (inner, (graph, version)) = (inner.upgrade(), bound.clone());
             async move {
                 let inner = inner.ok_or_else(|| NodeError::permanent("the runtime is gone"))?;
-                start_child(inner, graph, version, input, &ctx).await
+                let ended = run_child(&inner, graph, version, input, &ctx).await;
+                if inner.is_cut_off(&ended, &ctx) {
+                    // Nothing that the node did wrong: the attempt ends when its run is stopped.
+                    std::future::pending::<()>().await;
+                }
+                output(&*ended?).map(Emit::one)
             }
         };
         // The binding is part of the definition: another version of the child is another graph.
@@ -71,16 +77,32 @@ impl Runtime {
     }
 }
 
+impl Inner {
+    /// Whether a child was stopped or refused by what stops the run above it as well, or is about to.
+    fn is_cut_off(&self, ended: &Result<Arc<Outcome>, StartError>, ctx: &Context) -> bool {
+        match ended {
+            Ok(outcome) if outcome.is_success() => false,
+            _ if ctx.is_cancelled() => true,
+            // A shutdown parks runs that came back from the journal in any order.
+            Ok(outcome) => outcome.status == RunStatus::Parked && self.places.are_closed(),
+            Err(StartError::Stranded { reason, .. }) => **reason == StrandedReason::ShuttingDown,
+            Err(_) => false,
+        }
+    }
+}
+
 /// Starts a child run that follows the parent's signals, and waits for it.
-async fn start_child(
-    inner: Arc<Inner>,
+async fn run_child(
+    inner: &Arc<Inner>,
     graph: GraphName,
     version: VersionNumber,
     input: Value,
     ctx: &Context,
-) -> Result<Emit<Value>, NodeError> {
+) -> Result<Arc<Outcome>, StartError> {
     let control = Control::below(ctx.control());
-    let runtime = Runtime { inner };
+    // A timeout or a cancel drops this future: the child must not outlive it.
+    let mut orphan = StopOnDrop { parent: ctx.control(), child: Child::Starting(control.clone()) };
+    let runtime = Runtime { inner: inner.clone() };
     let (parent, execution, attempt) = ctx.attempt_key();
     // A run that does not survive the process has no use for a child that does.
     let level = runtime.run(parent).map_or(Durability::None, |run| run.durability());
@@ -93,28 +115,34 @@ async fn start_child(
         // It came back from the journal, as the attempt did.
         ctx.control().adopt(&run.control());
     }
-    // A timeout or a cancel drops this future: the child must not outlive it.
-    let orphan = StopOnDrop(Some((run.clone(), ctx.control().clone())));
+    orphan.child = Child::Started(run.clone());
     let outcome = run.outcome().await;
-    orphan.disarm();
-    output(&outcome).map(Emit::one)
+    orphan.child = Child::Ended;
+    Ok(outcome)
 }
 
 /// Stops a child with the attempt that waits for it, as the signals of its parent say.
-struct StopOnDrop(Option<(Run, Arc<Control>)>);
-
-impl StopOnDrop {
-    fn disarm(mut self) {
-        self.0 = None;
-    }
+struct StopOnDrop<'a> {
+    parent: &'a Control,
+    child: Child,
 }
 
-impl Drop for StopOnDrop {
+/// How far a child has come.
+enum Child {
+    /// It may have been accepted: these are its signals then.
+    Starting(Arc<Control>),
+    Started(Run),
+    Ended,
+}
+
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
-        match &self.0 {
-            Some((run, parent)) if parent.is_parked() => run.park(),
-            Some((run, _)) => run.cancel(),
-            None => {}
+        match (&self.child, self.parent.is_parked()) {
+            (Child::Starting(signals), true) => signals.park(),
+            (Child::Starting(signals), false) => signals.cancel(),
+            (Child::Started(run), true) => run.park(),
+            (Child::Started(run), false) => run.cancel(),
+            (Child::Ended, _) => {}
         }
     }
 }

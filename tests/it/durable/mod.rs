@@ -26,6 +26,7 @@ mod rollouts;
 pub mod scenarios;
 mod secrets;
 pub mod seen;
+mod shutdown;
 mod storage;
 mod storm;
 mod stranded;

@@ -1,10 +1,14 @@
 //! What holds when a shutdown has returned.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hotgraph::{NodeSpec, Run, Value};
+use hotgraph::{
+    Document, EventKind, Handler, NodeError, NodeSpec, RetryPolicy, Run, RunStatus, Value,
+};
 
-use super::{runtime, single, start};
+use super::{build, runtime, single, start};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_run_has_told_its_end() {
@@ -18,5 +22,59 @@ async fn every_run_has_told_its_end() {
         let report = runtime.shutdown(Duration::from_secs(60)).await;
         assert!(report.cancelled.is_empty(), "round {round}");
         assert!(runs.iter().all(Run::is_ended), "round {round}");
+    }
+}
+
+fn sub(name: &str, child: &str) -> NodeSpec {
+    NodeSpec::new(name).subgraph(child).retry(RetryPolicy::none())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_comes_to_its_child_in_the_grace_goes_on_as_long_as_it_may() {
+    for (grace, status) in [(60, RunStatus::Success), (2, RunStatus::Cancelled)] {
+        let runtime = runtime().build().await.unwrap();
+        let child = Document::builder("child").node(NodeSpec::new("slow").input("n", 1));
+        runtime.publish_and_promote(child.build()).await.unwrap();
+        let first = NodeSpec::new("slow").input("n", 0).next("sub");
+        let graph = Document::builder("g").node(first).node(sub("sub", "child"));
+        let run = start(&runtime, graph).await;
+        let report = runtime.shutdown(Duration::from_secs(grace)).await;
+        let outcome = run.outcome().await;
+        assert_eq!(outcome.status, status, "a grace of {grace} s: {:?}", outcome.failures);
+        // The child is one of those that were cut off.
+        assert_eq!(report.cancelled.len(), if outcome.is_success() { 0 } else { 2 });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_run_fails_because_its_child_was_cancelled_before_it() {
+    for round in 0..20 {
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = begun.clone();
+        let held = move |_: ()| {
+            count.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<Result<(), NodeError>>()
+        };
+        let runtime = build(Handler::one("held", held)).await;
+        let child = Document::builder("child").node(NodeSpec::new("held"));
+        runtime.publish_and_promote(child.build()).await.unwrap();
+        let middle = Document::builder("middle").node(sub("sub", "child"));
+        runtime.publish_and_promote(middle.build()).await.unwrap();
+        let mut events = runtime.events();
+        let mut runs = vec![start(&runtime, single(sub("sub", "middle"))).await];
+        for _ in 1..100 {
+            runs.push(runtime.start("g", Value::Null).await.unwrap());
+        }
+        while begun.load(Ordering::SeqCst) < runs.len() {
+            tokio::task::yield_now().await;
+        }
+        let report = runtime.shutdown(Duration::ZERO).await;
+        while let Some(event) = events.try_next() {
+            let event = event.unwrap();
+            if let EventKind::RunEnded { status } = event.kind {
+                assert_eq!(status, "CANCELLED", "round {round}: {}", event.graph);
+            }
+        }
+        assert_eq!(report.cancelled.len(), 3 * runs.len());
     }
 }
