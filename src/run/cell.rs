@@ -112,6 +112,9 @@ pub(crate) trait Host: Send + Sync {
     /// A place for the next episode of a run that has ended; `None` after a shutdown.
     fn place_again(&self, cell: &Arc<RunCell>) -> Option<Place>;
 
+    /// The next episode of a run is open: what stops it may have come before.
+    fn reopened(&self, cell: &Arc<RunCell>);
+
     /// An episode has ended, which gives its place back after this.
     fn ended(&self, cell: &Arc<RunCell>);
 }

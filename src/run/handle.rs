@@ -285,6 +285,9 @@ impl Run {
                 let end = EndGuard::open(self.cell.clone(), pin);
                 let end = end.ok_or(RetryError::ShuttingDown)?;
                 self.cell.reopen();
+                if let Some(host) = self.cell.host.upgrade() {
+                    host.reopened(&self.cell);
+                }
                 self.open(end, Opening::Retry(what, id.clone(), reply)).await;
             } else {
                 self.cell.tell(RunMessage::Retry(what, id.clone(), reply));

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::error::BuildError;
 use super::keeper::Keeper;
 use super::session::Sessions;
+use super::shutdown::Grace;
 use super::{Inner, Runtime, Settings};
 use crate::clock::{Clock, Rng, SystemClock};
 use crate::event::RuntimeBus;
@@ -202,6 +203,7 @@ impl RuntimeBuilder {
             chance: Mutex::new(Rng::seeded(seed)),
             secrets: self.secrets,
             places: Places::new(self.settings.max_runs),
+            grace: Grace::default(),
             settings: self.settings,
             runs: DashMap::default(),
             by_key: DashMap::new(),

@@ -19,6 +19,7 @@ mod publish;
 mod recovery;
 mod rollout;
 mod session;
+mod shutdown;
 mod start;
 mod storage;
 mod stranded;
@@ -34,6 +35,7 @@ pub use publish::{Publish, Published};
 pub use recovery::StrandedReason;
 pub use rollout::BeginRollout;
 pub use session::{Next, Session, SessionError, SessionSlot, SessionView};
+pub use shutdown::ShutdownReport;
 pub use start::{Start, Starting};
 pub use storage::{RunAt, Storage};
 pub use stranded::StrandedRun;
@@ -51,6 +53,7 @@ use tokio_util::task::TaskTracker;
 use ended::EndedRuns;
 use keeper::Keeper;
 use session::Sessions;
+use shutdown::Grace;
 
 use crate::clock::{Clock, Rng};
 use crate::event::{EventStream, RuntimeBus};
@@ -93,6 +96,7 @@ struct Inner {
     /// The tasks that do so.
     take_ups: TaskTracker,
     places: Arc<Places>,
+    grace: Grace,
     #[cfg(feature = "metrics")]
     told: Mutex<measure::Told>,
     myself: Weak<Inner>,
@@ -108,17 +112,6 @@ struct Settings {
     retention: StateRetention,
     versions: Retention,
     durability: Durability,
-}
-
-/// What a shutdown left behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-#[must_use = "the report says which runs did not end by themselves"]
-pub struct ShutdownReport {
-    /// Runs that did not end within the grace and were cancelled.
-    pub cancelled: Vec<RunId>,
-    /// Runs that did not end within the grace and wait in the journal.
-    pub parked: Vec<RunId>,
 }
 
 impl Runtime {
@@ -235,63 +228,6 @@ impl Runtime {
     #[must_use]
     pub fn fold_audit(&self) -> Routing {
         self.inner.registry.fold()
-    }
-
-    /// Refuses new starts, lets runs finish for `grace` with the child runs that they start, parks
-    /// those that are on record, cancels the rest, and ends every actor.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping it leaves the runtime closed for starts and the rest to a second call.
-    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
-        let inner = &self.inner;
-        // Later starts and retries see it; earlier ones have their places.
-        inner.places.close();
-        inner.take_ups.close();
-        let mut report = ShutdownReport::default();
-        let patience = inner.clock.sleep(grace);
-        tokio::select! {
-            biased;
-            () = inner.settled() => {}
-            () = patience => {
-                for run in inner.live_top_down() {
-                    match run.is_durable() {
-                        true => {
-                            report.parked.push(run.id());
-                            run.park();
-                        }
-                        false => {
-                            report.cancelled.push(run.id());
-                            run.cancel();
-                        }
-                    }
-                }
-                // Every run ends within its own grace after a cancel.
-                inner.settled().await;
-            }
-        }
-        // What ended is put on record with its session; what is not is found again after a restart.
-        inner.sessions.settled(inner.clock.sleep(inner.settings.grace)).await;
-        report.cancelled.sort_unstable();
-        report.parked.sort_unstable();
-        // While the registry still keeps a record of their ends.
-        inner.rollouts.stop().await;
-        inner.registry.stop().await;
-        if let Some(keeper) = &inner.keeper {
-            keeper.release().await;
-        }
-        report
-    }
-}
-
-impl Inner {
-    /// The runs that have not ended, those that another one can stop last: it is to stop first, or a
-    /// child that ends by this would be a failure of it.
-    fn live_top_down(&self) -> Vec<Run> {
-        let live = self.runs.iter().filter(|run| !run.is_ended());
-        let mut live: Vec<_> = live.map(|run| run.clone()).collect();
-        live.sort_by_key(|run| run.control().is_below());
-        live
     }
 }
 

@@ -36,6 +36,10 @@ impl Host for Inner {
         Some(place)
     }
 
+    fn reopened(&self, cell: &Arc<RunCell>) {
+        self.obey_shutdown(&Run::of(cell.clone()));
+    }
+
     fn ended(&self, cell: &Arc<RunCell>) {
         self.keep_ended(&Run::of(cell.clone()));
     }

@@ -111,7 +111,9 @@ impl Inner {
         row: RunRow,
     ) -> Result<Found, StrandedReason> {
         let place = self.places.take_again().map_err(|_| StrandedReason::ShuttingDown)?;
-        self.rebuild(keeper, row, Some(place)).await
+        let found = self.rebuild(keeper, row, Some(place)).await?;
+        self.obey_shutdown(&found.run);
+        Ok(found)
     }
 
     /// Makes a run readable that has ended.

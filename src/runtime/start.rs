@@ -352,7 +352,8 @@ impl Start {
 }
 
 impl Inner {
-    /// Makes a run known; if its version was revoked or left since it was decided, it is stopped.
+    /// Makes a run known; if its version was revoked or left since it was decided, or the runtime
+    /// stops its runs, it is stopped.
     fn admit(&self, run: &Run, pin: &Pin) {
         self.runs.insert(run.id(), run.clone());
         #[cfg(feature = "metrics")]
@@ -360,6 +361,7 @@ impl Inner {
         // Whoever revokes or leaves it looks at the runs after saying so: one of the two sees the
         // other.
         self.obey(run, pin.version());
+        self.obey_shutdown(run);
     }
 
     fn draw_identity(&self) -> (RunId, u64) {

@@ -10,6 +10,9 @@ use hotgraph::{
 
 use super::{build, runtime, single, start};
 
+/// Longer than any shutdown takes here.
+const WAIT: Duration = Duration::from_secs(20);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_run_has_told_its_end() {
     for round in 0..2_000 {
@@ -76,5 +79,66 @@ async fn no_run_fails_because_its_child_was_cancelled_before_it() {
             }
         }
         assert_eq!(report.cancelled.len(), 3 * runs.len());
+    }
+}
+
+/// What runs until it is stopped.
+fn forever() -> Handler {
+    Handler::one("forever", |_: ()| std::future::pending::<Result<(), NodeError>>())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_run_that_is_about_to_start_when_the_grace_ends_is_stopped_too() {
+    for round in 0..300 {
+        let runtime = build(forever()).await;
+        let mut runs = vec![start(&runtime, single(NodeSpec::new("forever"))).await];
+        let starting = runtime.clone();
+        let starts = tokio::spawn(async move {
+            let mut runs = Vec::new();
+            while let Ok(run) = starting.start("g", Value::Null).await {
+                runs.push(run);
+            }
+            runs
+        });
+        for _ in 0..round % 20 {
+            tokio::task::yield_now().await;
+        }
+        let shutdown = tokio::time::timeout(WAIT, runtime.shutdown(Duration::ZERO));
+        let report = shutdown.await.unwrap_or_else(|_| panic!("round {round} hangs"));
+        runs.extend(starts.await.unwrap());
+        let mut stopped: Vec<_> = runs.iter().map(Run::id).collect();
+        stopped.sort_unstable();
+        assert_eq!(report.cancelled, stopped, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_run_that_is_about_to_be_retried_when_the_grace_ends_is_stopped_too() {
+    for round in 0..300 {
+        let count = AtomicUsize::new(0);
+        let again = move |_: ()| {
+            let is_first = count.fetch_add(1, Ordering::SeqCst) == 0;
+            async move {
+                match is_first {
+                    true => Err::<(), _>(NodeError::new("once")),
+                    false => std::future::pending().await,
+                }
+            }
+        };
+        let runtime = build(Handler::one("again", again)).await;
+        let run = start(&runtime, single(NodeSpec::new("again").retry(RetryPolicy::none()))).await;
+        assert_eq!(run.outcome().await.status, RunStatus::Failed);
+        let retried = run.clone();
+        let retry = tokio::spawn(async move { retried.retry_failed("again").await.is_ok() });
+        for _ in 0..round % 5 {
+            tokio::task::yield_now().await;
+        }
+        let shutdown = tokio::time::timeout(WAIT, runtime.shutdown(Duration::ZERO));
+        let report = shutdown.await.unwrap_or_else(|_| panic!("round {round} hangs"));
+        let is_stopped = report.cancelled == [run.id()];
+        assert!(is_stopped || report.cancelled.is_empty(), "round {round}");
+        if retry.await.unwrap() {
+            assert!(is_stopped, "round {round}: {:?}", run.outcome().await);
+        }
     }
 }
