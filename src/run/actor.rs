@@ -16,7 +16,7 @@ use super::cell::{EndGuard, RunCell};
 use super::error::RetryError;
 use super::fanout::{Alone, Pool, Unended};
 use super::machine::{Effect, Effects, RetryWhat, Stop};
-use super::message::RunMessage;
+use super::message::{Report, RunMessage};
 use super::unites::{Barriers, UnitesMessage};
 use super::walk::Walker;
 use crate::id::StateId;
@@ -152,10 +152,7 @@ impl RunState {
     ) -> Result<(), ActorProcessingErr> {
         let myself = &myself;
         match message {
-            RunMessage::Reported(delta, permit) => {
-                self.apply(*delta, myself).await?;
-                drop(permit);
-            }
+            RunMessage::Reported(report) => self.reported(*report, myself).await?,
             RunMessage::NotSaved(error) => self.not_saved(&error, myself).await?,
             RunMessage::Woken => self.call_crew(myself).await?,
             RunMessage::Hungry => self.spawn_lane(myself, None).await?,
@@ -236,6 +233,25 @@ impl RunState {
         }
         self.apply(batch.run, myself).await?;
         Ok(result)
+    }
+
+    /// Counts what a lane reports, and passes on what it says of groups.
+    ///
+    /// The unites actor hears of a state's groups through here alone: before it is asked what a
+    /// retry by hand of that state opens again.
+    async fn reported(
+        &mut self,
+        report: Report,
+        myself: &ActorRef<RunMessage>,
+    ) -> Result<(), ActorProcessingErr> {
+        let Report { run, groups, permit } = report;
+        if let Some(unites) = &self.unites
+            && !groups.is_empty()
+        {
+            // One that died is a child that is gone, and noticed as that.
+            let _ = unites.cast(UnitesMessage::Reported(groups, Some(permit)));
+        }
+        self.apply(run, myself).await
     }
 
     async fn apply(

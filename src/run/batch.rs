@@ -36,7 +36,7 @@ const MANY_MOVES: usize = 512;
 pub(crate) struct Batch {
     /// For the run.
     pub run: RunDelta,
-    /// For the unites actor, by group.
+    /// For the unites actor, which the run's actor tells, by group.
     pub groups: Groups,
     /// For whoever watches; empty if nobody does.
     pub events: Vec<EventKind>,

@@ -78,9 +78,8 @@ impl RunState {
         }
         self.has_lane = true;
         let lane = lane.unwrap_or_else(|| Box::new(Lane::new(self.cell.tools(&self.pool))));
-        let (run, unites) = (myself.clone(), self.unites.clone());
         let reports = self.reports.get_or_insert_with(|| Arc::new(Semaphore::new(REPORTS)));
-        let crew = Crew { run, unites, reports: reports.clone() };
+        let crew = Crew { run: myself.clone(), reports: reports.clone() };
         let arguments = LaneArguments { lane, crew, commits: Commits::default() };
         spawn_child(LaneActor, arguments, myself).await.map(drop)
     }

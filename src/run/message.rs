@@ -1,13 +1,12 @@
 //! What a run's actor is told.
 
-use std::sync::Arc;
-
 use ractor::SupervisionEvent;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::batch::RunDelta;
 use super::error::RetryError;
 use super::execution::Execution;
+use super::groups::Groups;
 use super::machine::{RetryWhat, Stop};
 use super::unites::{Barriers, Firing, Reopening, Skipping};
 use crate::id::StateId;
@@ -16,8 +15,8 @@ use crate::journal::JournalError;
 /// A message to the actor of a run.
 #[derive(Debug)]
 pub(crate) enum RunMessage {
-    /// A lane reported what ended; the permit bounds the reports under way.
-    Reported(Box<RunDelta>, Option<Arc<OwnedSemaphorePermit>>),
+    /// A lane reported what ended.
+    Reported(Box<Report>),
     /// What the actor itself waits for can go on.
     Woken,
     /// What a lane did cannot be put on record.
@@ -42,6 +41,15 @@ pub(crate) enum RunMessage {
     Closed(Box<Barriers>),
     /// A child ended on its own; everything it had sent is read now.
     ChildGone(String),
+}
+
+/// What a lane reports: for the run, and for the unites actor, which the run's actor tells.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub run: RunDelta,
+    pub groups: Groups,
+    /// Bounds the reports under way.
+    pub permit: OwnedSemaphorePermit,
 }
 
 impl RunMessage {

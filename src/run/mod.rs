@@ -7,9 +7,10 @@
 //! walk branches and report batches, and the unites actor, which joins them.
 //!
 //! ```text
-//!            Fired, Skipped
-//!   +---------------------------- unites actor <---+
-//!   v                                              | batches
+//!  unites actor
+//!   |        ^
+//!   | Fired, | groups of batches
+//!   v Skipped|
 //!  run actor --- executions, by the pool ---> lanes (child actors)
 //!   ^                                              |
 //!   +------------------- batches ------------------+

@@ -18,8 +18,7 @@ use super::drawing::Drawing;
 use super::lane::{Lane, Task, TurnEnd};
 use super::resumable::Handed;
 use crate::run::batch::Batch;
-use crate::run::message::RunMessage;
-use crate::run::unites::UnitesMessage;
+use crate::run::message::{Report, RunMessage};
 
 /// How many turns a lane takes before it lets other tasks run.
 const TURNS: u32 = 4;
@@ -40,7 +39,6 @@ pub(crate) struct LaneArguments {
 /// Whom a lane reports to.
 pub(crate) struct Crew {
     pub run: ActorRef<RunMessage>,
-    pub unites: Option<ActorRef<UnitesMessage>>,
     /// Bounds the reports under way, of all lanes together.
     pub reports: Arc<Semaphore>,
 }
@@ -219,21 +217,16 @@ impl LaneArguments {
         }
     }
 
-    /// Tells the run's actor, then the unites actor.
+    /// Tells the run's actor.
     pub(super) async fn tell(&mut self, batch: Batch) {
         let permit = self.crew.reports.clone().acquire_owned().await;
-        let permit = Arc::new(permit.expect("the semaphore of reports is never closed"));
+        let permit = permit.expect("the semaphore of reports is never closed");
         for event in batch.events {
             self.lane.tools.cell.announce(event);
         }
-        let run = RunMessage::Reported(Box::new(batch.run), Some(permit.clone()));
-        // A dead run actor has ended the run already; a dead unites actor is noticed by the run's.
-        let _ = self.crew.run.cast(run);
-        if let Some(unites) = &self.crew.unites
-            && !batch.groups.is_empty()
-        {
-            let _ = unites.cast(UnitesMessage::Reported(batch.groups, Some(permit)));
-        }
+        let report = Report { run: batch.run, groups: batch.groups, permit };
+        // A dead run actor has ended the run already.
+        let _ = self.crew.run.cast(RunMessage::Reported(Box::new(report)));
     }
 }
 

@@ -1,7 +1,5 @@
 //! What the unites actor is told.
 
-use std::sync::Arc;
-
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::run::execution::Execution;
@@ -11,7 +9,7 @@ use crate::run::groups::Groups;
 #[derive(Debug)]
 pub(crate) enum UnitesMessage {
     /// A lane reported what ended in groups; the permit bounds the reports under way.
-    Reported(Groups, Option<Arc<OwnedSemaphorePermit>>),
+    Reported(Groups, Option<OwnedSemaphorePermit>),
     /// Take a state that is retried by hand out of its groups' causes, and say what is open again.
     Reopen(Box<Execution>, u64),
     /// The run ended: give the groups back, and stop.

@@ -17,6 +17,7 @@ mod graphs;
 mod kills;
 #[cfg(feature = "sqlite")]
 mod known_keys;
+mod live_retries;
 mod random;
 mod recalled;
 #[cfg(feature = "postgres")]

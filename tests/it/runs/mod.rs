@@ -5,6 +5,7 @@ mod drops;
 mod handlers;
 mod lanes;
 mod limits;
+mod live_retries;
 mod live_states;
 mod retries;
 mod shutdown;

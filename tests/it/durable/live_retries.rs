@@ -1,0 +1,117 @@
+//! An output of a fanout is retried by hand while its merger is waited for, and the process dies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotgraph::{
+    Context, Document, Durability, Emit, Handler, Journal, MemoryJournal, NodeSpec, Outcome,
+    RetryError, RetryPolicy, Run, RunStatus, Runtime, StateStatus, Stream, SystemClock, Value,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::cut::{Cut, Process};
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Maybe {
+    n: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Number {
+    n: u64,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Numbers {
+    n: Vec<u64>,
+}
+
+/// The first of two outputs cannot have its work the first time; `other` is the second one then.
+fn graph() -> Document {
+    Document::builder("g")
+        .retry(RetryPolicy::none())
+        .node(NodeSpec::new("list").input("n", 0).next("work"))
+        .node(NodeSpec::new("work").input("n", "${{list.outputs.n}}").next("join"))
+        .node(NodeSpec::new("join").unites("list").all_done().input("n", "${{work.outputs.n}}"))
+        .build()
+}
+
+impl Process {
+    async fn open(&self, level: Durability) -> Runtime {
+        let list = |other: Number, ctx: Context| async move {
+            ctx.sleep(Duration::from_secs(2)).await;
+            let is_first = ctx.store().put("listed", true).is_none();
+            let all = if is_first { [None, Some(other.n)] } else { [Some(5), Some(6)] };
+            Ok(Emit::each(all.map(|n| Maybe { n })))
+        };
+        let work = |input: Number, ctx: Context| async move {
+            ctx.sleep(Duration::from_secs(input.n)).await;
+            Ok(input)
+        };
+        let join = |all: Numbers| async move { Ok(all) };
+        let builder = Runtime::builder().handler(Handler::many("list", list)).durability(level);
+        let builder = builder.handler(Handler::one("work", work)).lanes(2);
+        let builder = builder.clock(self.clock.clone()).journal(self.journal.clone());
+        let runtime = builder.handler(Handler::one("join", join)).build().await.unwrap();
+        runtime.publish_and_promote(graph()).await.unwrap();
+        assert_eq!(runtime.stranded(), []);
+        runtime
+    }
+
+    /// Starts the run, or finds it, and retries what failed as soon as it can be seen.
+    async fn carry_out(&self, level: Durability, other: u64) -> (Run, Arc<Outcome>) {
+        let runtime = self.open(level).await;
+        let start = runtime.start("g", Value::object([("n", other)])).idempotency_key("once");
+        let run = start.await.unwrap();
+        while let Err(RetryError::NothingToRetry) = run.retry_failed("by hand").await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let outcome = tokio::time::timeout(Duration::from_secs(3_600), run.outcome()).await;
+        let outcome = outcome.unwrap_or_else(|_| panic!("it hangs: {:?}", run.status()));
+        (run, outcome)
+    }
+}
+
+/// The outputs of the new attempt are joined, once.
+async fn check((run, outcome): (Run, Arc<Outcome>), kept: &MemoryJournal, place: &str) {
+    assert_eq!(outcome.status, RunStatus::Success, "{place}: {outcome:?}");
+    assert_eq!(outcome.output::<Numbers>().unwrap().n, [5, 6], "{place}");
+    assert_eq!(outcome.skipped, [], "{place}");
+    assert_eq!(run.status().of("join", StateStatus::Success), 1, "{place}: {:?}", run.status());
+    let records = kept.read(Stream::Run(run.id()), 0, usize::MAX).await.unwrap();
+    let fired = records.iter().filter(|record| record.body.starts_with(br#"{"Fired"#)).count();
+    assert_eq!(fired, 1, "{place}");
+}
+
+/// Cuts the run off at a commit, if it has so many; says whether it had.
+async fn cut_off(level: Durability, other: u64, cut: Cut) -> bool {
+    let place = format!("{level:?}, {other}, {cut:?}");
+    let (kept, clock) = (Arc::new(MemoryJournal::new()), SystemClock::new());
+    let first = Process::new(kept.clone(), cut, &clock);
+    if let Some(ended) = first.until_it_dies(first.carry_out(level, other)).await {
+        check(ended, &kept, &place).await;
+        return false;
+    }
+    // What goes on finds out how the run ended, or that it had.
+    for _ in 0..2 {
+        let next = Process::new(kept.clone(), Cut::Never, &clock);
+        check(next.carry_out(level, other).await, &kept, &place).await;
+    }
+    true
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_is_retried_while_its_merger_is_waited_for_is_joined_once_after_a_crash() {
+    for level in [Durability::EveryState, Durability::OnFanoutAndUnites] {
+        // What was begun with the failed output ends before the next attempt, amid it, after it.
+        for other in [1, 4, 20] {
+            let mut at = 0;
+            while cut_off(level, other, Cut::Before(at)).await {
+                assert!(cut_off(level, other, Cut::After(at)).await);
+                at += 1;
+            }
+            println!("{level:?}, {other}: {at} commits");
+        }
+    }
+}
