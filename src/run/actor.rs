@@ -244,7 +244,10 @@ impl RunState {
         report: Report,
         myself: &ActorRef<RunMessage>,
     ) -> Result<(), ActorProcessingErr> {
-        let Report { run, groups, permit } = report;
+        let Report { run, groups, unit, permit } = report;
+        if let (Some(unit), Some(journal)) = (unit, &self.cell.journal) {
+            journal.told(unit);
+        }
         if let Some(unites) = &self.unites
             && !groups.is_empty()
         {

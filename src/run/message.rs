@@ -48,6 +48,8 @@ pub(crate) enum RunMessage {
 pub(crate) struct Report {
     pub run: RunDelta,
     pub groups: Groups,
+    /// The unit of the run's journal that says so.
+    pub unit: Option<u64>,
     /// Bounds the reports under way.
     pub permit: OwnedSemaphorePermit,
 }

@@ -5,7 +5,6 @@ use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::actor::RunState;
-use super::durable::Entry;
 use super::error::RetryError;
 use super::execution::Execution;
 use super::machine::RetryWhat;
@@ -32,7 +31,7 @@ impl RunState {
         let states = accepted.as_ref().map(|all| all.iter().map(|one| one.state).collect());
         if let (Ok(_), Some(journal)) = (&accepted, self.cell.journal.clone()) {
             journal.reopen();
-            journal.append(&[Entry::Retried { what, id: id.to_owned() }]);
+            journal.retry(what, id);
             if let Err(error) = journal.flush().await {
                 self.not_saved(&error, myself).await?;
             }
@@ -56,7 +55,8 @@ impl RunState {
         &mut self,
         myself: &ActorRef<RunMessage>,
     ) -> Result<(), ActorProcessingErr> {
-        let idle = self.cell.machine.lock().is_idle();
+        // A lane may have what it did not report yet: while there is one, its reports end the run.
+        let idle = !self.has_lane && self.cell.machine.lock().is_idle();
         if idle { self.settled(myself).await } else { Ok(()) }
     }
 

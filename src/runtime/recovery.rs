@@ -204,7 +204,7 @@ impl Inner {
         let ground = self.ground(RunOf { run: row.run, plan, version }, store, true);
         // The first record is the beginning.
         let count = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
-        let rebuilt = replay(&ground, machine, &began, entries.into_iter().take(count));
+        let rebuilt = replay(&ground, machine, &began, entries.into_iter().take(count).collect());
         let rebuilt = rebuilt.map_err(|misfit| damaged(row, &misfit))?;
         Ok(Replayed { began, pin, ground, rebuilt })
     }

@@ -61,8 +61,14 @@ pub(crate) enum Entry {
     Skipped { merger: u64, ids: Vec<u64> },
     /// The run is being stopped.
     Stopped(Stop),
-    /// States are retried by hand, under that id.
-    Retried { what: RetryWhat, id: String },
+    /// States are retried by hand, under that id. What was written so many units before is counted
+    /// after that: nobody had been told of it.
+    Retried {
+        what: RetryWhat,
+        id: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        untold: Vec<u64>,
+    },
     /// A state that is retried by hand has its next attempt.
     Reopened { state: StateId, ids: Vec<u64> },
     /// The run ended.

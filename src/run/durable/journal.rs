@@ -1,5 +1,6 @@
 //! The end of a run's journal: where lanes and the run's actor write what they did.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +12,7 @@ use super::level::Durability;
 use crate::clock::Clock;
 use crate::journal::{JournalError, Patience, Side, StreamLog};
 use crate::node::Store;
-use crate::run::machine::Stop;
+use crate::run::machine::{RetryWhat, Stop};
 use crate::run::status::RunStatus;
 
 /// How many entries may wait for a flush: what a run that is not flushed at every state keeps in memory.
@@ -26,15 +27,25 @@ pub(crate) struct RunJournal {
     begun: watch::Sender<Option<Result<(), JournalError>>>,
     /// Whether it is on record that the run is being stopped.
     is_stopped: AtomicBool,
+    written: Mutex<Written>,
+}
+
+/// What this process has written.
+#[derive(Default)]
+struct Written {
     /// Whether the episode has ended: what a lane does that has not heard of it is not written.
-    is_over: Mutex<bool>,
+    is_over: bool,
+    /// How many units.
+    units: u64,
+    /// Those of lanes that the run's actor has not counted.
+    untold: BTreeSet<u64>,
 }
 
 impl RunJournal {
     pub(crate) fn new(level: Durability, log: Arc<StreamLog>, clock: Arc<dyn Clock>) -> Self {
         let begun = watch::Sender::new(None);
-        let (is_stopped, is_over) = (AtomicBool::new(false), Mutex::new(false));
-        Self { level, log, clock, begun, is_stopped, is_over }
+        let (is_stopped, written) = (AtomicBool::new(false), Mutex::default());
+        Self { level, log, clock, begun, is_stopped, written }
     }
 
     /// Whether what follows a state waits until the state is on record.
@@ -81,15 +92,40 @@ impl RunJournal {
     ///
     /// What follows from a stop alone is not for the journal: it follows from it again.
     pub(crate) fn append(&self, entries: &[Entry]) {
-        let is_over = self.is_over.lock();
-        if !*is_over {
-            self.write(entries);
+        let mut written = self.written.lock();
+        if !written.is_over {
+            self.write(&mut written, entries);
         }
+    }
+
+    /// The same of what the run's actor counts later; it says [then](Self::told) which unit it was.
+    pub(crate) fn append_untold(&self, entries: &[Entry]) -> Option<u64> {
+        let mut written = self.written.lock();
+        if written.is_over || entries.is_empty() {
+            return None;
+        }
+        self.write(&mut written, entries);
+        let unit = written.units;
+        written.untold.insert(unit);
+        Some(unit)
+    }
+
+    /// The run's actor has counted a unit.
+    pub(crate) fn told(&self, unit: u64) {
+        self.written.lock().untold.remove(&unit);
+    }
+
+    /// Writes down that states are retried by hand, and what is counted only after that.
+    pub(crate) fn retry(&self, what: RetryWhat, id: &str) {
+        let mut written = self.written.lock();
+        let next = written.units + 1;
+        let untold = written.untold.iter().map(|unit| next - unit).collect();
+        self.write(&mut written, &[Entry::Retried { what, id: id.to_owned(), untold }]);
     }
 
     /// Writes down that the run is being stopped.
     pub(crate) fn stop(&self, stop: Stop) {
-        self.write(&[Entry::Stopped(stop)]);
+        self.write(&mut self.written.lock(), &[Entry::Stopped(stop)]);
         self.has_stopped();
     }
 
@@ -98,8 +134,9 @@ impl RunJournal {
         self.is_stopped.store(true, Ordering::Relaxed);
     }
 
-    fn write(&self, entries: &[Entry]) {
+    fn write(&self, written: &mut Written, entries: &[Entry]) {
         if !entries.is_empty() {
+            written.units += 1;
             let at = Entry::At(self.clock.now()).encode();
             self.log.append(std::iter::once(at).chain(entries.iter().map(Entry::encode)));
         }
@@ -130,9 +167,9 @@ impl RunJournal {
             self.stop(stop);
         }
         {
-            let mut is_over = self.is_over.lock();
-            self.write(&[Entry::Ended(status)]);
-            *is_over = true;
+            let mut written = self.written.lock();
+            self.write(&mut written, &[Entry::Ended(status)]);
+            *written = Written { is_over: true, units: written.units, untold: BTreeSet::new() };
         }
         let at = self.clock.now();
         self.log.change_row(|row| {
@@ -144,7 +181,7 @@ impl RunJournal {
 
     /// The run goes on: its row says so from the next flush on.
     pub(crate) fn reopen(&self) {
-        *self.is_over.lock() = false;
+        self.written.lock().is_over = false;
         self.is_stopped.store(false, Ordering::Relaxed);
         self.log.change_row(|row| {
             row.status = RunStatus::Running.as_str().into();

@@ -8,6 +8,7 @@ mod abandon;
 mod entry;
 mod history;
 mod journal;
+mod late;
 mod level;
 mod open_fan;
 mod open_resumable;

@@ -1,8 +1,8 @@
 //! Takes the steps of a run again from its journal: pure, and without calling a handler.
 //!
 //! Invariants:
-//! 1. Every step is taken by the walker, machine and barriers that took it first, in the order in
-//!    which it was written; only what a step cannot derive comes from its entry.
+//! 1. Every step is taken by the walker, machine and barriers that took it first, as it was written,
+//!    and counted as it was told; only what a step cannot derive comes from its entry.
 //! 2. An entry that does not follow from those before it is a [`Misfit`]; nothing is guessed.
 //! 3. A fold's steps are user code, and run again.
 
@@ -12,6 +12,7 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::entry::{AttemptKey, Began, Entry};
+use super::late::Late;
 use super::open_fan::OpenFan;
 use super::open_resumable::OpenResumable;
 use crate::clock::{Rng, Timestamp};
@@ -68,6 +69,7 @@ pub(super) struct Replay<'a> {
     pub(super) opened: Vec<u64>,
     pub(super) verdicts: BTreeMap<u64, Verdict>,
     retaken: BTreeMap<StateId, Retaken>,
+    late: Late,
     at: Timestamp,
     pub(super) last_state: u64,
 }
@@ -77,7 +79,7 @@ pub(crate) fn replay(
     ground: &Ground,
     machine: Machine,
     began: &Began,
-    entries: impl IntoIterator<Item = Entry>,
+    entries: Vec<Entry>,
 ) -> Result<Rebuilt, Misfit> {
     let mut replay = Replay {
         ground,
@@ -91,6 +93,7 @@ pub(crate) fn replay(
         opened: Vec::new(),
         verdicts: BTreeMap::new(),
         retaken: BTreeMap::new(),
+        late: Late::of(&entries),
         at: began.at,
         last_state: 0,
     };
@@ -115,6 +118,7 @@ impl Replay<'_> {
             Entry::At(at) => {
                 self.opened_have_outputs()?;
                 self.count();
+                self.late.next();
                 self.at = at;
             }
             Entry::Put { key, value } => drop(self.ground.store.put(key, value)),
@@ -159,7 +163,7 @@ impl Replay<'_> {
                 // The first reason counts, and the effect is for an actor to carry out.
                 let _ = self.machine.stop(stop);
             }
-            Entry::Retried { what, id } => self.retried(what, &id)?,
+            Entry::Retried { what, id, .. } => self.retried(what, &id)?,
             Entry::Reopened { state, ids } => self.reopened(state, &ids)?,
             Entry::Ended(status) => self.ended(status)?,
         }
@@ -176,6 +180,12 @@ impl Replay<'_> {
     /// Counts what was written together as the one unit that it was.
     pub(super) fn count(&mut self) {
         let batch = self.batch.take();
+        if let Some(batch) = self.late.now(batch) {
+            self.apply(batch);
+        }
+    }
+
+    fn apply(&mut self, batch: Batch) {
         // What has to be done about it is done when the run goes on.
         let _ = self.machine.apply(batch.run);
         for verdict in self.barriers.apply(batch.groups) {
@@ -337,6 +347,7 @@ impl Replay<'_> {
             let retaken = Retaken { execution, id: hash, given_up: found.given_up };
             self.retaken.insert(retaken.execution.state, retaken);
         }
+        self.late.due().into_iter().for_each(|batch| self.apply(batch));
         Ok(())
     }
 

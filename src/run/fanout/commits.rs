@@ -79,8 +79,8 @@ impl Commits {
 
 impl LaneArguments {
     /// Puts what was done on record; what it led to waits for that.
-    pub(super) async fn commit(&mut self, batch: Batch, journal: &Arc<RunJournal>) {
-        journal.append(&batch.entries);
+    pub(super) async fn commit(&mut self, mut batch: Batch, journal: &Arc<RunJournal>) {
+        batch.unit = journal.append_untold(&batch.entries);
         let held = std::mem::take(&mut self.lane.held);
         let is_due = journal.is_every_state() || journal.is_full();
         let waits = is_due && !batch.entries.is_empty() || !held.is_empty();

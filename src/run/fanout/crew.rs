@@ -224,7 +224,8 @@ impl LaneArguments {
         for event in batch.events {
             self.lane.tools.cell.announce(event);
         }
-        let report = Report { run: batch.run, groups: batch.groups, permit };
+        let Batch { run, groups, unit, .. } = batch;
+        let report = Report { run, groups, unit, permit };
         // A dead run actor has ended the run already.
         let _ = self.crew.run.cast(RunMessage::Reported(Box::new(report)));
     }

@@ -4,7 +4,8 @@
 //! 1. A group is judged only when it was opened, holds nothing open and counts no item.
 //! 2. A group that fired is forgotten; nothing counts in it again (its merger fires once).
 //! 3. A group that was skipped is kept, so that a manual retry can open it again.
-//! 4. The item of a merger passes to its execution when it fires, and ends when it is skipped.
+//! 4. A group that was given up stays as a mark, so that no group that is opened later waits for it.
+//! 5. The item of a merger passes to its execution when it fires, and ends when it is skipped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
@@ -43,6 +44,9 @@ struct Group {
     /// Groups that wait for this one's merger although they lie below it.
     waiting: Vec<Token>,
     skipped: bool,
+    /// Whether an output of its fanout was retried by hand: it is never judged again, and what still
+    /// goes on in it is counted for nothing.
+    given_up: bool,
 }
 
 /// What has to be done with a merger.
@@ -173,6 +177,10 @@ impl Barriers {
         let token = Token { group: fingerprint, merger: opened.merger };
         for earlier in &opened.after {
             let group = self.groups.entry(*earlier).or_default();
+            if group.given_up {
+                self.groups.entry(fingerprint).or_default().tally.items -= 1;
+                continue;
+            }
             group.waiting.push(token);
             if group.skipped {
                 let merger = group.opened.as_deref().map(|opened| opened.merger);
@@ -256,10 +264,12 @@ impl Barriers {
     pub(crate) fn reopen(&mut self, execution: &Execution) -> Reopening {
         let mut found = Reopening::default();
         for token in execution.tokens().iter().rev() {
-            let Some(group) = self.groups.get_mut(&token.group) else { continue };
+            let group = self.groups.get_mut(&token.group);
+            let Some(group) = group.filter(|group| !group.given_up) else { continue };
             if self.plan.unites(token.merger).node == execution.node {
                 found.dropped.push(token.group);
-                found.given_up.extend(self.groups.remove(&token.group).and_then(given_up));
+                let mark = Group { given_up: true, ..Group::default() };
+                found.given_up.extend(given_up(std::mem::replace(group, mark)));
                 continue;
             }
             found.tokens.push(*token);
@@ -308,7 +318,7 @@ fn preventing(plan: &Plan, merger: NodeIndex, group: &Group) -> Vec<Cause> {
     }
 }
 
-/// What the merger of a group is counted in that is forgotten before it has fired or was skipped.
+/// What the merger of a group is counted in that is given up before it has fired or was skipped.
 fn given_up(group: Group) -> Option<Tokens> {
     let opened = group.opened.filter(|_| !group.skipped)?;
     Some(tokens_of(&opened.outer, &group.waiting))

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotgraph::{
-    Context, Document, Durability, Emit, Handler, Journal, MemoryJournal, NodeSpec, Outcome,
-    RetryError, RetryPolicy, Run, RunStatus, Runtime, StateStatus, Stream, SystemClock, Value,
+    Context, Document, Durability, Emit, Epoch, Handler, Journal, JournalFuture, MemoryJournal,
+    NodeSpec, Outcome, RetryError, RetryPolicy, Run, RunStatus, Runtime, StateStatus, Stream,
+    SystemClock, Value, Write,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::before::{Before, Hook};
 use super::cut::{Cut, Process};
+use super::seen::ended;
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Maybe {
@@ -37,31 +40,31 @@ fn graph() -> Document {
         .build()
 }
 
-impl Process {
-    async fn open(&self, level: Durability) -> Runtime {
-        let list = |other: Number, ctx: Context| async move {
-            ctx.sleep(Duration::from_secs(2)).await;
-            let is_first = ctx.store().put("listed", true).is_none();
-            let all = if is_first { [None, Some(other.n)] } else { [Some(5), Some(6)] };
-            Ok(Emit::each(all.map(|n| Maybe { n })))
-        };
-        let work = |input: Number, ctx: Context| async move {
-            ctx.sleep(Duration::from_secs(input.n)).await;
-            Ok(input)
-        };
-        let join = |all: Numbers| async move { Ok(all) };
-        let builder = Runtime::builder().handler(Handler::many("list", list)).durability(level);
-        let builder = builder.handler(Handler::one("work", work)).lanes(2);
-        let builder = builder.clock(self.clock.clone()).journal(self.journal.clone());
-        let runtime = builder.handler(Handler::one("join", join)).build().await.unwrap();
-        runtime.publish_and_promote(graph()).await.unwrap();
-        assert_eq!(runtime.stranded(), []);
-        runtime
-    }
+async fn open(journal: Arc<dyn Journal>, clock: SystemClock, level: Durability) -> Runtime {
+    let list = |other: Number, ctx: Context| async move {
+        ctx.sleep(Duration::from_secs(2)).await;
+        let is_first = ctx.store().put("listed", true).is_none();
+        let all = if is_first { [None, Some(other.n)] } else { [Some(5), Some(6)] };
+        Ok(Emit::each(all.map(|n| Maybe { n })))
+    };
+    let work = |input: Number, ctx: Context| async move {
+        ctx.sleep(Duration::from_secs(input.n)).await;
+        Ok(input)
+    };
+    let join = |all: Numbers| async move { Ok(all) };
+    let builder = Runtime::builder().handler(Handler::many("list", list)).durability(level);
+    let builder = builder.handler(Handler::one("work", work)).lanes(2);
+    let builder = builder.clock(clock).journal(journal);
+    let runtime = builder.handler(Handler::one("join", join)).build().await.unwrap();
+    runtime.publish_and_promote(graph()).await.unwrap();
+    assert_eq!(runtime.stranded(), []);
+    runtime
+}
 
+impl Process {
     /// Starts the run, or finds it, and retries what failed as soon as it can be seen.
     async fn carry_out(&self, level: Durability, other: u64) -> (Run, Arc<Outcome>) {
-        let runtime = self.open(level).await;
+        let runtime = open(self.journal.clone(), self.clock.clone(), level).await;
         let start = runtime.start("g", Value::object([("n", other)])).idempotency_key("once");
         let run = start.await.unwrap();
         while let Err(RetryError::NothingToRetry) = run.retry_failed("by hand").await {
@@ -111,7 +114,56 @@ async fn an_output_that_is_retried_while_its_merger_is_waited_for_is_joined_once
                 assert!(cut_off(level, other, Cut::After(at)).await);
                 at += 1;
             }
-            println!("{level:?}, {other}: {at} commits");
         }
     }
+}
+
+/// A journal that takes a second for each commit.
+#[derive(Debug)]
+struct Slow(Arc<MemoryJournal>);
+
+impl Hook for Slow {
+    fn inner(&self) -> &dyn Journal {
+        &*self.0
+    }
+
+    fn commit(&self, epoch: Epoch, writes: Arc<[Write]>) -> JournalFuture<'_, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.0.commit(epoch, writes).await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_and_not_told_yet_is_counted_after_the_retry_when_the_run_comes_back() {
+    // The last branch of the merger's group ends while the retry is under way, or long before.
+    for after in [3_000, 3_500, 3_900, 4_500] {
+        let (kept, clock) = (Arc::new(MemoryJournal::new()), SystemClock::new());
+        let journal = Arc::new(Before(Slow(kept.clone())));
+        let runtime = open(journal, clock.clone(), Durability::EveryState).await;
+        let run = runtime.start("g", Value::object([("n", 4)])).idempotency_key("once");
+        let run = run.await.unwrap();
+        while run.status().of("list", StateStatus::NextCreatedError) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        run.retry_failed("by hand").await.unwrap();
+        let (outcome, view) = (run.outcome().await, run.status());
+        assert_eq!(runtime.shutdown(Duration::from_secs(60)).await.parked, []);
+        let runtime = open(kept, clock, Durability::EveryState).await;
+        let again = runtime.start("g", Value::Null).idempotency_key("once").await.unwrap();
+        assert_eq!(ended(&*again.outcome().await), ended(&outcome), "{after}");
+        assert_eq!(again.status(), view, "{after}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_retry_does_not_end_a_run_that_has_just_begun() {
+    let journal = Arc::new(Before(Slow(Arc::default())));
+    let runtime = open(journal, SystemClock::new(), Durability::EveryState).await;
+    let run = runtime.start("g", Value::object([("n", 4)])).await.unwrap();
+    let retry = run.retry_failed("by hand").await;
+    assert_eq!(retry, Err(RetryError::NothingToRetry));
+    assert_eq!(run.outcome().await.output::<Numbers>().unwrap().n, [4]);
 }

@@ -144,3 +144,44 @@ async fn a_retried_failure_skips_no_merger_however_early_the_retry_comes() {
 async fn a_retried_output_has_one_merger_however_early_the_retry_comes() {
     check(Round::with_failing_list).await;
 }
+
+/// Each list of `low` is joined by `deep`, which waits for `high` that joins the list of `top`.
+fn joined_from_above() -> Document {
+    let node = |name: &str, handler: &str| NodeSpec::new(name).handler(handler);
+    Document::builder("g")
+        .retry(RetryPolicy::none())
+        .node(node("top", "top").next("slow"))
+        .node(node("slow", "slow").input("n", "${{top.outputs.n}}").next("low"))
+        .node(node("low", "low").next("leaf"))
+        .node(node("leaf", "pass").next("high"))
+        .node(node("high", "pass").unites("top").all_done().next("deep"))
+        .node(node("deep", "pass").unites("low").all_done())
+        .build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_is_opened_later_does_not_wait_for_one_that_was_given_up() {
+    let round = Round::new();
+    round.is_ill.store(true, Ordering::SeqCst);
+    let top = move |_: ()| {
+        let first = (!round.fails()).then_some(0);
+        async move { Ok(Emit::each([first, Some(1)].map(|n| Maybe { n }))) }
+    };
+    let slow = |input: Number, ctx: Context| async move {
+        ctx.sleep(Duration::from_secs(5)).await;
+        Ok(input)
+    };
+    let low = |_: ()| async { Ok(Emit::each([(), ()])) };
+    let builder = Runtime::builder().handler(Handler::many("top", top));
+    let builder = builder.handler(Handler::one("slow", slow)).handler(Handler::many("low", low));
+    let builder = builder.handler(Handler::one("pass", |_: ()| async { Ok(()) }));
+    let runtime = builder.build().await.unwrap();
+    runtime.publish_and_promote(joined_from_above()).await.unwrap();
+    let run = runtime.start("g", Value::Null).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    run.retry_failed("again").await.unwrap();
+    assert_eq!(end_of(&run).await.status, RunStatus::Success);
+    let view = run.status();
+    assert_eq!(view.of("high", StateStatus::Success), 1, "that of the outputs before is given up");
+    assert_eq!(view.of("deep", StateStatus::Success), 3, "{view:?}");
+}
