@@ -42,8 +42,6 @@ pub(crate) struct Batch {
     pub events: Vec<EventKind>,
     /// For the run's journal; empty if it has none.
     pub entries: Vec<Entry>,
-    /// The unit of the journal that they are, once they are in one.
-    pub unit: Option<u64>,
     /// The numbers of states that the step under way took, if it is written down.
     pub numbers: Vec<u64>,
     /// The fanout that was drawn from last, and the place of the entry that says so.
@@ -237,6 +235,7 @@ impl Batch {
     }
 
     /// The change of one group.
+    #[inline]
     pub(crate) fn group(&mut self, group: Fingerprint) -> &mut GroupDelta {
         self.groups.entry(group)
     }

@@ -32,6 +32,8 @@ pub(crate) struct Commits {
 struct Commit {
     written: Written,
     batch: Batch,
+    /// The unit of the journal that says so.
+    unit: Option<u64>,
     held: Vec<Task>,
 }
 
@@ -79,13 +81,13 @@ impl Commits {
 
 impl LaneArguments {
     /// Puts what was done on record; what it led to waits for that.
-    pub(super) async fn commit(&mut self, mut batch: Batch, journal: &Arc<RunJournal>) {
-        batch.unit = journal.append_untold(&batch.entries);
+    pub(super) async fn commit(&mut self, batch: Batch, journal: &Arc<RunJournal>) {
+        let unit = journal.append_untold(&batch.entries);
         let held = std::mem::take(&mut self.lane.held);
         let is_due = journal.is_every_state() || journal.is_full();
         let waits = is_due && !batch.entries.is_empty() || !held.is_empty();
         if !waits && self.commits.under_way.is_empty() {
-            return self.tell(batch).await;
+            return self.tell(batch, unit).await;
         }
         let written = match waits {
             true => {
@@ -94,7 +96,7 @@ impl LaneArguments {
             }
             false => Written::Known(Ok(())),
         };
-        self.commits.under_way.push_back(Commit { written, batch, held });
+        self.commits.under_way.push_back(Commit { written, batch, unit, held });
         // Begun now, so that others can share it.
         std::future::poll_fn(|cx| {
             self.commits.poll_all(cx);
@@ -158,8 +160,8 @@ impl LaneArguments {
         }
     }
 
-    async fn deliver(&mut self, Commit { batch, held, .. }: Commit) {
-        self.tell(batch).await;
+    async fn deliver(&mut self, Commit { batch, unit, held, .. }: Commit) {
+        self.tell(batch, unit).await;
         self.commits.released |= !held.is_empty();
         self.lane.opened |= held.iter().any(|task| matches!(task, Task::Drawing(_)));
         for task in held {

@@ -212,19 +212,19 @@ impl LaneArguments {
         }
         let batch = self.lane.batch.take();
         match self.lane.tools.cell.journal.clone() {
-            None => self.tell(batch).await,
+            None => self.tell(batch, None).await,
             Some(journal) => self.commit(batch, &journal).await,
         }
     }
 
-    /// Tells the run's actor.
-    pub(super) async fn tell(&mut self, batch: Batch) {
+    /// Tells the run's actor; `unit` is that of the journal which says so.
+    pub(super) async fn tell(&mut self, batch: Batch, unit: Option<u64>) {
         let permit = self.crew.reports.clone().acquire_owned().await;
         let permit = permit.expect("the semaphore of reports is never closed");
         for event in batch.events {
             self.lane.tools.cell.announce(event);
         }
-        let Batch { run, groups, unit, .. } = batch;
+        let Batch { run, groups, .. } = batch;
         let report = Report { run, groups, unit, permit };
         // A dead run actor has ended the run already.
         let _ = self.crew.run.cast(RunMessage::Reported(Box::new(report)));
