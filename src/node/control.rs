@@ -1,7 +1,7 @@
 //! The signals that stop and hold back a run.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
@@ -62,13 +62,17 @@ impl Control {
 
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
-        // Partner: the store in `cancel`. Whoever sees a child stopped sees its parent stopped, too.
-        self.is_cancelled.load(Ordering::Acquire)
+        let is_cancelled = self.is_cancelled.load(Ordering::Relaxed);
+        if is_cancelled {
+            // Partner: the store in `cancel`. Whoever sees a child stopped sees its parent stopped, too.
+            fence(Ordering::Acquire);
+        }
+        is_cancelled
     }
 
     /// Stops the run, then those it started.
     pub(crate) fn cancel(&self) {
-        // Partner: the load in `is_cancelled`.
+        // Partner: the fence in `is_cancelled`.
         self.is_cancelled.store(true, Ordering::Release);
         self.cancel.notify_waiters();
         for child in self.children() {
