@@ -16,7 +16,7 @@ use super::*;
 use crate::graph::Plan;
 use crate::id::VersionNumber;
 use model::Model;
-use ops::{Op, Step, change, graph, publication};
+use ops::{Act, Expects, Health, Op, Step, change, graph, publication};
 use world::{Taken, World, name};
 
 /// What was asked for under a request id, and what it was told.
@@ -128,6 +128,23 @@ fn a_full_graph_takes_no_version_that_holds_the_one_which_was_to_make_room_for_i
     assert!(Pin::of(&first).is_some(), "nothing was closed");
     world.execute(publish(3, &[]), 0).unwrap();
     assert_eq!(versions(&world), [2, 3]);
+}
+
+#[test]
+fn a_label_goes_back_from_what_bakes_also_to_its_canary() {
+    let (mut world, mut history) = (World::new(), History::default());
+    let publish =
+        |content| Op::Publish { content, promote: false, expects: Expects::Any, is_turned: false };
+    let rollout = |act| Op::Rollout(1, 2, act);
+    let healthy = [Op::Tick(2), Op::Gates(1, Health::Pass), rollout(Act::Confirm)];
+    let mut ops = vec![publish(1), publish(2), Op::Route(1, 1, None), rollout(Act::Begin(100))];
+    ops.extend(healthy.into_iter().cycle().take(9));
+    ops.extend([Op::Route(1, 1, Some(500)), Op::Gates(1, Health::Fail)]);
+    for op in ops {
+        let step = Step { op, request_id: None, is_stale: false, is_repeat: false };
+        history.take(&mut world, step);
+    }
+    assert_eq!(history.model.labels[&1].active, Some(1));
 }
 
 proptest! {
