@@ -8,7 +8,7 @@ use super::keeper::Keeper;
 use super::storage::RunAt;
 use crate::id::{GraphName, RunId, VersionNumber};
 use crate::journal::{JournalError, Record, RunQuery, RunRow, Stream};
-use crate::node::Store;
+use crate::node::{Control, Store};
 use crate::run::{
     AttemptKey, Barriers, Began, Entry, Ground, HistoryStep, Machine, Misfit, Parent, Place,
     Rebuilt, Rest, Run, replay,
@@ -104,14 +104,15 @@ impl Found {
 }
 
 impl Inner {
-    /// Takes up a run that has not ended, to be gone on with.
+    /// Takes up a run that has not ended, to be gone on with; it has these signals from then on.
     pub(super) async fn take_up(
         &self,
         keeper: &Keeper,
         row: RunRow,
+        signals: Arc<Control>,
     ) -> Result<Found, StrandedReason> {
         let place = self.places.take_again().map_err(|_| StrandedReason::ShuttingDown)?;
-        let found = self.rebuild(keeper, row, Some(place)).await?;
+        let found = self.rebuild(keeper, row, (signals, Some(place))).await?;
         self.obey_shutdown(&found.run);
         Ok(found)
     }
@@ -127,7 +128,7 @@ impl Inner {
         if let Some(run) = self.runs.get(&row.run) {
             return Ok(run.clone());
         }
-        let Found { run, barriers, .. } = self.rebuild(keeper, row, None).await?;
+        let Found { run, barriers, .. } = self.rebuild(keeper, row, (Arc::default(), None)).await?;
         run.has_ended(barriers);
         self.keep_ended(&run);
         Ok(run)
@@ -138,7 +139,7 @@ impl Inner {
         &self,
         keeper: &Keeper,
         row: RunRow,
-        place: Option<Place>,
+        (control, place): (Arc<Control>, Option<Place>),
     ) -> Result<Found, StrandedReason> {
         let Replayed { began, pin, ground, rebuilt } = self.replay(keeper, &row, u64::MAX).await?;
         let Rebuilt { machine, barriers, rest, last_state, .. } = rebuilt;
@@ -157,7 +158,7 @@ impl Inner {
             seed: began.seed,
             input: began.input,
             machine,
-            control: Arc::default(),
+            control,
             journal: Some(journal),
             starts_at: began.starts_at,
             ends_at: timeout.map(|timeout| began.at.after(timeout)),

@@ -202,7 +202,10 @@ impl Start {
         match row.ended_at {
             Some(_) => self.inner.read_ended(keeper, row).await.map(drop).map_err(stranded),
             // What the attempt around it lacked is there again; so it may be for this one.
-            None if self.parent.is_some() => self.inner.take_up_child(run).await.map_err(stranded),
+            None if self.parent.is_some() => {
+                let signals = self.control.clone().unwrap_or_default();
+                self.inner.take_up_child(run, signals).await.map_err(stranded)
+            }
             None => Err(stranded(self.inner.why_stranded(run))),
         }
     }

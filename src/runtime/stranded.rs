@@ -1,12 +1,14 @@
 //! Runs of the journal that this process cannot go on with, and what can be done about them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::keeper::Keeper;
 use super::recovery::{Found, StrandedReason};
 use super::{Inner, Runtime};
 use crate::id::{GraphName, RunId, VersionNumber};
 use crate::journal::{JournalError, RunRow};
+use crate::node::Control;
 use crate::run::Run;
 use crate::session::Standing;
 
@@ -47,7 +49,7 @@ impl Runtime {
     /// Dropped before it is polled, it does nothing. Dropped later, it loses only its answer: the run
     /// goes on, or is listed still.
     pub async fn resume(&self, run: RunId) -> Result<Run, StrandedReason> {
-        self.inner.take_up_again(run).await
+        self.inner.take_up_again(run, Arc::default()).await
     }
 }
 
@@ -61,7 +63,8 @@ impl Inner {
         for row in runs {
             let run = row.run;
             // One that is stranded is listed with the others.
-            found.extend(self.take_up_or_strand(keeper, row).await.ok().map(|found| (run, found)));
+            let taken = self.take_up_or_strand(keeper, row, Arc::default()).await;
+            found.extend(taken.ok().map(|found| (run, found)));
         }
         for child in found.values().filter(|child| self.is_orphan(child, &found)) {
             child.run.cancel();
@@ -94,8 +97,9 @@ impl Inner {
         &self,
         keeper: &Keeper,
         row: RunRow,
+        signals: Arc<Control>,
     ) -> Result<Found, StrandedReason> {
-        let taken = self.take_up(keeper, row.clone()).await;
+        let taken = self.take_up(keeper, row.clone(), signals).await;
         if let Err(reason) = &taken {
             let stranded = StrandedRun {
                 run: row.run,
@@ -108,26 +112,31 @@ impl Inner {
         taken
     }
 
-    /// Goes on with a stranded run.
+    /// Goes on with a stranded run, which has these signals from then on.
     ///
     /// On a task of its own, which a shutdown waits for: half of it done would be a run that is known
     /// and does not go on.
-    pub(super) async fn take_up_again(&self, run: RunId) -> Result<Run, StrandedReason> {
+    pub(super) async fn take_up_again(
+        &self,
+        run: RunId,
+        signals: Arc<Control>,
+    ) -> Result<Run, StrandedReason> {
         let Some(inner) = self.myself.upgrade() else { return Err(StrandedReason::ShuttingDown) };
-        let taken = self.take_ups.spawn(async move { inner.take_up_once(run).await });
+        let taken = self.take_ups.spawn(async move { inner.take_up_once(run, signals).await });
         // One whose journal has panicked is listed still.
         taken.await.unwrap_or_else(|_| Err(self.why_stranded(run)))
     }
 
     /// Goes on with a run if it is stranded still, and with the stranded ones that wait for it.
-    async fn take_up_once(&self, run: RunId) -> Result<Run, StrandedReason> {
+    async fn take_up_once(&self, run: RunId, signals: Arc<Control>) -> Result<Run, StrandedReason> {
         let keeper = self.keeper.as_ref().ok_or(StrandedReason::NotStranded)?;
         let one_at_a_time = self.taking_up.lock().await;
-        let mut found = self.take_up_listed(keeper, run).await?;
+        let mut found = self.take_up_listed(keeper, run, signals).await?;
         let (run, mut below) = (found.run.clone(), Vec::new());
         while let Some(parent) = found.parent {
             // One that is stranded still is listed still, and finds its child when it goes on.
-            let Ok(above) = self.take_up_listed(keeper, parent.run()).await else { break };
+            let above = self.take_up_listed(keeper, parent.run(), Arc::default()).await;
+            let Ok(above) = above else { break };
             if !above.awaits(parent.attempt) {
                 found.run.cancel();
             }
@@ -141,16 +150,28 @@ impl Inner {
     }
 
     /// Takes up a run that is stranded still; until it is known to go on, it is listed.
-    async fn take_up_listed(&self, keeper: &Keeper, run: RunId) -> Result<Found, StrandedReason> {
+    async fn take_up_listed(
+        &self,
+        keeper: &Keeper,
+        run: RunId,
+        signals: Arc<Control>,
+    ) -> Result<Found, StrandedReason> {
         let row = self.stranded.lock().get(&run).map(|(row, _)| row.clone());
-        let found = self.take_up_or_strand(keeper, row.ok_or(StrandedReason::NotStranded)?).await?;
+        let row = row.ok_or(StrandedReason::NotStranded)?;
+        let found = self.take_up_or_strand(keeper, row, signals).await?;
         self.stranded.lock().remove(&run);
         Ok(found)
     }
 
     /// Goes on with the stranded run that an attempt of a sub-graph node waits for.
-    pub(super) async fn take_up_child(&self, run: RunId) -> Result<(), StrandedReason> {
-        match self.take_up_again(run).await {
+    ///
+    /// It has the signals of the start: the attempt may have ended before the run goes on.
+    pub(super) async fn take_up_child(
+        &self,
+        run: RunId,
+        signals: Arc<Control>,
+    ) -> Result<(), StrandedReason> {
+        match self.take_up_again(run, signals).await {
             // Somebody else was quicker.
             Err(StrandedReason::NotStranded) if self.runs.contains_key(&run) => Ok(()),
             taken => taken.map(drop),
@@ -170,7 +191,7 @@ impl Inner {
         let all = async move {
             for run in of_graph {
                 // One that is stranded still is listed still.
-                let _ = inner.take_up_once(run).await;
+                let _ = inner.take_up_once(run, Arc::default()).await;
             }
         };
         // As above.

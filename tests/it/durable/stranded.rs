@@ -2,12 +2,14 @@
 
 use std::future::IntoFuture as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use hotgraph::{
-    Document, Handler, Journal, JournalFuture, MemoryJournal, NodeSpec, Record, RunId, RunStatus,
-    Runtime, RuntimeBuilder, StartError, StrandedReason, Stream, Value, VersionNumber,
+    Document, Handler, Journal, JournalFuture, MemoryJournal, NodeSpec, Record, RetryPolicy, RunId,
+    RunQuery, RunStatus, Runtime, RuntimeBuilder, StartError, StrandedReason, Stream, Value,
+    VersionNumber,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -266,4 +268,48 @@ async fn nodes_that_run_several_versions_of_a_graph_run_the_same_ones_after_a_re
     }
     versions.sort_unstable();
     assert_eq!(versions, [1, 2, 3]);
+}
+
+/// A journal that takes longer to read than an attempt has time, from some moment on.
+#[derive(Debug)]
+struct LateReads(Arc<MemoryJournal>, AtomicBool);
+
+impl Hook for LateReads {
+    fn inner(&self) -> &dyn Journal {
+        &*self.0
+    }
+
+    fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
+        Box::pin(async move {
+            if self.1.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+            }
+            self.0.read(stream, after, limit).await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_taken_up_when_its_attempt_has_timed_out_is_stopped() {
+    let kept = Arc::new(MemoryJournal::new());
+    let first = process(&kept).handler(slow()).build().await.unwrap();
+    first.publish_and_promote(graph()).await.unwrap();
+    let sub = NodeSpec::new("sub").subgraph("g").timeout(Duration::from_secs(5));
+    let impatient = Document::builder("impatient").node(sub.retry(RetryPolicy::none()));
+    first.publish_and_promote(impatient.build()).await.unwrap();
+    let run = first.start("impatient", Value::Null).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(first.shutdown(Duration::ZERO).await.parked.len(), 2);
+
+    let late = Arc::new(Before(LateReads(kept.clone(), AtomicBool::new(false))));
+    let second = Runtime::builder().journal(late.clone()).build().await.unwrap();
+    second.register(slow()).unwrap();
+    late.1.store(true, Ordering::SeqCst);
+    let run = second.resume(run.id()).await.unwrap();
+    assert_eq!(run.await.status, RunStatus::Failed);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!((second.stranded(), second.live_runs()), (vec![], 0));
+    let child = RunQuery::default().graph("g");
+    let child = second.storage().unwrap().runs(&child).await.unwrap();
+    assert_eq!(child.iter().map(|row| &*row.status).collect::<Vec<_>>(), ["CANCELLED"]);
 }
