@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::id::RunId;
 use crate::journal::{
-    Epoch, Journal, JournalError, OnSaveFailure, RunRow, Stream, StreamLog, Writer,
+    Epoch, Journal, JournalError, OnSaveFailure, Patience, RunRow, Stream, StreamLog, Writer,
 };
 use crate::node::Store;
 use crate::run::{Began, Durability, Entry, RunJournal, RunStatus};
@@ -76,6 +76,14 @@ impl Keeper {
     /// The log of the versions, whose last record has that number.
     pub(super) fn versions(&self, last: u64) -> Arc<StreamLog> {
         StreamLog::new(Stream::Versions, self.writer.clone(), last, None, None)
+    }
+
+    /// Whether the row of a run that is not known is of a start that was refused: the store may have
+    /// taken it all the same, and it is taken back now.
+    pub(super) async fn was_refused(&self, run: RunId) -> Result<bool, JournalError> {
+        let nothing = StreamLog::new(Stream::Run(run), self.writer.clone(), 0, None, None);
+        nothing.flush(Patience::Impatient).await?;
+        Ok(self.row(run).await?.is_none())
     }
 
     /// Gives the journal back.

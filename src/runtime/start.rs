@@ -8,6 +8,7 @@ use dashmap::mapref::entry::Entry;
 
 use super::assemble::{CellParts, RunOf};
 use super::keeper::Keeper;
+use super::recovery::StrandedReason;
 use super::{Inner, StartError};
 use crate::id::{GraphName, LabelName, RunId, VersionNumber};
 use crate::journal::{JournalError, RunQuery, RunRow};
@@ -190,8 +191,8 @@ impl Start {
             return Ok(());
         }
         let query = RunQuery::default().graph(&self.graph).key(key);
-        let rows = keeper.journal.runs(&query).await;
-        let rows = rows.map_err(|source| StartError::Journal { graph: named.0.clone(), source })?;
+        let refused = |source| StartError::Journal { graph: named.0.clone(), source };
+        let rows = keeper.journal.runs(&query).await.map_err(refused)?;
         let is_run = |row: &RunRow| Standing::of(&row.status).is_none();
         let Some(row) = rows.into_iter().rfind(is_run) else { return Ok(()) };
         let run = row.run;
@@ -206,7 +207,16 @@ impl Start {
                 let signals = self.control.clone().unwrap_or_default();
                 self.inner.take_up_child(run, signals).await.map_err(stranded)
             }
-            None => Err(stranded(self.inner.why_stranded(run))),
+            // Another start of this key was quicker.
+            None if self.inner.runs.contains_key(&run) => Ok(()),
+            None => match self.inner.why_stranded(run) {
+                StrandedReason::NotStranded
+                    if keeper.was_refused(run).await.map_err(refused)? =>
+                {
+                    Ok(())
+                }
+                reason => Err(stranded(reason)),
+            },
         }
     }
 

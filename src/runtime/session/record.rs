@@ -7,7 +7,7 @@ use super::turn::Turn;
 use crate::journal::{JournalError, Patience, RunRow, Stream, StreamLog};
 use crate::run::Run;
 use crate::runtime::keeper::Keeper;
-use crate::runtime::recovery::corrupt;
+use crate::runtime::recovery::{StrandedReason, corrupt};
 use crate::session::{Input, SessionEntry, SessionState, Standing};
 
 impl Turn {
@@ -113,6 +113,12 @@ impl Turn {
             Some(row) if row.ended_at.is_some() => self.inner.read_ended(keeper, row).await,
             Some(row) => Err(self.inner.why_stranded(row.run)),
         };
+        if matches!(found, Err(StrandedReason::NotStranded)) {
+            let was_refused = keeper.was_refused(input.run).await;
+            if was_refused.map_err(|source| self.journal(source))? {
+                return Ok(None);
+            }
+        }
         found.map(Some).map_err(|reason| {
             let (session, reason) = (self.id(), Box::new(reason));
             SessionError::Stranded { session, step: input.step, reason }

@@ -22,6 +22,7 @@ mod random;
 mod recalled;
 #[cfg(feature = "postgres")]
 mod restarts;
+mod refused;
 mod resumable;
 mod rollouts;
 pub mod scenarios;
