@@ -80,6 +80,9 @@ pub(crate) struct Tally {
     pub holds: i64,
 }
 
+/// A state that is retried by hand holds its groups open until its next attempt is counted.
+pub(crate) const RETAKEN: Tally = Tally { items: 0, holds: 1 };
+
 impl Tally {
     pub(crate) const fn add(&mut self, other: Self) {
         self.items += other.items;

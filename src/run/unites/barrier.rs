@@ -17,7 +17,7 @@ use super::collector::Collector;
 use crate::graph::{Plan, Strategy};
 use crate::id::{IdHasher, NodeIndex, StateId};
 use crate::node::{BranchOutcome, United};
-use crate::run::batch::{Cause, GroupDelta, Opened, SkipCause, Tally};
+use crate::run::batch::{Cause, GroupDelta, Opened, RETAKEN, SkipCause, Tally};
 use crate::run::execution::Execution;
 use crate::run::fingerprint::Fingerprint;
 use crate::run::path::Step;
@@ -273,6 +273,8 @@ impl Barriers {
                 continue;
             }
             found.tokens.push(*token);
+            // Until its next attempt is counted: the group may have settled but for that.
+            group.tally.add(RETAKEN);
             if let Some(cause) = group.causes.remove(&execution.state) {
                 group.lost -= i64::from(cause.leads);
             }

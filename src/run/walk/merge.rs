@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::{Child, ENDED, Walker, resolve_inputs};
 use crate::node::{Call, KEPT_ELEMENTS};
-use crate::run::batch::{Skip, StateEnd};
+use crate::run::batch::{RETAKEN, Skip, StateEnd};
 use crate::run::durable::Entry;
 use crate::run::execution::{Execution, Merge};
 use crate::run::path::Step;
@@ -102,6 +102,10 @@ impl Walker<'_> {
     /// It is counted together with what it replaces, so that nothing looks finished in between.
     pub(crate) fn retried(&mut self, retaken: &Retaken) -> Option<Box<Execution>> {
         let again = self.begin_again(&retaken.execution, retaken.id);
+        // The run itself is held open by its machine.
+        for token in retaken.execution.tokens().iter() {
+            self.batch.group(token.group).tally.holds -= RETAKEN.holds;
+        }
         retaken.given_up.iter().for_each(|merger| self.batch.count(merger, ENDED));
         let state = retaken.execution.state;
         self.write(|ids| Entry::Reopened { state, ids });

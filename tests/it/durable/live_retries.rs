@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hotgraph::{
     Context, Document, Durability, Emit, Epoch, Handler, Journal, JournalFuture, MemoryJournal,
-    NodeSpec, Outcome, RetryError, RetryPolicy, Run, RunStatus, Runtime, StateStatus, Stream,
-    SystemClock, Value, Write,
+    NodeError, NodeSpec, Outcome, RetryError, RetryPolicy, Run, RunStatus, Runtime, StateStatus,
+    Stream, SystemClock, Value, Write,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -155,6 +155,52 @@ async fn what_is_written_and_not_told_yet_is_counted_after_the_retry_when_the_ru
         let again = runtime.start("g", Value::Null).idempotency_key("once").await.unwrap();
         assert_eq!(ended(&*again.outcome().await), ended(&outcome), "{after}");
         assert_eq!(again.status(), view, "{after}");
+    }
+}
+
+/// The work on the first of two numbers fails the first time.
+async fn open_failing_work(journal: Arc<dyn Journal>, clock: SystemClock) -> Runtime {
+    let list = |_: Number| async move { Ok(Emit::each([1, 4].map(|n| Number { n }))) };
+    let work = |input: Number, ctx: Context| async move {
+        if input.n == 1 && ctx.store().put("worked", true).is_none() {
+            return Err(NodeError::permanent("not yet"));
+        }
+        ctx.sleep(Duration::from_secs(input.n)).await;
+        Ok(input)
+    };
+    let join = |all: Numbers| async move { Ok(all) };
+    let builder = Runtime::builder().handler(Handler::many("list", list)).lanes(2);
+    let builder = builder.handler(Handler::one("work", work)).clock(clock).journal(journal);
+    let runtime = builder.handler(Handler::one("join", join)).build().await.unwrap();
+    let join = NodeSpec::new("join").unites("list").input("n", "${{work.outputs.n}}");
+    let graph = Document::builder("g")
+        .retry(RetryPolicy::none())
+        .node(NodeSpec::new("list").input("n", 0).next("work"))
+        .node(NodeSpec::new("work").input("n", "${{list.outputs.n}}").next("join"))
+        .node(join);
+    runtime.publish_and_promote(graph.build()).await.unwrap();
+    assert_eq!(runtime.stranded(), []);
+    runtime
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_merger_waits_for_a_state_that_is_retried_while_the_last_other_one_ends() {
+    for after in (0..6_000).step_by(100) {
+        let (kept, clock) = (Arc::new(MemoryJournal::new()), SystemClock::new());
+        let journal = Arc::new(Before(Slow(kept.clone())));
+        let runtime = open_failing_work(journal, clock.clone()).await;
+        let run = runtime.start("g", Value::Null).idempotency_key("once").await.unwrap();
+        while run.status().of("work", StateStatus::Errored) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        run.retry_failed("by hand").await.unwrap();
+        let outcome = run.outcome().await;
+        assert_eq!(outcome.output::<Numbers>().unwrap().n, [1, 4], "{after}");
+        let _ = runtime.shutdown(Duration::from_secs(60)).await;
+        let runtime = open_failing_work(kept, clock).await;
+        let again = runtime.start("g", Value::Null).idempotency_key("once").await.unwrap();
+        assert_eq!(ended(&*again.outcome().await), ended(&outcome), "{after}");
     }
 }
 

@@ -20,9 +20,9 @@ mod known_keys;
 mod live_retries;
 mod random;
 mod recalled;
+mod refused;
 #[cfg(feature = "postgres")]
 mod restarts;
-mod refused;
 mod resumable;
 mod rollouts;
 pub mod scenarios;
