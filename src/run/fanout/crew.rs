@@ -89,14 +89,16 @@ impl LaneArguments {
             changed.as_mut().enable();
             let is_stopped = self.advance().await;
             self.lane.list_parked();
-            self.report().await;
+            let has_reported = self.report().await;
             if is_stopped {
                 self.deliver_all().await;
             }
             if pool.is_closed() {
                 break;
             }
-            if self.commits.take_released() && !is_stopped {
+            // A stream that has more wakes the lane once, which may have been while a report waited.
+            let may_have_more = has_reported && self.lane.has_stalled();
+            if (self.commits.take_released() || may_have_more) && !is_stopped {
                 continue;
             }
             // A lane that has all it may have cannot take what others would share.
@@ -206,15 +208,18 @@ impl LaneArguments {
     }
 
     /// Tells what has happened since the last report; what is to be on record first, when it is.
-    async fn report(&mut self) {
+    ///
+    /// Says whether there was anything: it may have waited then.
+    async fn report(&mut self) -> bool {
         if self.lane.batch.is_empty() && self.lane.held.is_empty() {
-            return;
+            return false;
         }
         let batch = self.lane.batch.take();
         match self.lane.tools.cell.journal.clone() {
             None => self.tell(batch, None).await,
             Some(journal) => self.commit(batch, &journal).await,
         }
+        true
     }
 
     /// Tells the run's actor; `unit` is that of the journal which says so.

@@ -173,8 +173,13 @@ impl Lane {
         TurnEnd::Over
     }
 
+    /// Whether some stream had nothing to give.
+    pub(super) const fn has_stalled(&self) -> bool {
+        !self.stalled.is_empty() || !self.stalled_keeping.is_empty()
+    }
+
     pub(super) fn take_stalled(&mut self) {
-        if self.stalled.is_empty() && self.stalled_keeping.is_empty() {
+        if !self.has_stalled() {
             return;
         }
         self.tasks.extend(self.stalled.drain(..).map(|stalled| Task::Drawing(Box::new(stalled))));

@@ -10,6 +10,7 @@ mod live_states;
 mod retries;
 mod shutdown;
 mod store;
+mod streams;
 mod waiting;
 
 use std::sync::Arc;
