@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::panics::GuardedFold;
 use super::path::{Path, Step};
 use super::scope::Scope;
 use super::tokens::Tokens;
 use crate::clock::Timestamp;
 use crate::id::{NodeIndex, StateId};
-use crate::node::{FoldState, NodeError, United};
+use crate::node::{NodeError, United};
 use crate::value::Value;
 
 /// One execution of a node.
@@ -62,7 +63,7 @@ pub(crate) struct Merge {
 }
 
 /// A fold whose elements have all arrived, or why it stopped.
-pub(crate) type Folded = Result<Box<dyn FoldState>, NodeError>;
+pub(crate) type Folded = Result<GuardedFold, NodeError>;
 
 impl Spare {
     /// Keeps the box of an execution that has ended, with its place and its scope.

@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::node::{AttemptFuture, Emission, NodeError};
+use crate::node::{AttemptFuture, Emission, ErasedFold, FoldState, NodeError};
+use crate::value::Value;
 
 /// Calls user code.
 #[inline]
@@ -69,5 +70,34 @@ impl Future for Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         drop_guarded(self.future.take());
+    }
+}
+
+/// A fold in progress: all it does is guarded, and so is its drop, wherever that happens.
+pub(crate) struct GuardedFold {
+    state: Option<Box<dyn FoldState>>,
+}
+
+impl GuardedFold {
+    pub(crate) fn begin(fold: &dyn ErasedFold) -> Result<Self, NodeError> {
+        guarded(|| fold.init()).map(|state| Self { state: Some(state) })
+    }
+
+    /// Adds one element.
+    pub(crate) fn step(&mut self, element: Value) -> Result<(), NodeError> {
+        let state = self.state.as_mut().expect("only its end takes the state");
+        guarded(|| state.step(element)).unwrap_or_else(Err)
+    }
+
+    /// Makes the output.
+    pub(crate) fn finish(mut self) -> Result<Value, NodeError> {
+        let state = self.state.take().expect("only its end takes the state");
+        guarded(|| state.finish()).unwrap_or_else(Err)
+    }
+}
+
+impl Drop for GuardedFold {
+    fn drop(&mut self) {
+        drop_guarded(self.state.take());
     }
 }

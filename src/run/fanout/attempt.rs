@@ -86,7 +86,7 @@ pub(super) fn retry_rng(facts: &RunFacts, execution: &Execution, failed: u32) ->
 fn finish_fold(execution: &Execution) -> Ended {
     let folded = execution.merge().and_then(|merge| merge.fold.lock().take());
     let finished = match folded {
-        Some(Ok(fold)) => guarded(|| fold.finish()).unwrap_or_else(Err),
+        Some(Ok(fold)) => fold.finish(),
         Some(Err(error)) => Err(error),
         None => Err(NodeError::new("the fold's elements were not kept")),
     };

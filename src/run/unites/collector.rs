@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::graph::{Multiplicity, Plan};
 use crate::id::NodeIndex;
-use crate::node::{Call, ErasedFold, FoldState, NodeError};
+use crate::node::Call;
 use crate::run::batch::{Element, ElementValue};
 use crate::run::execution::Folded;
 use crate::run::order::sort_by_path;
-use crate::run::panics::{drop_guarded, guarded};
+use crate::run::panics::GuardedFold;
 use crate::run::path::Path;
 use crate::run::scope::Collected;
 use crate::value::Value;
@@ -43,7 +43,7 @@ impl Collector {
                 Steps::Kept(early) => early,
                 Steps::Early | Steps::Folding(_) => Vec::new(),
             };
-            self.steps = Steps::Folding(begin(&**fold));
+            self.steps = Steps::Folding(GuardedFold::begin(&**fold));
             for (_, value) in early {
                 self.step(value);
             }
@@ -89,9 +89,9 @@ impl Collector {
     /// Runs one step of the fold; a fold that failed takes no more elements.
     fn step(&mut self, input: Value) {
         if let Steps::Folding(Ok(state)) = &mut self.steps
-            && let Err(error) = guarded(|| state.step(input)).unwrap_or_else(Err)
+            && let Err(error) = state.step(input)
         {
-            drop_guarded(std::mem::replace(&mut self.steps, Steps::Folding(Err(error))));
+            self.steps = Steps::Folding(Err(error));
         }
     }
 
@@ -131,10 +131,6 @@ impl Collector {
             Steps::Early | Steps::Folding(_) => Vec::new(),
         }
     }
-}
-
-fn begin(fold: &dyn ErasedFold) -> Result<Box<dyn FoldState>, NodeError> {
-    guarded(|| fold.init())
 }
 
 /// Sorts by place; of two at one place (a manual retry) the later one counts.

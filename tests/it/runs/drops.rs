@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use hotgraph::{
-    Arity, Context, Document, Emit, Handler, Node, NodeError, NodeSpec, RetryPolicy, RunStatus,
-    StateStatus,
+    Arity, Context, Document, Emit, GraphBuilder, Handler, Node, NodeError, NodeSpec, RetryPolicy,
+    Run, RunStatus, Runtime, StateStatus, Value,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::time::sleep;
 
 use super::control::end_of;
-use super::{Number, build, joined, single, start};
+use super::{Number, build, joined, runtime, single, start};
 
 /// Panics when it is dropped.
 #[derive(Default)]
@@ -129,8 +130,8 @@ async fn refused_outputs_that_panic_fail_their_state() {
     assert!(outcome.failures[0].error.contains("returned several"), "{outcome:?}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_fold_that_panics_as_it_is_given_up_fails_its_state() {
+/// A merger that holds a bomb while it takes elements.
+fn mined_fold() -> Handler {
     let step = |_: &mut Bomb, one: Number| match one.n {
         2 => Err(NodeError::new("no twos")),
         _ => Ok(()),
@@ -139,9 +140,69 @@ async fn a_fold_that_panics_as_it_is_given_up_fails_its_state() {
         std::mem::forget(bomb);
         Ok(Number { n: 0 })
     };
-    let runtime = build(Handler::fold("fold", Bomb::default, step, finish)).await;
+    Handler::fold("fold", Bomb::default, step, finish)
+}
+
+/// A run of two branches whose merger is mined: they take one second and three.
+async fn mined(graph: impl Fn(GraphBuilder) -> GraphBuilder) -> (Runtime, Run) {
+    let runtime = runtime().keep_ended(1).handler(mined_fold()).build().await.unwrap();
+    let graph = graph(joined("slow", |merger| merger.handler("fold")));
+    runtime.publish_and_promote(graph.build()).await.unwrap();
+    let run = runtime.start("g", Value::object([("n", 2)])).await.unwrap();
+    (runtime, run)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_that_panics_as_it_is_given_up_fails_its_state() {
+    let runtime = build(mined_fold()).await;
     let graph = joined("pass", |merger| merger.handler("fold"));
     let outcome = end_of(&start(&runtime, graph).await).await;
     assert_eq!((outcome.status, &outcome.stopped), (RunStatus::Failed, &None));
     assert_eq!(&*outcome.failures[0].error, "no twos");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_that_panics_as_its_run_is_forgotten_harms_no_other_run() {
+    let (runtime, run) = mined(|graph| graph).await;
+    sleep(Duration::from_secs(2)).await;
+    run.cancel();
+    assert_eq!(end_of(&run).await.status, RunStatus::Cancelled);
+    drop(run);
+    // One ended run is kept: the end of this one forgets the other.
+    let next = runtime.start("g", Value::object([("n", 0)])).await.unwrap();
+    assert!(end_of(&next).await.is_success());
+    assert_eq!(runtime.live_runs(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_that_panics_as_its_group_is_replaced_breaks_no_retry() {
+    let (_runtime, run) = mined(|graph| graph).await;
+    sleep(Duration::from_secs(2)).await;
+    run.cancel();
+    end_of(&run).await;
+    run.retry(run.states()[0].id, "again").await.unwrap();
+    let outcome = end_of(&run).await;
+    assert_eq!((outcome.status, &outcome.stopped), (RunStatus::Success, &None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_that_panics_because_there_is_no_state_for_it_breaks_no_run() {
+    // Two outputs and two branches.
+    let (_runtime, run) = mined(|graph| graph.max_states(4)).await;
+    let outcome = end_of(&run).await;
+    assert_eq!((outcome.status, &outcome.stopped), (RunStatus::Failed, &None));
+    assert!(outcome.failures[0].error.contains("states exceeded"), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_that_panics_before_its_merger_begins_is_cancelled() {
+    let (runtime, run) = mined(|graph| graph).await;
+    sleep(Duration::from_secs(2)).await;
+    run.pause();
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(run.status().of("gather", StateStatus::Created), 1);
+    run.cancel();
+    assert_eq!(end_of(&run).await.status, RunStatus::Cancelled);
+    assert_eq!(run.status().of("gather", StateStatus::Cancelled), 1);
+    assert_eq!(runtime.live_runs(), 0);
 }
