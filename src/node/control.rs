@@ -126,13 +126,16 @@ impl Control {
 
     /// Holds new states back, or lets them go on.
     pub(crate) fn set_paused(&self, paused: bool) {
+        // Locked until all of them are told: of a pause and a resume at once, the run and those it
+        // started keep the same one.
+        let children = self.children.lock();
         let was = self.paused.swap(paused, Ordering::Relaxed);
         self.changed.notify_waiters();
         let watcher = self.watcher.get().filter(|_| was != paused);
         if let Some(watcher) = watcher.and_then(Weak::upgrade) {
             watcher.paused(paused);
         }
-        for child in self.children() {
+        for child in children.iter().filter_map(Weak::upgrade) {
             child.set_paused(paused);
         }
     }

@@ -2,6 +2,7 @@
 
 mod control;
 mod drops;
+mod families;
 mod handlers;
 mod lanes;
 mod limits;
