@@ -202,11 +202,12 @@ impl Context {
 
     /// Tells whoever watches the run how far this state is.
     ///
-    /// Nobody hears of a run that has ended and is forgotten.
+    /// Nobody hears of a run that has ended.
     pub fn progress(&self, progress: impl Into<Value>) {
         let node = &self.run.names[self.attempt.node.at()];
         if let Some(run) = self.run.progress.upgrade() {
-            run.report(node, self.attempt.state, progress.into());
+            let progress = progress.into();
+            self.run.control.tell(|| run.report(node, self.attempt.state, progress));
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::until::until;
@@ -21,6 +21,8 @@ pub(crate) struct Control {
     /// Whether the signals follow those of another run.
     is_below: bool,
     children: Mutex<Vec<Weak<Control>>>,
+    /// Whether the run tells its end, after which nothing else is told of it.
+    is_over: RwLock<bool>,
     /// Woken when a lane should look again.
     pub changed: Notify,
 }
@@ -116,6 +118,20 @@ impl Control {
     /// Ends when new states are not held back.
     pub(crate) async fn resumed(&self) {
         until(&self.changed, || !self.is_paused()).await;
+    }
+
+    /// Tells something of the run, unless its end is told: that comes last.
+    pub(crate) fn tell(&self, tell: impl FnOnce()) {
+        // Held meanwhile: whoever tells the end waits for it.
+        let is_over = self.is_over.read();
+        if !*is_over {
+            tell();
+        }
+    }
+
+    /// Nothing is told of the run any more: what code that was left behind still does is nobody's.
+    pub(crate) fn hush(&self) {
+        *self.is_over.write() = true;
     }
 
     /// Sets who is told of pauses.

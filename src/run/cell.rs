@@ -282,6 +282,7 @@ impl EndGuard {
         drop(host);
         // Who is told of the end may start another run at once.
         let telling = place.map(Place::give_back);
+        self.cell.control().hush();
         self.cell.announce(EventKind::RunEnded { status: outcome.status.as_str() });
         self.cell.ending.end(outcome);
         drop(telling);

@@ -226,10 +226,9 @@ impl LaneArguments {
     pub(super) async fn tell(&mut self, batch: Batch, unit: Option<u64>) {
         let permit = self.crew.reports.clone().acquire_owned().await;
         let permit = permit.expect("the semaphore of reports is never closed");
-        for event in batch.events {
-            self.lane.tools.cell.announce(event);
-        }
-        let Batch { run, groups, .. } = batch;
+        let Batch { run, groups, events, .. } = batch;
+        let tools = &self.lane.tools;
+        tools.pool.control.tell(|| events.into_iter().for_each(|one| tools.cell.announce(one)));
         let report = Report { run, groups, unit, permit };
         // A dead run actor has ended the run already.
         let _ = self.crew.run.cast(RunMessage::Reported(Box::new(report)));

@@ -354,7 +354,8 @@ impl Lane {
         let result = step(&mut Walker::new(&tools.cell.ground, batch, watched), made);
         // Of a run with a journal nothing is announced before it is on record.
         if watched && tools.cell.journal.is_none() {
-            batch.events.drain(..).for_each(|event| tools.cell.announce(event));
+            let events = batch.events.drain(..);
+            tools.pool.control.tell(|| events.for_each(|event| tools.cell.announce(event)));
         }
         result
     }

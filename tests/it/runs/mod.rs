@@ -5,6 +5,7 @@ mod drops;
 mod families;
 mod handlers;
 mod lanes;
+mod left_behind;
 mod limits;
 mod live_retries;
 mod live_states;
