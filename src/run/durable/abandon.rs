@@ -26,7 +26,7 @@ impl Replay<'_> {
             if verdicts.is_empty() {
                 return;
             }
-            for verdict in verdicts.into_values() {
+            for verdict in verdicts.into_all() {
                 match verdict {
                     Verdict::Fire(firing) => {
                         // It is not on record that it began, nor with which number.

@@ -13,6 +13,8 @@ mod level;
 mod open_fan;
 mod open_resumable;
 mod replay;
+mod retries;
+mod verdicts;
 
 pub(crate) use entry::{AttemptKey, Began, DrawnOutput, Entry, KEPT_TOGETHER, Parent};
 pub use history::HistoryStep;

@@ -9,17 +9,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::entry::{AttemptKey, Began, Entry};
 use super::late::Late;
 use super::open_fan::OpenFan;
 use super::open_resumable::OpenResumable;
+use super::retries::Retries;
+use super::verdicts::Verdicts;
 use crate::clock::{Rng, Timestamp};
-use crate::id::StateId;
 use crate::run::batch::Batch;
 use crate::run::execution::{Execution, Executions};
-use crate::run::machine::{Machine, RetryWhat};
+use crate::run::machine::Machine;
 use crate::run::status::{RunStatus, StateStatus};
 use crate::run::unites::{Barriers, Verdict};
 use crate::run::walk::{Fault, Ground, Retaken, Walker};
@@ -57,8 +56,8 @@ pub(crate) struct Rest {
 
 pub(super) struct Replay<'a> {
     pub(super) ground: &'a Ground,
-    machine: Machine,
-    barriers: Box<Barriers>,
+    pub(super) machine: Machine,
+    pub(super) barriers: Box<Barriers>,
     /// What was written together with the latest entry.
     pub(super) batch: Batch,
     pub(super) waiting: BTreeMap<u64, (Box<Execution>, Option<Timestamp>)>,
@@ -67,9 +66,9 @@ pub(super) struct Replay<'a> {
     pub(super) resumables: BTreeMap<u64, OpenResumable>,
     /// Those that the latest unit opened.
     pub(super) opened: Vec<u64>,
-    pub(super) verdicts: BTreeMap<u64, Verdict>,
-    retaken: BTreeMap<StateId, Retaken>,
-    late: Late,
+    pub(super) verdicts: Verdicts,
+    pub(super) retries: Retries,
+    pub(super) late: Late,
     at: Timestamp,
     pub(super) last_state: u64,
 }
@@ -91,8 +90,8 @@ pub(crate) fn replay(
         fans: BTreeMap::new(),
         resumables: BTreeMap::new(),
         opened: Vec::new(),
-        verdicts: BTreeMap::new(),
-        retaken: BTreeMap::new(),
+        verdicts: Verdicts::default(),
+        retries: Retries::default(),
         late: Late::of(&entries),
         at: began.at,
         last_state: 0,
@@ -185,11 +184,11 @@ impl Replay<'_> {
         }
     }
 
-    fn apply(&mut self, batch: Batch) {
+    pub(super) fn apply(&mut self, batch: Batch) {
         // What has to be done about it is done when the run goes on.
         let _ = self.machine.apply(batch.run);
         for verdict in self.barriers.apply(batch.groups) {
-            self.verdicts.insert(verdict.execution(), verdict);
+            self.verdicts.add(verdict);
         }
     }
 
@@ -321,7 +320,7 @@ impl Replay<'_> {
     }
 
     fn fired(&mut self, merger: u64, ids: &[u64]) -> Result<(), String> {
-        let Some(Verdict::Fire(firing)) = self.verdicts.remove(&merger) else {
+        let Some(Verdict::Fire(firing)) = self.verdicts.take(merger) else {
             return Err(unknown("merger", merger));
         };
         let execution = self.step(ids, |walker| walker.merged(*firing));
@@ -330,46 +329,22 @@ impl Replay<'_> {
     }
 
     fn skipped(&mut self, merger: u64, ids: &[u64]) -> Result<(), String> {
-        let Some(Verdict::Skip(skipping)) = self.verdicts.remove(&merger) else {
+        let Some(Verdict::Skip(skipping)) = self.verdicts.take(merger) else {
             return Err(unknown("merger", merger));
         };
         self.step(ids, |walker| walker.merger_skipped(*skipping));
         Ok(())
     }
 
-    fn retried(&mut self, what: RetryWhat, id: &str) -> Result<(), String> {
-        let hash = xxh3_64(id.as_bytes());
-        let executions = self.machine.retry(what, id).map_err(|error| error.to_string())?;
-        for mut execution in executions {
-            let found = self.barriers.reopen(&execution);
-            self.machine.reopened(&found.reopened, &found.dropped);
-            execution.set_tokens(found.tokens.into_iter().collect());
-            let retaken = Retaken { execution, id: hash, given_up: found.given_up };
-            self.retaken.insert(retaken.execution.state, retaken);
-        }
-        self.late.due().into_iter().for_each(|batch| self.apply(batch));
-        Ok(())
-    }
-
-    fn reopened(&mut self, state: StateId, ids: &[u64]) -> Result<(), String> {
-        let taken = self.retaken.remove(&state);
-        let retaken = taken.ok_or_else(|| format!("{state} is not retried"))?;
-        let next = self.step(ids, |walker| walker.retried(&retaken));
-        self.made(next.into_iter().collect());
-        // Whether the run has ended is asked when it goes on.
-        let _ = self.machine.release_hold();
-        Ok(())
-    }
-
     fn ended(&mut self, status: RunStatus) -> Result<(), String> {
         let is_cancelled = self.machine.stop_reason().is_some();
         self.count();
+        drop(self.take_open_retries());
         if is_cancelled {
             self.abandon();
         }
         // The outcome is made again for whoever asks.
         let found = self.machine.end(is_cancelled).status;
-        self.retaken.clear();
         let is_over = self.waiting.is_empty() && self.verdicts.is_empty();
         if !is_over {
             return Err("the run ended before its states had".to_owned());
@@ -382,13 +357,14 @@ impl Replay<'_> {
 
     fn finish(mut self) -> Rebuilt {
         self.count();
+        let retaken = self.take_open_retries();
         let is_open = |fan: &OpenFan| fan.closed_at.is_none() || !fan.left_out().is_empty();
         let rest = Rest {
             waiting: self.waiting.into_values().collect(),
             fans: self.fans.into_values().filter(is_open).collect(),
             resumables: self.resumables.into_values().collect(),
-            verdicts: self.verdicts.into_values().collect(),
-            retaken: self.retaken.into_values().collect(),
+            verdicts: self.verdicts.into_all(),
+            retaken,
         };
         let (machine, barriers) = (self.machine, self.barriers);
         Rebuilt { machine, barriers, rest, at: self.at, last_state: self.last_state }
