@@ -24,6 +24,7 @@ mod refused;
 #[cfg(feature = "postgres")]
 mod restarts;
 mod resumable;
+mod retries_anywhere;
 mod rollouts;
 pub mod scenarios;
 mod secrets;

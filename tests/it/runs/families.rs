@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use hotgraph::{Context, Document, Handler, NodeSpec, Run, Runtime, Value};
+use hotgraph::{Context, Document, Handler, NodeSpec, Run, Runtime, ShutdownReport, Value};
 
 use super::control::end_of;
 
@@ -56,5 +56,6 @@ async fn a_pause_and_a_resume_at_once_leave_no_child_behind() {
     run.cancel();
     end_of(&run).await;
     end_of(&lowest).await;
-    assert_eq!(runtime.live_runs(), 0);
+    let report = runtime.shutdown(Duration::from_secs(20)).await;
+    assert_eq!(report, ShutdownReport::default(), "those between them end, too");
 }
