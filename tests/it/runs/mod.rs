@@ -370,29 +370,6 @@ async fn nothing_leaks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_is_that_of_the_latest_publish_and_shows_nowhere() {
-    let told = |_: (), ctx: Context| async move {
-        let text = ctx.secret("token").unwrap_or_default().to_owned();
-        Ok(Number { n: text.len() as u64 })
-    };
-    let builder = runtime().handler(Handler::one("told", told).secrets(["token"]));
-    let runtime = builder.build().await.unwrap();
-    let mut events = runtime.events();
-    for (secret, length) in [("hush", 4), ("hushhush", 8)] {
-        let graph = single(NodeSpec::new("told")).secret("token", secret);
-        let run = start(&runtime, graph).await;
-        assert_eq!(run.version().0, 1);
-        let outcome = run.outcome().await;
-        assert_eq!(outcome.output::<Number>().unwrap().n, length);
-        let shown = format!("{run:?} {outcome:?} {:?} {:?}", run.states(), run.status());
-        assert!(!shown.contains("hush"), "{shown}");
-    }
-    while let Some(event) = events.try_next() {
-        assert!(!format!("{event:?}").contains("hush"));
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_branch_status_is_that_of_what_lies_below() {
     let run =
         start(&runtime().build().await.unwrap(), joined("odd_fails", NodeSpec::all_done)).await;

@@ -1,11 +1,11 @@
-//! The key-value data of a run: what a start has to give, and who sees what is written.
+//! What a run is given besides its inputs: the store, who sees what is written there, and secrets.
 
 use hotgraph::{
     Arity, Context, Document, Emit, GraphBuilder, Handler, NodeSpec, Outcome, PublishError,
     Runtime, Schema, StartError, Value,
 };
 
-use super::{Number, build, runtime, start};
+use super::{Number, build, runtime, single, start};
 
 /// A runtime with `echo`, which returns its input.
 async fn echoing() -> Runtime {
@@ -102,4 +102,27 @@ async fn a_write_is_seen_by_states_created_after_it() {
     let outcome = start(&runtime, graph).await.await;
     assert_eq!(returned(&outcome, "after"), Value::from(7));
     assert_eq!(returned(&outcome, "beside"), Value::from(1), "it was created before the write");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_is_that_of_the_latest_publish_and_shows_nowhere() {
+    let told = |_: (), ctx: Context| async move {
+        let text = ctx.secret("token").unwrap_or_default().to_owned();
+        Ok(Number { n: text.len() as u64 })
+    };
+    let builder = runtime().handler(Handler::one("told", told).secrets(["token"]));
+    let runtime = builder.build().await.unwrap();
+    let mut events = runtime.events();
+    for (secret, length) in [("hush", 4), ("hushhush", 8)] {
+        let graph = single(NodeSpec::new("told")).secret("token", secret);
+        let run = start(&runtime, graph).await;
+        assert_eq!(run.version().0, 1);
+        let outcome = run.outcome().await;
+        assert_eq!(outcome.output::<Number>().unwrap().n, length);
+        let shown = format!("{run:?} {outcome:?} {:?} {:?}", run.states(), run.status());
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+    while let Some(event) = events.try_next() {
+        assert!(!format!("{event:?}").contains("hush"));
+    }
 }
