@@ -47,8 +47,8 @@ impl Replay<'_> {
     pub(super) fn reopened(&mut self, state: StateId, ids: &[u64]) -> Result<(), String> {
         let retry = self.retries.remove(&state);
         let retry = retry.ok_or_else(|| format!("{state} is not retried"))?;
-        self.machine.reopened(&retry.reopened, &retry.dropped);
-        let next = self.step(ids, |walker| walker.retried(&retry.retaken));
+        let retaken = self.open_again(retry);
+        let next = self.step(ids, |walker| walker.retried(&retaken));
         self.made(next.into_iter().collect());
         // Whether the run has ended is asked when it goes on.
         let _ = self.machine.release_hold();
@@ -56,13 +56,15 @@ impl Replay<'_> {
     }
 
     /// The states whose next attempts are to be counted when the run goes on.
-    ///
-    /// What was to be skipped in their groups, and was not, no longer is.
     pub(super) fn take_open_retries(&mut self) -> Vec<Retaken> {
         let open = std::mem::take(&mut self.retries).into_values();
         open.map(|retry| self.open_again(retry)).collect()
     }
 
+    /// The run hears what the groups said to a retry.
+    ///
+    /// What they had wanted skipped before, and was not by now, never is: the process that would have
+    /// done it is gone.
     fn open_again(&mut self, retry: Retry) -> Retaken {
         let Retry { mut retaken, mut reopened, dropped } = retry;
         // Its item never ended, and is not to begin again.
