@@ -264,6 +264,7 @@ impl EndGuard {
         let mut live = self.cell.live.lock();
         let place = live.place.take();
         let listener = std::mem::replace(&mut live.listener, Listener::Gone);
+        let control = live.control.clone();
         drop(live);
         // What it was told and nobody heard is given up outside the lock: others wait for answers.
         drop(listener);
@@ -282,7 +283,7 @@ impl EndGuard {
         drop(host);
         // Who is told of the end may start another run at once.
         let telling = place.map(Place::give_back);
-        self.cell.control().hush();
+        control.hush();
         self.cell.announce(EventKind::RunEnded { status: outcome.status.as_str() });
         self.cell.ending.end(outcome);
         drop(telling);

@@ -21,13 +21,13 @@ struct Maybe {
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct Number {
-    n: u64,
+pub struct Number {
+    pub n: u64,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct Numbers {
-    n: Vec<u64>,
+pub struct Numbers {
+    pub n: Vec<u64>,
 }
 
 /// The first of two outputs cannot have its work the first time; `other` is the second one then.

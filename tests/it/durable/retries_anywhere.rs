@@ -14,11 +14,10 @@ use hotgraph::{
     Write,
 };
 use parking_lot::Mutex;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::before::{Before, Hook};
+use super::live_retries::{Number, Numbers};
 use super::seen::{Ended, ended};
 use crate::fixtures::soak;
 
@@ -31,16 +30,6 @@ const FOUND: [u64; 1] = [205];
 
 /// Longer than any run takes.
 const WAIT: Duration = Duration::from_secs(600);
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-struct Number {
-    n: u64,
-}
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-struct Numbers {
-    n: Vec<u64>,
-}
 
 /// A journal whose commits take their time, and whose process dies at one of them.
 #[derive(Debug)]
