@@ -6,11 +6,11 @@ use super::check::{Checked, CheckedNode};
 use super::condition::Condition;
 use super::expression::{BoundTemplate, Form, Reference, Template};
 use super::outline::Outline;
-use super::plan::{Multiplicity, Plan, PlanEdge, PlanInput, PlanNode, PlanUnites};
+use super::plan::{Multiplicity, Onward, Plan, PlanEdge, PlanInput, PlanNode, PlanUnites};
 use super::problem::{Problem, ProblemKind, Problems};
 use super::region::{NodeSet, Structure};
 use crate::id::NodeIndex;
-use crate::node::{Call, FieldType, Handler};
+use crate::node::{Arity, Call, FieldType, Handler};
 use crate::value::Key;
 
 /// Compiles a checked document; `handlers` are those of its nodes, in its order.
@@ -64,13 +64,20 @@ impl Compiler {
         let node = index(place);
         let unites = self.structure.unites[place].map(|united| self.unites(node, united));
         let document = self.document(node);
+        let (handler, mergers) = (self.handlers[place].clone(), self.mergers(node));
         let edges = self.edges(node);
+        let onward = Onward::along(&edges);
+        let is_called = matches!(handler.call(), Call::Attempt(_)) && handler.arity() == Arity::One;
+        let is_limited = document.total_timeout.is_some() || document.concurrency.is_some();
+        let is_alone = mergers.is_empty() && onward != Onward::Various;
         PlanNode {
             identifier: document.identifier.as_str().into(),
-            handler: self.handlers[place].clone(),
+            handler,
             inputs: self.inputs(node),
             takes_over: self.takes_over(node),
-            mergers: self.mergers(node),
+            mergers,
+            onward,
+            is_straight: is_called && !is_limited && is_alone,
             unites,
             retry: document.retry,
             attempt_timeout: document.attempt_timeout,

@@ -43,7 +43,7 @@ pub use graph::Graph;
 pub(crate) use hash::hash;
 pub(crate) use outline::Outline;
 pub use plan::{Limits, Plan};
-pub(crate) use plan::{Multiplicity, PlanEdge, PlanInput, PlanNode, Strategy};
+pub(crate) use plan::{Multiplicity, Onward, PlanInput, PlanNode, Strategy};
 pub use problem::{Problem, ProblemKind, Problems};
 pub use render::Mark;
 pub use retry::{RetryPolicy, RetryStrategy, UnknownStrategy};

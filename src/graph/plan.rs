@@ -63,6 +63,9 @@ pub(crate) struct PlanNode {
     pub takes_over: Option<NodeIndex>,
     /// Every edge out of the node, in the order of `next_nodes`.
     pub edges: Box<[PlanEdge]>,
+    pub onward: Onward,
+    /// Whether an attempt needs nothing but a call, and leads straight on if it succeeds.
+    pub is_straight: bool,
     /// The mergers that unite this node.
     pub mergers: Box<[NodeIndex]>,
     /// What the node waits for, if it is a merger.
@@ -87,6 +90,31 @@ impl PlanNode {
     #[inline]
     pub(crate) fn arity(&self) -> Arity {
         self.handler.arity()
+    }
+}
+
+/// Where an output of a node leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Onward {
+    /// To one node, which is counted in just the groups that count the node itself.
+    Node(NodeIndex),
+    /// Into one merger.
+    Merger(NodeIndex),
+    /// Nowhere: the node is a leaf.
+    Nowhere,
+    /// To nodes that the output decides on, to several, or to one that a merger unites.
+    Various,
+}
+
+impl Onward {
+    /// Where these edges lead, which are all that leave a node.
+    pub(super) fn along(edges: &[PlanEdge]) -> Self {
+        match edges {
+            [] => Self::Nowhere,
+            [PlanEdge { to, when: None, into_merger: true, .. }] => Self::Merger(*to),
+            [PlanEdge { to, when: None, passes_item: true, .. }] => Self::Node(*to),
+            _ => Self::Various,
+        }
     }
 }
 

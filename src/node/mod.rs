@@ -33,7 +33,7 @@ pub use error::{NodeError, Signal};
 pub(crate) use fold::{ErasedFold, FoldState, KEPT_ELEMENTS};
 pub use function::{Node, NodeFunction};
 pub use handler::{Arity, Handler, HandlerFingerprint, HandlerName};
-pub(crate) use handler::{AttemptFuture, Call, Emission, no_attempt};
+pub(crate) use handler::{AttemptFuture, Call, Emission, ErasedNode, no_attempt};
 pub(crate) use outputs::{Each, Placed};
 pub use schema::{FieldType, Schema};
 pub use slot::Slot;

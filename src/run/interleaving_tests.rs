@@ -270,7 +270,8 @@ impl World {
         }
         drawing.drawn.store(index + 1, Ordering::Relaxed);
         let mut made = Vec::new();
-        assert!(walker.drawn(&drawing.execution, index, output(index), &mut made));
+        let branched = walker.drawn(&drawing.execution, index, output(index), &mut made);
+        assert!(branched.add_to(&mut made));
         tasks.extend(made.into_iter().map(Task::Attempt));
         false
     }

@@ -11,7 +11,6 @@
 //!    or by the scope of its child, so that no other can be there.
 //! 3. After a state has succeeded or is forgotten, its batch has no other change of it.
 //! 4. Nothing goes on from a state that waits: what it leads to is told anew.
-//! 5. A place beside another state is found right before the state is added that lies there.
 
 use super::batch::{Record, StateEnd};
 use super::execution::Execution;
@@ -29,8 +28,6 @@ pub(crate) struct Trail {
     fanout: Option<(StateId, usize)>,
     /// The last state that began anew, by the place of its execution.
     begun: Option<u32>,
-    /// Where the execution lies that was last found beside that one.
-    beside: Option<Beside>,
 }
 
 /// The place of an execution below another output of a fanout than a whole one.
@@ -40,7 +37,7 @@ struct Beside {
     index: u64,
     /// By how much the number of its state is higher than that of its parent's.
     above: u32,
-    standing: Standing,
+    state: StateId,
 }
 
 /// What a trail says of its states.
@@ -142,11 +139,32 @@ impl Trail {
         self.marks.changes == 0
     }
 
-    /// Adds a state that no other one tells of.
-    pub(crate) fn begin(&mut self, execution: Execution, output: Value) {
-        let (standing, output) = (Standing::of(&execution), self.marks.tell(output));
-        let mark = self.whole(execution, output);
-        self.add(standing, mark);
+    /// Adds a state that succeeded; its input goes there, if another state tells of the rest.
+    #[inline]
+    pub(crate) fn succeeded(&mut self, execution: &mut Execution, output: Value) {
+        if !self.go_on_to(execution) {
+            return self.begin(execution, output);
+        }
+        let (state, node) = (execution.state, execution.node);
+        let input = self.marks.tell(std::mem::take(&mut execution.input));
+        let output = self.marks.tell(output);
+        self.marks.add(Mark::Child { node, state, input, output });
+    }
+
+    /// Adds a state that does not follow the one before it.
+    fn begin(&mut self, execution: &mut Execution, output: Value) {
+        let mark = match self.place_beside(execution) {
+            Some(place) => {
+                let input = self.marks.tell(std::mem::take(&mut execution.input));
+                place.mark(execution.node, input, self.marks.tell(output))
+            }
+            None => {
+                let output = self.marks.tell(output);
+                self.whole(execution.clone(), output)
+            }
+        };
+        self.last = Some(Standing::of(execution));
+        self.marks.add(mark);
     }
 
     /// Keeps an execution whole, for those that may lie beside it.
@@ -156,29 +174,17 @@ impl Trail {
         Mark::Whole { execution, output }
     }
 
-    /// Whether an execution lies beside the last one that began anew: its branches were drawn one
-    /// after the other, and each waited.
-    pub(crate) fn finds_beside(&mut self, execution: &Execution) -> bool {
-        self.beside = self.place_beside(execution);
-        self.beside.is_some()
-    }
-
+    /// Where an execution lies beside the last one that began anew: its branches were drawn one after
+    /// the other, and each waited.
     fn place_beside(&self, execution: &Execution) -> Option<Beside> {
         let whole = self.begun?;
         let other = &self.marks.whole[whole as usize];
         let reads_alike = execution.scope.address() == other.scope.address();
         let index = execution.path.branch_beside(&other.path)?;
         let above = execution.state.0.checked_sub(execution.parent?.0)?;
-        let (above, standing) = (u32::try_from(above).ok()?, Standing::of(execution));
-        let place = Beside { whole, index, above, standing };
+        let above = u32::try_from(above).ok()?;
+        let place = Beside { whole, index, above, state: execution.state };
         (reads_alike && execution.is_plain()).then_some(place)
-    }
-
-    /// Adds the state that was [found beside](Self::finds_beside) another one.
-    pub(crate) fn add_beside(&mut self, node: NodeIndex, input: Value, output: Value) {
-        let place = self.beside.take().expect("a place was found");
-        let (input, output) = (self.marks.tell(input), self.marks.tell(output));
-        self.add(place.standing, place.mark(node, input, output));
     }
 
     /// Tells that a state waits, with this status.
@@ -199,9 +205,15 @@ impl Trail {
         self.marks.add(Mark::Forgotten { state });
     }
 
-    /// Adds the state of one output of a fanout, which stands there; `own` is the fanout's.
+    /// Adds the state of one output of a fanout; `own` is the fanout's.
     #[inline]
-    pub(crate) fn branch(&mut self, own: &Execution, branch: Standing, index: u64, output: Value) {
+    pub(crate) fn branch(
+        &mut self,
+        own: &Execution,
+        branch: &Execution,
+        index: u64,
+        output: Value,
+    ) {
         let fanout = match self.fanout {
             Some((state, place)) if state == own.state => place,
             _ => {
@@ -213,38 +225,26 @@ impl Trail {
             }
         };
         let output = self.marks.tell(output);
-        self.add(branch, Mark::Output { fanout, state: branch.state, index, output });
+        self.last = Some(Standing::of(branch));
+        self.marks.add(Mark::Output { fanout, state: branch.state, index, output });
     }
 
     /// Goes on to an execution if the state before tells where it lies; says whether it does.
-    ///
-    /// What it can read is noted then: its state comes next, or is none that succeeded.
     #[inline]
-    pub(crate) fn go_on_to(&mut self, execution: &Execution) -> bool {
+    fn go_on_to(&mut self, execution: &Execution) -> bool {
         let Some(last) = &mut self.last else { return false };
         let is_next = execution.parent == Some(last.state)
             && execution.path.hash() == last.place
             && execution.is_plain();
-        if is_next && last.scope != execution.scope.address() {
-            last.scope = execution.scope.address();
-            self.marks.list.push(Mark::Scope);
-            self.marks.scopes.push(execution.scope.clone());
+        if is_next {
+            last.state = execution.state;
+            if last.scope != execution.scope.address() {
+                last.scope = execution.scope.address();
+                self.marks.list.push(Mark::Scope);
+                self.marks.scopes.push(execution.scope.clone());
+            }
         }
         is_next
-    }
-
-    /// Adds the state that the trail [went on to](Self::go_on_to).
-    #[inline]
-    pub(crate) fn follow(&mut self, state: StateId, node: NodeIndex, input: Value, output: Value) {
-        let last = self.last.expect("a trail goes on from a state");
-        let (input, output) = (self.marks.tell(input), self.marks.tell(output));
-        self.add(Standing { state, ..last }, Mark::Child { node, state, input, output });
-    }
-
-    #[inline]
-    fn add(&mut self, standing: Standing, mark: Mark) {
-        self.last = Some(standing);
-        self.marks.add(mark);
     }
 
     /// What it says of its states.
@@ -255,7 +255,7 @@ impl Trail {
 
 impl Beside {
     const fn mark(self, node: NodeIndex, input: Told, output: Told) -> Mark {
-        let Self { whole, index, above, standing: Standing { state, .. } } = self;
+        let Self { whole, index, above, state } = self;
         Mark::Sibling { whole, index, above, node, state, input, output }
     }
 }

@@ -261,7 +261,9 @@ impl Replay<'_> {
         for (index, ids) in outputs {
             let output = open.mark(*index)?;
             let mut made = Vec::new();
-            if !self.step(ids, |walker| walker.drawn(&open.own, *index, output, &mut made)) {
+            let branched =
+                self.step(ids, |walker| walker.drawn(&open.own, *index, output, &mut made));
+            if !branched.add_to(&mut made) {
                 return Err(format!("output {index} has no state"));
             }
             self.made(made);

@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::clock::{Rng, Sleep};
 use crate::graph::Plan;
 use crate::node::{
-    Arity, AttemptFacts, AttemptFuture, Call, Context as NodeContext, Emission, ErrorKind,
-    NodeError, RunFacts, Signal, no_attempt,
+    Arity, AttemptFacts, AttemptFuture, Call, Context as NodeContext, Emission, ErasedNode,
+    ErrorKind, NodeError, RunFacts, Signal, no_attempt,
 };
 use crate::run::execution::Execution;
 use crate::run::panics::{Guarded, drop_guarded, guarded};
@@ -26,6 +26,9 @@ pub(crate) enum Ended {
     Pruned(Value),
     Requeue(Duration),
 }
+
+/// What became of an attempt when it was called and polled once; a panic is an error.
+pub(super) type Called = Result<Poll<Result<Emission, NodeError>>, NodeError>;
 
 /// An attempt that was polled once.
 pub(crate) enum Begun {
@@ -48,18 +51,38 @@ pub(crate) fn begin(
         Call::Fold(_) => return Begun::Ended(finish_fold(execution)),
         Call::Attempt(node) | Call::KeptFold(node) => node,
     };
+    Begun::of(call(&**node, &execution.input, context, attempt), attempt, handler.arity())
+}
+
+/// Calls a handler and polls what it returns where it stands.
+#[inline]
+pub(super) fn call(
+    node: &dyn ErasedNode,
+    input: &Value,
+    context: &NodeContext,
+    attempt: &mut AttemptFuture,
+) -> Called {
     let mut cx = Context::from_waker(Waker::noop());
-    let polled = guarded(|| {
-        node.call(&execution.input, context, attempt);
+    guarded(|| {
+        node.call(input, context, attempt);
         attempt.poll(&mut cx)
-    });
-    match polled {
-        // What has ended dropped all it had, and stays where it is until another takes its place.
-        Ok(Poll::Ready(result)) => Begun::Ended(classify(result, handler.arity())),
-        Ok(Poll::Pending) => Begun::Pending(Guarded::new(std::mem::replace(attempt, no_attempt()))),
-        Err(panic) => {
-            drop_guarded(std::mem::replace(attempt, no_attempt()));
-            Begun::Ended(Ended::Fault(Fault::of(&panic)))
+    })
+}
+
+impl Begun {
+    /// What `attempt` is after the call of a handler with so many outputs.
+    #[inline]
+    pub(super) fn of(called: Called, attempt: &mut AttemptFuture, arity: Arity) -> Self {
+        match called {
+            // What has ended dropped all it had, and stays where it is until another takes its place.
+            Ok(Poll::Ready(result)) => Self::Ended(classify(result, arity)),
+            Ok(Poll::Pending) => {
+                Self::Pending(Guarded::new(std::mem::replace(attempt, no_attempt())))
+            }
+            Err(panic) => {
+                drop_guarded(std::mem::replace(attempt, no_attempt()));
+                Self::Ended(Ended::Fault(Fault::of(&panic)))
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::run::batch::Batch;
 use crate::run::cell::RunCell;
 use crate::run::execution::{Execution, Executions};
 use crate::run::unites::Verdict;
-use crate::run::walk::Walker;
+use crate::run::walk::{Branched, Walker};
 use crate::value::Value;
 
 /// The most attempts that a lane starts in one turn.
@@ -237,12 +237,13 @@ impl Lane {
     #[inline]
     fn walk(&mut self, mut execution: Box<Execution>, left: &mut u32) {
         loop {
+            let Some(other) = self.walk_straight(execution, left) else { return self.go_on() };
             if *left == 0 || self.tools.pool.control.is_cancelled() || !self.has_room() {
-                self.tasks.push(Task::Execution(execution));
+                self.tasks.push(Task::Execution(other));
                 return;
             }
             *left -= 1;
-            self.start(execution);
+            self.start(other);
             match self.made.len() {
                 1 => execution = self.made.pop().expect("one was made"),
                 _ => return self.go_on(),
@@ -283,15 +284,12 @@ impl Lane {
     /// One branch of a fanout; says whether the run may have its state.
     #[inline]
     fn branch(&mut self, own: &Execution, index: u64, output: Value, left: &mut u32) -> bool {
-        let has_state = self.step_making(|walker, made| walker.drawn(own, index, output, made));
-        match self.made.len() {
-            1 => {
-                let child = self.made.pop().expect("one was made");
-                self.walk(child, left);
-            }
-            _ => self.go_on(),
+        match self.step_making(|walker, made| walker.drawn(own, index, output, made)) {
+            Branched::Child(child) => self.walk(child, left),
+            Branched::Over => self.go_on(),
+            Branched::Refused => return false,
         }
-        has_state
+        true
     }
 
     pub(super) fn drawn_to_end(&mut self, drawing: Box<Drawing>, end: &End) {

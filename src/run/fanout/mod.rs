@@ -21,6 +21,7 @@ mod recall;
 mod resumable;
 mod resume;
 mod source;
+mod straight;
 mod unlisted;
 mod wait;
 

@@ -65,6 +65,16 @@ impl Lane {
             }
             self.step_with(|walker| walker.queued(&execution));
         }
+        self.begun(execution, begun, permit);
+    }
+
+    /// What follows when an attempt was polled once.
+    pub(super) fn begun(
+        &mut self,
+        execution: Box<Execution>,
+        begun: Begun,
+        permit: Option<OwnedSemaphorePermit>,
+    ) {
         match begun {
             Begun::Ended(ended) => self.ended(execution, ended),
             Begun::Pending(future) => {
@@ -211,7 +221,7 @@ impl Lane {
 
     /// The only output of an execution that had this status.
     #[inline]
-    fn returned(&mut self, execution: (Box<Execution>, StateStatus), output: Value) {
+    pub(super) fn returned(&mut self, execution: (Box<Execution>, StateStatus), output: Value) {
         self.step_making(|walker, made| walker.returned(execution, output, made));
         self.hold();
     }

@@ -58,7 +58,8 @@ impl Lane {
         for place in left_out.into_iter().filter(|place| is_closed || *place < next) {
             let (index, output) = (place as u64, outputs[place].clone());
             let mut made = Vec::new();
-            if !self.step_with(|walker| walker.drawn(&own, index, output, &mut made)) {
+            let branched = self.step_with(|walker| walker.drawn(&own, index, output, &mut made));
+            if !branched.add_to(&mut made) {
                 self.step_with(|walker| match std::mem::replace(&mut exceeded, true) {
                     false => walker.exceeded(&own, index, 1),
                     true => walker.exceeded_too(&own, index, 1),

@@ -26,22 +26,19 @@ enum By {
     Whole,
 }
 
-fn success(trail: &mut Trail, execution: Execution) -> (String, By) {
+fn success(trail: &mut Trail, mut execution: Execution) -> (String, By) {
     // Some have no fields, and are not listed.
     let output = match execution.state.0 % 2 {
         0 => Value::empty_object(),
         _ => Value::from(execution.state.0 + 100),
     };
     let expected = told(&execution, &output);
-    let by = if trail.go_on_to(&execution) {
-        trail.follow(execution.state, execution.node, execution.input, output);
-        By::Child
-    } else if trail.finds_beside(&execution) {
-        trail.add_beside(execution.node, execution.input, output);
-        By::Sibling
-    } else {
-        trail.begin(execution, output);
-        By::Whole
+    trail.succeeded(&mut execution, output);
+    let by = match trail.marks.list.last() {
+        Some(Mark::Child { .. }) => By::Child,
+        Some(Mark::Sibling { .. }) => By::Sibling,
+        Some(Mark::Whole { .. }) => By::Whole,
+        other => panic!("a success is told by one of these, found {other:?}"),
     };
     (expected, by)
 }
@@ -76,7 +73,7 @@ fn every_record_is_made_as_it_was() {
         let (branch, output) = (fanout.branch(state, index), Value::from(index));
         let whole = branch.clone().with_input(&fanout.input);
         expected.push((told(&whole, &output), By::Child));
-        trail.branch(&fanout, Standing::of(&branch), index, output);
+        trail.branch(&fanout, &branch, index, output);
         let mut child = first(2, state.0 + 1, Some(state.0), &branch.path);
         child.scope = Scope::default().with_output(NodeIndex(1), Value::from(index));
         expected.push(success(&mut trail, child.clone()));

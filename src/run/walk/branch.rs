@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{BEGUN, Child, Childless, ENDED, Kept, Success, Walker};
-use crate::graph::{Lookup, Plan, PlanEdge, PlanInput, PlanNode, ResolveError, Seen};
+use super::straight::Led;
+use super::{BEGUN, Child, Childless, ENDED, Success, Walker};
+use crate::graph::{Lookup, Plan, PlanInput, PlanNode, ResolveError, Seen};
 use crate::id::{NodeIndex, StateId};
 use crate::run::batch::{Element, ElementValue, Opened, Skip, SkipCause, StateEnd};
 use crate::run::execution::{Execution, Executions};
@@ -24,97 +25,46 @@ impl Walker<'_> {
         &mut self,
         mut own: Box<Execution>,
         success: &Success<'_>,
+        mut output: Value,
+        made: &mut Executions,
+    ) -> Result<(), Childless> {
+        match self.straight(&mut own, success, &mut output) {
+            Led::On => made.push(own),
+            Led::Out => self.batch.spare.put(own),
+            Led::Nowhere => return self.various(own, success, output, made),
+        }
+        Ok(())
+    }
+
+    /// An output of a node with conditions, several edges, or one to a node that a merger unites.
+    pub(super) fn various(
+        &mut self,
+        mut own: Box<Execution>,
+        success: &Success<'_>,
         output: Value,
         made: &mut Executions,
     ) -> Result<(), Childless> {
-        let ground = self.ground;
-        let node = ground.plan.node(own.node);
-        match &*node.edges {
-            // The usual cases, without a list of children and of what is skipped.
-            [edge] if edge.when.is_none() && !edge.into_merger => {
-                let input = match child_input(&ground.plan, edge.to, &self.view(&own, &output)) {
-                    Ok(input) => input,
-                    Err(error) => return Err((own, error)),
-                };
-                self.moved(&own, success.was, StateStatus::Success);
-                self.gather(node, &own, &output);
-                if node.is_result {
-                    self.result(own.node, own.path.clone(), &output);
-                }
-                self.only_child((own, &success.kept), (node, edge, input), output, made);
-                return Ok(());
-            }
-            [edge] if edge.when.is_none() => {
-                self.moved(&own, success.was, StateStatus::Success);
-                self.end_in(&own, edge.to);
-                if node.collected {
-                    self.collect(&own, &output);
-                }
-            }
-            edges => {
-                // Nothing to make of a leaf, nor of a node that leads into mergers alone.
-                if edges.iter().all(|edge| edge.into_merger) {
-                    self.moved(&own, success.was, StateStatus::Success);
-                } else if let Err(error) = self.split(&own, success.was, &output, made) {
-                    return Err((own, error));
-                }
-                self.batch.count(own.tokens(), ENDED);
-                self.gather(node, &own, &output);
-            }
+        let node = self.ground.plan.node(own.node);
+        // Nothing to make of a node that leads into mergers alone.
+        if node.edges.iter().all(|edge| edge.into_merger) {
+            self.moved(&own, success.was, StateStatus::Success);
+        } else if let Err(error) = self.split(&own, success.was, &output, made) {
+            return Err((own, error));
         }
+        self.batch.count(own.tokens(), ENDED);
+        self.gather(node, &own, &output);
         if node.is_result {
-            // Only a whole record keeps the path.
-            let path = match success.kept {
-                Kept::Whole => own.path.clone(),
-                _ => std::mem::take(&mut own.path),
-            };
-            self.result(own.node, path, &output);
+            self.result(own.node, own.path.clone(), output.clone());
         }
-        self.succeeded(own, &success.kept, output);
+        self.succeeded(&mut own, success.drawn, output);
+        self.batch.spare.put(own);
         Ok(())
     }
 
     /// An output that the outcome tells of.
     #[inline]
-    fn result(&mut self, node: NodeIndex, path: Path, output: &Value) {
-        self.batch.run.results.push((node, path, output.clone()));
-    }
-
-    /// The state's only next node, whose input is there.
-    ///
-    /// Its execution is made of the state's, where it lies: most of it stays as it is.
-    #[inline]
-    fn only_child(
-        &mut self,
-        (mut own, kept): (Box<Execution>, &Kept<'_>),
-        (node, edge, input): (&PlanNode, &PlanEdge, Value),
-        output: Value,
-        made: &mut Executions,
-    ) {
-        let Some(state) = self.next_state(Some(own.state)) else {
-            self.batch.count(own.tokens(), ENDED);
-            self.childless(&own);
-            return self.succeeded(own, kept, output);
-        };
-        let read_below = node.kept.then(|| output.clone());
-        self.note_success(&mut own, kept, output);
-        if !edge.passes_item {
-            self.batch.count(own.tokens(), ENDED);
-        }
-        let from = own.node;
-        own.pass_on_to(edge.to, state, input);
-        if let Some(output) = read_below {
-            own.scope = std::mem::take(&mut own.scope).with_output(from, output);
-        }
-        if edge.passes_item {
-            debug_assert!(self.ground.is_inside_all(own.tokens(), edge.to));
-        } else {
-            own.scope = self.ground.scope(std::mem::take(&mut own.scope), edge.to);
-            self.open_groups(&mut own);
-            self.batch.count(own.tokens(), BEGUN);
-        }
-        self.moved(&own, None, StateStatus::Created);
-        made.push(own);
+    pub(super) fn result(&mut self, node: NodeIndex, path: Path, output: Value) {
+        self.batch.run.results.push((node, path, output));
     }
 
     /// A state with several next nodes, or with conditions.
@@ -147,7 +97,7 @@ impl Walker<'_> {
 
     /// What the templates and conditions on a state's edges read.
     #[inline]
-    fn view<'b>(&self, own: &'b Execution, output: &'b Value) -> View<'b>
+    pub(super) fn view<'b>(&self, own: &'b Execution, output: &'b Value) -> View<'b>
     where
         Self: 'b,
     {
@@ -155,7 +105,7 @@ impl Walker<'_> {
     }
 
     /// The run may have no more states: a failure beside the state that would have had a child.
-    fn childless(&mut self, own: &Execution) {
+    pub(super) fn childless(&mut self, own: &Execution) {
         let state = self.next_state_unlimited(Some(own.state));
         let failed = Box::new(own.beside(state));
         let error = self.exceeds();
@@ -197,7 +147,7 @@ impl Walker<'_> {
     }
 
     /// Opens a group for every merger that unites the execution's node.
-    pub(super) fn open_groups(&mut self, execution: &mut Execution) {
+    fn open_groups(&mut self, execution: &mut Execution) {
         let ground = self.ground;
         let plan = &ground.plan;
         let mergers = &plan.node(execution.node).mergers;
@@ -236,17 +186,6 @@ impl Walker<'_> {
         }
     }
 
-    /// A state whose only edge leads into a merger: its item ends where that is told.
-    #[inline]
-    fn end_in(&mut self, own: &Execution, merger: NodeIndex) {
-        self.batch.run.tally.add(ENDED);
-        for token in own.tokens().iter() {
-            let delta = self.batch.group(token.group);
-            delta.tally.add(ENDED);
-            delta.arrived += i64::from(token.merger == merger);
-        }
-    }
-
     /// Tells the mergers that the state's edges lead into.
     fn arrive(&mut self, own: &Execution, output: &Value) {
         let edges = &self.ground.plan.node(own.node).edges;
@@ -259,7 +198,7 @@ impl Walker<'_> {
         }
     }
 
-    fn collect(&mut self, own: &Execution, output: &Value) {
+    pub(super) fn collect(&mut self, own: &Execution, output: &Value) {
         let plan = &self.ground.plan;
         for token in own.tokens().iter() {
             let unites = plan.unites(token.merger);
@@ -331,7 +270,11 @@ fn children(
 
 /// The input of a next node, or why the state cannot have it; asked for each branch and node.
 #[inline(always)]
-fn child_input(plan: &Plan, node: NodeIndex, view: &View<'_>) -> Result<Value, Arc<str>> {
+pub(super) fn child_input(
+    plan: &Plan,
+    node: NodeIndex,
+    view: &View<'_>,
+) -> Result<Value, Arc<str>> {
     match plan.node(node).inputs.is_empty() {
         true => Ok(Value::empty_object()),
         false => mapped_input(plan, node, view),

@@ -1,13 +1,35 @@
 //! An execution with many outputs: its groups stay open until it is drawn to the end.
 
-use super::{ENDED, Fault, Kept, Success, Walker};
+use super::straight::Led;
+use super::{ENDED, Fault, Success, Walker};
 use crate::run::batch::{StateEnd, Tally};
 use crate::run::durable::Entry;
 use crate::run::execution::{Execution, Executions};
 use crate::run::path::Step;
 use crate::run::status::StateStatus;
-use crate::run::trail::Standing;
 use crate::value::Value;
+
+/// What an output of a fanout led to.
+pub(crate) enum Branched {
+    /// One child.
+    Child(Box<Execution>),
+    /// Several children, or none.
+    Over,
+    /// Nothing: the run may not have its state.
+    Refused,
+}
+
+impl Branched {
+    /// Adds an only child to the others; says whether the run may have the output's state.
+    pub(crate) fn add_to(self, made: &mut Executions) -> bool {
+        match self {
+            Self::Child(child) => made.push(child),
+            Self::Over => {}
+            Self::Refused => return false,
+        }
+        true
+    }
+}
 
 impl Walker<'_> {
     /// An execution turned out to have many outputs: its groups stay open until it is drawn.
@@ -37,7 +59,7 @@ impl Walker<'_> {
         self.batch.count(execution.tokens(), Tally { items: 1, holds: -1 });
     }
 
-    /// One output of a fanout, whose children go to `made`; says whether the run may have its state.
+    /// One output of a fanout; its children go to `made`, unless it has only one.
     ///
     /// `own` is a [localized](Execution::localized) copy, if other lanes draw from the fanout, too.
     #[inline]
@@ -47,15 +69,16 @@ impl Walker<'_> {
         index: u64,
         output: Value,
         made: &mut Executions,
-    ) -> bool {
-        let has_state = self.branch(own, index, output, made);
-        if has_state {
+    ) -> Branched {
+        let branched = self.branch(own, index, output, made);
+        if !matches!(branched, Branched::Refused) {
             self.write_drawn(own.id, index);
         }
-        has_state
+        branched
     }
 
-    /// The same of a resumable fanout: the output goes on record with the cursor behind it.
+    /// The same of a resumable fanout, with an only child in `made`, too: the output goes on record with
+    /// the cursor behind it. Says whether the run may have its state.
     pub(crate) fn drawn_with_cursor(
         &mut self,
         own: &Execution,
@@ -64,38 +87,47 @@ impl Walker<'_> {
         cursor: Value,
         made: &mut Executions,
     ) -> bool {
-        let has_state = self.branch(own, index, output.clone(), made);
+        let has_state = self.branch(own, index, output.clone(), made).add_to(made);
         if has_state {
             self.write_with_cursor(own.id, index, output, cursor);
         }
         has_state
     }
 
-    #[inline]
+    #[inline(always)]
     fn branch(
         &mut self,
         own: &Execution,
         index: u64,
-        output: Value,
+        mut output: Value,
         made: &mut Executions,
-    ) -> bool {
+    ) -> Branched {
         let (state, was) = match index {
             0 => (Some(own.state), Some(StateStatus::Executed)),
             _ => (self.next_state(Some(own.state)), None),
         };
-        let Some(state) = state else { return false };
-        let branch = self.batch.spare.branch(own, state, index);
-        let kept = match self.ground.retention.keeps(state, StateStatus::Success) {
-            true => Kept::Output { fanout: own, index, standing: Standing::of(&branch) },
-            false => Kept::Nothing,
-        };
-        if let Err((mut branch, error)) = self.output(branch, &Success { was, kept }, output, made)
-        {
-            self.batch.count(own.tokens(), ENDED);
-            branch.input = own.input.clone();
-            self.fail(branch, was, StateStatus::NextCreatedError, &error);
+        let Some(state) = state else { return Branched::Refused };
+        let mut branch = self.batch.spare.branch(own, state, index);
+        let success = Success { was, drawn: Some((own, index)) };
+        match self.straight(&mut branch, &success, &mut output) {
+            Led::On => return Branched::Child(branch),
+            Led::Out => self.batch.spare.put(branch),
+            Led::Nowhere => self.branch_various(branch, &success, output, made),
         }
-        true
+        Branched::Over
+    }
+
+    fn branch_various(
+        &mut self,
+        branch: Box<Execution>,
+        success: &Success<'_>,
+        output: Value,
+        made: &mut Executions,
+    ) {
+        let Err((mut branch, error)) = self.various(branch, success, output, made) else { return };
+        self.batch.count(branch.tokens(), ENDED);
+        branch.input = success.drawn.map_or(Value::Null, |(own, _)| own.input.clone());
+        self.fail(branch, success.was, StateStatus::NextCreatedError, &error);
     }
 
     /// A fanout has no more outputs; `fault` says why, if it was not the end of them.

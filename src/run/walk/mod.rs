@@ -8,6 +8,7 @@ mod fan;
 mod ground;
 mod merge;
 mod note;
+mod straight;
 mod write;
 
 use std::num::NonZeroU32;
@@ -17,8 +18,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use branch::resolve_inputs;
+pub(crate) use fan::Branched;
 pub(crate) use ground::Ground;
 pub(crate) use merge::Retaken;
+pub(crate) use straight::Led;
 
 use super::batch::{Batch, StateEnd, Tally};
 use super::durable::{AttemptKey, Entry};
@@ -26,7 +29,6 @@ use super::execution::{Execution, Executions};
 use super::path::{Path, Step};
 use super::scope::Scope;
 use super::status::StateStatus;
-use super::trail::Standing;
 use crate::clock::Rng;
 use crate::id::NodeIndex;
 use crate::node::Arity;
@@ -67,24 +69,8 @@ enum Numbers<'a> {
 struct Success<'a> {
     /// The status that it had.
     was: Option<StateStatus>,
-    kept: Kept<'a>,
-}
-
-/// What a record keeps of a state that succeeds.
-#[derive(Clone, Copy)]
-enum Kept<'a> {
-    Nothing,
-    /// What the trail does not tell: neither its path nor its scope.
-    Mark,
-    /// The same, of one that lies beside another.
-    Beside,
-    /// The same, of an output of this fanout, which stands there.
-    Output {
-        fanout: &'a Execution,
-        index: u64,
-        standing: Standing,
-    },
-    Whole,
+    /// The fanout that its output was drawn from, and the output's place.
+    drawn: Option<(&'a Execution, u64)>,
 }
 
 /// A state that has an output and cannot have its children, and why.
@@ -136,7 +122,7 @@ impl<'a> Walker<'a> {
         if self.ground.plan.node(execution.node).arity() == Arity::Many {
             execution.path = execution.path.then(Step::Output(0));
         }
-        let success = Success { was: Some(was), kept: self.kept(&execution) };
+        let success = Success { was: Some(was), drawn: None };
         if let Err((execution, error)) = self.output(execution, &success, output, made) {
             self.batch.count(execution.tokens(), ENDED);
             self.fail(execution, success.was, StateStatus::NextCreatedError, &error);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Kept, Walker};
+use super::Walker;
 use crate::event::EventKind;
 use crate::run::batch::{Cause, Failure, Record, StateEnd};
 use crate::run::execution::Execution;
@@ -93,57 +93,21 @@ impl Walker<'_> {
         self.batch.run.records.push(Record { execution, status, end });
     }
 
-    /// What a record is going to keep of a state if it succeeds now.
-    #[inline]
-    pub(super) fn kept(&mut self, execution: &Execution) -> Kept<'static> {
-        match self.ground.retention.keeps(execution.state, StateStatus::Success) {
-            false => Kept::Nothing,
-            true if self.batch.run.trail.go_on_to(execution) => Kept::Mark,
-            true if self.batch.run.trail.finds_beside(execution) => Kept::Beside,
-            true => Kept::Whole,
-        }
-    }
-
-    /// Writes down that a state succeeded, and lets go of it.
+    /// Writes down that a state succeeded; what only its record has goes there.
     #[inline]
     pub(super) fn succeeded(
         &mut self,
-        mut execution: Box<Execution>,
-        kept: &Kept<'_>,
-        output: Value,
-    ) {
-        if let Kept::Whole = kept {
-            let execution = self.batch.spare.take_out(execution);
-            self.batch.run.trail.begin(execution, output);
-        } else {
-            self.note_success(&mut execution, kept, output);
-            self.batch.spare.put(execution);
-        }
-    }
-
-    /// Writes down that a state succeeded; what only its record has goes there.
-    #[inline]
-    pub(super) fn note_success(
-        &mut self,
         execution: &mut Execution,
-        kept: &Kept<'_>,
+        drawn: Option<(&Execution, u64)>,
         output: Value,
     ) {
+        if !self.ground.retention.keeps(execution.state, StateStatus::Success) {
+            return self.unlist(execution);
+        }
         let trail = &mut self.batch.run.trail;
-        match kept {
-            Kept::Nothing => self.unlist(execution),
-            Kept::Mark => {
-                let input = std::mem::take(&mut execution.input);
-                trail.follow(execution.state, execution.node, input, output);
-            }
-            Kept::Beside => {
-                let input = std::mem::take(&mut execution.input);
-                trail.add_beside(execution.node, input, output);
-            }
-            Kept::Output { fanout, index, standing } => {
-                trail.branch(fanout, *standing, *index, output);
-            }
-            Kept::Whole => trail.begin(execution.clone(), output),
+        match drawn {
+            Some((fanout, index)) => trail.branch(fanout, execution, index, output),
+            None => trail.succeeded(execution, output),
         }
     }
 

@@ -1,0 +1,67 @@
+//! The fast path: a branch is walked in one loop as long as it leads straight on.
+//!
+//! Invariants:
+//! 1. Only first attempts are made here, of nodes whose attempts need nothing but a call, in runs that
+//!    nobody watches and that have no journal. Anything else is left to [`Lane::start`].
+//! 2. What follows an output is decided where every other walk has it decided: there is no second way
+//!    to succeed.
+//! 3. An attempt that ends otherwise, or waits, leaves the loop as one that [`Lane::start`] began.
+
+use std::task::Poll;
+
+use super::attempt::{Begun, attempt_facts, call};
+use super::lane::{Lane, Task};
+use crate::node::{Arity, Call, Emission};
+use crate::run::execution::Execution;
+use crate::run::status::StateStatus;
+use crate::run::walk::{Led, Walker};
+
+impl Lane {
+    /// Walks on from an execution for `left` attempts; gives back one that is not for this path.
+    #[inline]
+    pub(super) fn walk_straight(
+        &mut self,
+        mut own: Box<Execution>,
+        left: &mut u32,
+    ) -> Option<Box<Execution>> {
+        let room = self.room();
+        loop {
+            let Self { tools, context, next, batch, .. } = self;
+            let (cell, control) = (&*tools.cell, &*tools.pool.control);
+            let ground = &cell.ground;
+            let node = ground.plan.node(own.node);
+            let Call::Attempt(handler) = node.handler.call() else { return Some(own) };
+            let is_seen = cell.bus.is_watched() || cell.journal.is_some();
+            if !node.is_straight || !own.is_plain() || is_seen {
+                return Some(own);
+            }
+            if *left == 0 || room == 0 || control.is_cancelled() || control.is_paused() {
+                self.tasks.push(Task::Execution(own));
+                return None;
+            }
+            *left -= 1;
+            context.turn_to(attempt_facts(&own));
+            let mut output = match call(&**handler, &own.input, context, next) {
+                Ok(Poll::Ready(Ok(Emission::One(output)))) => output,
+                other => {
+                    let begun = Begun::of(other, next, Arity::One);
+                    self.step_with(|walker| walker.queued(&own));
+                    self.begun(own, begun, None);
+                    return None;
+                }
+            };
+            let was = StateStatus::Created;
+            match Walker::new(ground, batch, false).leads(&mut own, was, &mut output) {
+                Led::On => {}
+                Led::Out => {
+                    batch.spare.put(own);
+                    return None;
+                }
+                Led::Nowhere => {
+                    self.returned((own, was), output);
+                    return None;
+                }
+            }
+        }
+    }
+}
