@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::actor::{Opening, RunActor, RunArguments};
 use super::cell::{EndGuard, RunCell};
-use super::durable::{Durability, Rest};
+use super::durable::{AttemptKey, Durability, Rest};
 use super::error::RetryError;
 use super::fanout::Alone;
 use super::machine::{RetryWhat, Stop};
@@ -109,9 +109,15 @@ impl Run {
         self.cell.control()
     }
 
-    /// Whether something stops the run.
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.cell.machine.lock().stop_reason().is_some()
+    /// Whether the run goes on, here or after a restart.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.cell.machine.lock().goes_on()
+    }
+
+    /// Whether the run may still wait for what that attempt asked for.
+    pub(crate) fn awaits(&self, AttemptKey(execution, attempt): AttemptKey) -> bool {
+        let mut machine = self.cell.machine.lock();
+        machine.goes_on() && !machine.is_past(execution, attempt)
     }
 
     /// Stops the run here; a runtime that opens its journal goes on with it.

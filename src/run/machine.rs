@@ -5,13 +5,14 @@
 //! 2. After the end nothing changes but by a manual retry, which opens the next episode.
 //! 3. What is retried by hand is no longer a failure.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::batch::{Failure, Results, RunDelta, Skip, Tally};
+use super::batch::{Failure, Record, Results, RunDelta, Skip, Tally};
 use super::counts::Counts;
 use super::error::RetryError;
 use super::execution::{Execution, Executions};
@@ -164,6 +165,27 @@ impl Machine {
     /// Why the run is being stopped, if it is.
     pub(crate) fn stop_reason(&self) -> Option<Stop> {
         self.extra().stop.clone()
+    }
+
+    /// Whether the episode goes on, here or after a restart.
+    pub(crate) fn goes_on(&self) -> bool {
+        match self.extra().stop {
+            None => !self.ended,
+            Some(Stop::Parked) => true,
+            Some(_) => false,
+        }
+    }
+
+    /// Whether the records tell that an attempt of an execution is over: it may be one that they do
+    /// not know yet.
+    pub(crate) fn is_past(&mut self, execution: u64, attempt: u32) -> bool {
+        let of_execution = |record: &&Record| record.execution.id == execution;
+        let is_past = |record: &Record| match record.execution.attempt.cmp(&attempt) {
+            Ordering::Less => false,
+            Ordering::Equal => record.status.is_terminal(),
+            Ordering::Greater => true,
+        };
+        self.records.sorted().values().filter(of_execution).any(is_past)
     }
 
     /// Accepts a manual retry: the executions whose groups have to be opened again.

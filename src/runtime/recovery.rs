@@ -87,13 +87,15 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Whether the run may still make that attempt, or made it last.
-    ///
-    /// It may be one that is not on record yet: only a later one says that it is over.
-    pub(super) fn awaits(&self, AttemptKey(execution, attempt): AttemptKey) -> bool {
-        let mut waiting = self.rest.waiting.iter();
-        let is_over = waiting.any(|(of, _)| of.id == execution && of.attempt > attempt);
-        !self.run.is_stopping() && !is_over
+    /// Whether the run may still wait for what that attempt asked for.
+    pub(super) fn awaits(&self, of: AttemptKey) -> bool {
+        let AttemptKey(execution, attempt) = of;
+        let waiting = self.rest.waiting.iter().find(|(waiting, _)| waiting.id == execution);
+        match waiting {
+            // There may be no record of the attempts before it.
+            Some((next, _)) => next.attempt <= attempt && self.run.goes_on(),
+            None => self.run.awaits(of),
+        }
     }
 
     /// Goes on with it.

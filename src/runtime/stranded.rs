@@ -9,7 +9,7 @@ use super::{Inner, Runtime};
 use crate::id::{GraphName, RunId, VersionNumber};
 use crate::journal::{JournalError, RunRow};
 use crate::node::Control;
-use crate::run::Run;
+use crate::run::{Parent, Run};
 use crate::session::Standing;
 
 /// A run of the journal that this process cannot go on with.
@@ -66,23 +66,38 @@ impl Inner {
             let taken = self.take_up_or_strand(keeper, row, Arc::default()).await;
             found.extend(taken.ok().map(|found| (run, found)));
         }
-        for child in found.values().filter(|child| self.is_orphan(child, &found)) {
-            child.run.cancel();
-        }
-        // When all of them are known: those of sub-graph nodes look for their children.
-        for found in found.into_values() {
-            drop(found.go_on().await);
-        }
+        self.stop_orphans(&found);
+        go_on_with(found).await;
         sessions.iter().for_each(|row| self.take_up_session(row));
         Ok(())
     }
 
-    /// Whether nobody waits for the run of a sub-graph node any more, who ought to have stopped it.
+    /// Stops those of the runs that were taken up together that nobody waits for.
+    fn stop_orphans(&self, found: &BTreeMap<RunId, Found>) {
+        for child in found.values().filter(|child| self.is_orphan(child, found)) {
+            child.run.cancel();
+        }
+    }
+
+    /// Whether nobody waits any more for the run of a sub-graph node, or for one above it: it ought to
+    /// have been stopped.
     fn is_orphan(&self, child: &Found, found: &BTreeMap<RunId, Found>) -> bool {
-        let Some(parent) = child.parent else { return false };
-        match found.get(&parent.run()) {
-            Some(above) => !above.awaits(parent.attempt),
-            None => !self.stranded.lock().contains_key(&parent.run()),
+        let above = |child: &&Found| found.get(&child.parent?.run());
+        let mut family = std::iter::successors(Some(child), above);
+        let is_awaited = |parent| self.is_awaited(parent, found);
+        family.any(|child| child.parent.is_some_and(|parent| !is_awaited(parent)))
+    }
+
+    /// Whether an attempt of a sub-graph node may still be under way.
+    fn is_awaited(&self, parent: Parent, found: &BTreeMap<RunId, Found>) -> bool {
+        let run = parent.run();
+        if let Some(above) = found.get(&run) {
+            return above.awaits(parent.attempt);
+        }
+        let live = self.runs.get(&run).map(|above| above.clone());
+        match live {
+            Some(above) => above.awaits(parent.attempt),
+            None => self.stranded.lock().contains_key(&run),
         }
     }
 
@@ -131,21 +146,20 @@ impl Inner {
     async fn take_up_once(&self, run: RunId, signals: Arc<Control>) -> Result<Run, StrandedReason> {
         let keeper = self.keeper.as_ref().ok_or(StrandedReason::NotStranded)?;
         let one_at_a_time = self.taking_up.lock().await;
-        let mut found = self.take_up_listed(keeper, run, signals).await?;
-        let (run, mut below) = (found.run.clone(), Vec::new());
-        while let Some(parent) = found.parent {
+        let first = self.take_up_listed(keeper, run, signals).await?;
+        let (run, mut above, mut found) = (first.run.clone(), first.parent, BTreeMap::new());
+        found.insert(run.id(), first);
+        while let Some(parent) = above {
             // One that is stranded still is listed still, and finds its child when it goes on.
-            let above = self.take_up_listed(keeper, parent.run(), Arc::default()).await;
-            let Ok(above) = above else { break };
-            if !above.awaits(parent.attempt) {
-                found.run.cancel();
-            }
-            below.push(std::mem::replace(&mut found, above));
+            let taken = self.take_up_listed(keeper, parent.run(), Arc::default()).await;
+            let Ok(taken) = taken else { break };
+            above = taken.parent;
+            found.insert(parent.run(), taken);
         }
+        // While nobody else takes up one above them.
+        self.stop_orphans(&found);
         drop(one_at_a_time);
-        for found in below.into_iter().chain([found]) {
-            drop(found.go_on().await);
-        }
+        go_on_with(found).await;
         Ok(run)
     }
 
@@ -196,5 +210,13 @@ impl Inner {
         };
         // As above.
         let _ = self.take_ups.spawn(all).await;
+    }
+}
+
+/// Goes on with runs that were taken up together, when all of them are known: those of sub-graph nodes
+/// look for their children.
+async fn go_on_with(found: BTreeMap<RunId, Found>) {
+    for found in found.into_values() {
+        drop(found.go_on().await);
     }
 }

@@ -18,6 +18,7 @@ mod kills;
 #[cfg(feature = "sqlite")]
 mod known_keys;
 mod live_retries;
+mod orphans;
 mod random;
 mod recalled;
 mod refused;
