@@ -62,7 +62,16 @@ impl Places {
     /// A place for a run with these signals that another one starts: also after they are closed, as
     /// long as that one is not being stopped.
     pub(crate) fn take_below(self: &Arc<Self>, signals: &Control) -> Result<Place, NoPlace> {
-        let place = self.count(self.most);
+        self.take_below_of(self.most, signals)
+    }
+
+    /// The same for one that was accepted before.
+    pub(crate) fn take_again_below(self: &Arc<Self>, signals: &Control) -> Result<Place, NoPlace> {
+        self.take_below_of(usize::MAX, signals)
+    }
+
+    fn take_below_of(self: &Arc<Self>, most: usize, signals: &Control) -> Result<Place, NoPlace> {
+        let place = self.count(most);
         // The run above is stopped before it gives up its place while an attempt of it is under way.
         if self.are_closed() && signals.is_cancelled() { Err(NoPlace::Closed) } else { place }
     }
@@ -173,8 +182,10 @@ mod tests {
         let child = places.take_below(&signals);
         assert_eq!((child.is_ok(), places.taken()), (true, 2));
         assert_eq!(places.take_below(&signals).err(), Some(NoPlace::Full));
+        assert!(places.take_again_below(&signals).is_ok(), "it was accepted before");
         above.cancel();
         assert_eq!(places.take_below(&signals).err(), Some(NoPlace::Closed));
+        assert_eq!(places.take_again_below(&signals).err(), Some(NoPlace::Closed));
         drop((child, of_above));
         assert_eq!(places.taken(), 0);
     }

@@ -19,6 +19,15 @@ impl Inner {
         })
     }
 
+    /// A place for a run with these signals that is taken up: they follow those of the run that asks
+    /// for it, if one does.
+    pub(super) fn take_place_again(&self, signals: &Control) -> Result<Place, NoPlace> {
+        match signals.is_below() {
+            true => self.places.take_again_below(signals),
+            false => self.places.take_again(),
+        }
+    }
+
     /// Waits until every run has ended, and nobody is about to take up a stranded one.
     pub(super) async fn settled(&self) {
         self.take_ups.wait().await;

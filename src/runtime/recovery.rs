@@ -113,7 +113,7 @@ impl Inner {
         row: RunRow,
         signals: Arc<Control>,
     ) -> Result<Found, StrandedReason> {
-        let place = self.places.take_again().map_err(|_| StrandedReason::ShuttingDown)?;
+        let place = self.take_place_again(&signals).map_err(|_| StrandedReason::ShuttingDown)?;
         let found = self.rebuild(keeper, row, (signals, Some(place))).await?;
         self.obey_shutdown(&found.run);
         Ok(found)

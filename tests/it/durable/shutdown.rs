@@ -1,12 +1,12 @@
 //! Runs and their children that a shutdown parks, and children that nobody waits for any more.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hotgraph::{
     Document, Epoch, Handler, Journal, JournalFuture, MemoryJournal, NodeError, NodeSpec,
-    RetryPolicy, RunQuery, RunStatus, Runtime, Value, Write,
+    RetryPolicy, RunQuery, RunRow, RunStatus, Runtime, Value, Write,
 };
 
 use super::before::{Before, Hook};
@@ -106,4 +106,49 @@ async fn a_child_that_is_put_on_record_when_its_attempt_has_timed_out_is_stopped
     let statuses: Vec<_> = ended.iter().map(|row| &*row.status).collect();
     assert_eq!(statuses, ["CANCELLED"]);
     assert_eq!((runtime.live_runs(), calls.load(Ordering::SeqCst)), (0, 0));
+}
+
+/// A journal that takes its time to say which runs of a graph there are, from some moment on.
+#[derive(Debug)]
+struct LateRows(Arc<MemoryJournal>, AtomicBool);
+
+impl Hook for LateRows {
+    fn inner(&self) -> &dyn Journal {
+        &*self.0
+    }
+
+    fn runs<'a>(&'a self, query: &'a RunQuery) -> JournalFuture<'a, Vec<RunRow>> {
+        Box::pin(async move {
+            if self.1.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+            }
+            self.0.runs(query).await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranded_child_that_its_run_asks_for_in_the_grace_goes_on() {
+    let kept = Arc::new(MemoryJournal::new());
+    let (first, calls) = holding(kept.clone()).await;
+    for (name, node) in
+        [("child", NodeSpec::new("held")), ("middle", sub("child")), ("top", sub("middle"))]
+    {
+        first.publish_and_promote(Document::builder(name).node(node).build()).await.unwrap();
+    }
+    let top = first.start("top", Value::Null).await.unwrap().id();
+    park(&first, &calls, 1).await;
+
+    let late = Arc::new(Before(LateRows(kept, AtomicBool::new(false))));
+    let second = Runtime::builder().journal(late.clone()).build().await.unwrap();
+    assert_eq!(second.stranded().len(), 3);
+    let let_go = Handler::one("held", |_: ()| async { Ok(()) });
+    second.register(let_go).unwrap();
+    assert_eq!(second.required_versions(), []);
+    late.1.store(true, Ordering::SeqCst);
+    let top = second.resume(top).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let report = second.shutdown(Duration::from_secs(60)).await;
+    assert_eq!((report.parked, report.cancelled), (vec![], vec![]));
+    assert_eq!(top.await.status, RunStatus::Success);
 }
