@@ -270,6 +270,10 @@ impl EndGuard {
         drop(listener);
         if let Some(journal) = &self.cell.journal {
             journal.has_ended();
+            if outcome.status == RunStatus::Parked && journal.is_begun() {
+                // Retention gives up nothing that the next process needs for it.
+                pin.leave();
+            }
         }
         if outcome.is_success() {
             self.cell.version.count_success();

@@ -178,6 +178,13 @@ impl Pin {
         is_taken.then(|| Self { version })
     }
 
+    /// Has the version stay pinned when this is given back, until the process ends: the run goes on
+    /// with it in another one.
+    pub(crate) fn leave(&self) {
+        // There is one, so the version is not retired and takes another.
+        let _ = self.version.gate.try_pin();
+    }
+
     pub(crate) const fn version(&self) -> &Arc<Version> {
         &self.version
     }

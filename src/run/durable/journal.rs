@@ -69,6 +69,11 @@ impl RunJournal {
         self.begun.send_replace(Some(Ok(())));
     }
 
+    /// Whether the start is on record.
+    pub(crate) fn is_begun(&self) -> bool {
+        matches!(*self.begun.borrow(), Some(Ok(())))
+    }
+
     /// The episode has ended: if nobody knows yet whether the start is on record, nobody will.
     pub(crate) fn has_ended(&self) {
         self.begun.send_if_modified(|begun| {

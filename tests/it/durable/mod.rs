@@ -13,6 +13,7 @@ pub mod faulty;
 mod fencing;
 mod flips;
 mod graphs;
+mod kept_versions;
 #[cfg(feature = "sqlite")]
 mod kills;
 #[cfg(feature = "sqlite")]

@@ -1,0 +1,47 @@
+//! Versions that runs of the journal are pinned to, and what ends them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotgraph::{
+    Document, Handler, MemoryJournal, NodeSpec, Retention, RunStatus, Runtime, RuntimeBuilder,
+    Value, VersionStatus,
+};
+
+fn slow() -> Handler {
+    Handler::one("slow", |_: Value, ctx: hotgraph::Context| async move {
+        ctx.sleep(Duration::from_secs(60)).await;
+        Ok(Value::empty_object())
+    })
+}
+
+fn fast() -> Handler {
+    Handler::one("fast", |_: Value| async move { Ok(Value::empty_object()) })
+}
+
+fn process(journal: &Arc<MemoryJournal>) -> RuntimeBuilder {
+    let retention = Retention::default().keep_last(1).keep_proven(0).min_age(Duration::ZERO);
+    Runtime::builder().journal(journal.clone()).handler(fast()).version_retention(retention)
+}
+
+fn graph(handler: &str, n: u64) -> Document {
+    Document::builder("g").node(NodeSpec::new("only").handler(handler).input("n", n)).build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_is_not_given_up_because_its_last_run_was_parked() {
+    let journal = Arc::new(MemoryJournal::new());
+    let first = process(&journal).handler(slow()).build().await.unwrap();
+    first.publish_and_promote(graph("slow", 1)).await.unwrap();
+    let id = first.start("g", Value::Null).await.unwrap().id();
+    first.publish_and_promote(graph("fast", 2)).await.unwrap();
+    assert_eq!(first.shutdown(Duration::ZERO).await.parked, [id]);
+
+    let second = process(&journal).handler(slow()).build().await.unwrap();
+    assert_eq!(second.stranded(), []);
+    assert_eq!(second.run(id).unwrap().await.status, RunStatus::Success);
+    // Now nobody needs it any more.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    second.versions("g").collect().await.unwrap();
+    assert_eq!(second.versions("g").get(1).unwrap().status, VersionStatus::Retired);
+}
