@@ -13,7 +13,7 @@ use crate::run::{
     AttemptKey, Barriers, Began, Entry, Ground, HistoryStep, Machine, Misfit, Parent, Place,
     Rebuilt, Rest, Run, replay,
 };
-use crate::version::{Pin, Selector};
+use crate::version::Pin;
 
 /// How many records are read at once.
 pub(super) const PAGE: usize = 1_000;
@@ -115,6 +115,8 @@ impl Inner {
     ) -> Result<Found, StrandedReason> {
         let place = self.take_place_again(&signals).map_err(|_| StrandedReason::ShuttingDown)?;
         let found = self.rebuild(keeper, row, (signals, Some(place))).await?;
+        // Its version may have been revoked when the run was not here to be stopped.
+        self.obey(&found.run, found.pin.version());
         self.obey_shutdown(&found.run);
         Ok(found)
     }
@@ -215,8 +217,7 @@ impl Inner {
     /// Pins the version that a run started on: that one, and no other.
     fn pin_again(&self, began: &Began) -> Result<Pin, StrandedReason> {
         let (graph, version) = (began.graph.clone(), began.version);
-        let found = self.registry.start(&graph, &Selector::Bound(version));
-        let found = found.ok().map(|(pin, _)| pin);
+        let found = self.registry.snapshot().version(&graph, version).and_then(Pin::again);
         let is_known = found.is_some();
         let is_same = |pin: &Pin| pin.plan().hash() == began.hash;
         found.filter(is_same).ok_or_else(|| match self.absent_below(&graph, version) {

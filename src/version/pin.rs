@@ -178,6 +178,12 @@ impl Pin {
         is_taken.then(|| Self { version })
     }
 
+    /// Pins a version for a run that started on it, unless it is retired: it may be revoked since.
+    pub(crate) fn again(version: &Arc<Version>) -> Option<Self> {
+        let is_taken = version.plan.get().is_some() && version.gate.try_pin();
+        is_taken.then(|| Self { version: version.clone() })
+    }
+
     /// Has the version stay pinned when this is given back, until the process ends: the run goes on
     /// with it in another one.
     pub(crate) fn leave(&self) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotgraph::{
-    Document, Handler, MemoryJournal, NodeSpec, Retention, RunStatus, Runtime, RuntimeBuilder,
-    Value, VersionStatus,
+    Document, Handler, MemoryJournal, NodeSpec, Retention, RunQuery, RunStatus, Runtime,
+    RuntimeBuilder, Value, VersionStatus,
 };
 
 fn slow() -> Handler {
@@ -44,4 +44,23 @@ async fn a_version_is_not_given_up_because_its_last_run_was_parked() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     second.versions("g").collect().await.unwrap();
     assert_eq!(second.versions("g").get(1).unwrap().status, VersionStatus::Retired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_a_version_that_was_revoked_is_cancelled_after_a_restart() {
+    let journal = Arc::new(MemoryJournal::new());
+    let first = process(&journal).handler(slow()).build().await.unwrap();
+    first.publish_and_promote(graph("slow", 1)).await.unwrap();
+    let id = first.start("g", Value::Null).await.unwrap().id();
+    first.publish_and_promote(graph("fast", 2)).await.unwrap();
+    assert_eq!(first.shutdown(Duration::ZERO).await.parked, [id]);
+
+    // Without the handler: the run is stranded.
+    let second = process(&journal).build().await.unwrap();
+    second.versions("g").revoke(1).await.unwrap();
+    drop(second);
+    let third = process(&journal).handler(slow()).build().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let row = third.storage().unwrap().runs(&RunQuery::default().run(id)).await.unwrap();
+    assert_eq!((&*row[0].status, third.stranded()), ("CANCELLED", vec![]));
 }
