@@ -130,4 +130,10 @@ impl Registry {
         // An actor that has stopped already is what is wanted.
         let _ = self.actor.drain_and_wait(None).await;
     }
+
+    /// The same without waiting: nobody is left who could.
+    pub(crate) fn leave(&self) {
+        // As above.
+        let _ = self.actor.drain();
+    }
 }

@@ -102,6 +102,13 @@ struct Inner {
     myself: Weak<Inner>,
 }
 
+impl Drop for Inner {
+    /// A runtime that nobody has any more leaves no actor behind, also if it was not shut down.
+    fn drop(&mut self) {
+        self.registry.leave();
+    }
+}
+
 /// What the builder decides.
 #[derive(Clone, Debug)]
 struct Settings {

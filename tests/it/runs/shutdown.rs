@@ -8,7 +8,7 @@ use hotgraph::{
     Document, EventKind, Handler, NodeError, NodeSpec, RetryPolicy, Run, RunStatus, Value,
 };
 
-use super::{build, runtime, single, start};
+use super::{Number, build, joined, runtime, single, start};
 
 /// Longer than any shutdown takes here.
 const WAIT: Duration = Duration::from_secs(20);
@@ -141,4 +141,22 @@ async fn a_run_that_is_about_to_be_retried_when_the_grace_ends_is_stopped_too() 
             assert!(is_stopped, "round {round}: {:?}", run.outcome().await);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_that_is_dropped_leaves_nothing_once_its_runs_have_ended() {
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let held = Arc::new(());
+    let holds = held.clone();
+    let holds = move |input: Number| {
+        let _held = holds.clone();
+        async move { Ok(input) }
+    };
+    let runtime = build(Handler::one("holds", holds)).await;
+    let run = start(&runtime, joined("slow", |m| m)).await;
+    drop(runtime);
+    assert!(run.outcome().await.is_success());
+    drop(run);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((tasks(), Arc::strong_count(&held)), (0, 1));
 }
