@@ -19,7 +19,18 @@ pub(crate) fn guarded<T>(code: impl FnOnce() -> T) -> Result<T, NodeError> {
 #[inline]
 pub(crate) fn drop_guarded<T>(value: T) {
     // Nobody waits for the value any more, so nobody can be told.
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(value)));
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
+        drop_payload(payload);
+    }
+}
+
+/// Drops what a panic brought, which may panic in turn.
+#[cold]
+fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+        // It might go on like this for ever.
+        std::mem::forget(payload);
+    }
 }
 
 fn panicked(payload: Box<dyn Any + Send>) -> NodeError {
@@ -28,7 +39,7 @@ fn panicked(payload: Box<dyn Any + Send>) -> NodeError {
         Err(payload) => match payload.downcast::<&'static str>() {
             Ok(text) => (*text).to_owned(),
             Err(payload) => {
-                drop_guarded(payload);
+                drop_payload(payload);
                 "a value that is no text".to_owned()
             }
         },

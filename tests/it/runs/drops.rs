@@ -113,6 +113,26 @@ async fn futures_that_panic_at_a_cancel_are_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_panic_brings_may_panic_when_it_is_dropped() {
+    struct Thrower;
+    impl Drop for Thrower {
+        fn drop(&mut self) {
+            std::panic::panic_any(Bomb);
+        }
+    }
+    let stuck = Handler::one("stuck", |_: ()| async {
+        let _thrower = Thrower;
+        std::future::pending::<()>().await;
+        Ok(())
+    });
+    let runtime = build(stuck).await;
+    let node = NodeSpec::new("stuck").timeout(Duration::from_secs(1)).retry(RetryPolicy::none());
+    let outcome = end_of(&start(&runtime, single(node)).await).await;
+    assert_eq!((outcome.status, &outcome.stopped), (RunStatus::Failed, &None));
+    assert_eq!(outcome.failures[0].status, StateStatus::TimedOut);
+}
+
+#[tokio::test(start_paused = true)]
 async fn refused_outputs_that_panic_fail_their_state() {
     struct Liar;
     impl Node for Liar {
