@@ -149,7 +149,7 @@ impl Control {
         self.changed.notify_waiters();
         let watcher = self.watcher.get().filter(|_| was != paused);
         if let Some(watcher) = watcher.and_then(Weak::upgrade) {
-            watcher.paused(paused);
+            self.tell(|| watcher.paused(paused));
         }
         for child in children.iter().filter_map(Weak::upgrade) {
             child.set_paused(paused);

@@ -198,9 +198,7 @@ impl RunCell {
 
 impl PauseWatcher for RunCell {
     fn paused(&self, paused: bool) {
-        if !self.ending.is_over() {
-            self.announce(if paused { EventKind::RunPaused } else { EventKind::RunResumed });
-        }
+        self.announce(if paused { EventKind::RunPaused } else { EventKind::RunResumed });
     }
 }
 

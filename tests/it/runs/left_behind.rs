@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hotgraph::{Context, Document, EventKind, EventStream, Handler, NodeSpec, Runtime, StateId};
+use hotgraph::{
+    Context, Document, EventKind, EventStream, Handler, NodeSpec, Runtime, StateId, Value,
+};
 use tokio::time::{sleep, timeout};
 
 use super::control::end_of;
@@ -87,4 +89,27 @@ async fn the_end_of_a_run_is_told_last_also_if_code_of_it_goes_on() {
     assert!(matches!(told.first(), Some(EventKind::RunStarted)), "{told:?}");
     assert!(matches!(told.last(), Some(EventKind::RunEnded { .. })), "{told:?}");
     assert_eq!(runtime.run(run.id()).map(|run| run.is_ended()), Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_pause_is_told_before_the_end_of_a_run_or_not_at_all() {
+    let runtime = runtime().build().await.unwrap();
+    start(&runtime, Document::builder("g").node(NodeSpec::new("pass").input("n", 1))).await.await;
+    for round in 0..2_000 {
+        let mut events = runtime.events();
+        let run = runtime.start("g", Value::Null).await.unwrap();
+        let paused = run.clone();
+        let pauses = tokio::task::spawn_blocking(move || {
+            while !paused.is_ended() {
+                paused.pause();
+                paused.resume();
+            }
+        });
+        run.await;
+        pauses.await.unwrap();
+        let told = std::iter::from_fn(|| events.try_next());
+        // Of very many the oldest are lost.
+        let last = told.filter_map(Result::ok).last().unwrap();
+        assert!(matches!(last.kind, EventKind::RunEnded { .. }), "round {round}: {last:?}");
+    }
 }
