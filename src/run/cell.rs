@@ -8,6 +8,7 @@ use ractor::ActorRef;
 
 use super::durable::RunJournal;
 use super::ending::Ending;
+use super::error::RetryError;
 use super::fanout::{Pool, Tools};
 use super::machine::{Machine, Stop};
 use super::message::RunMessage;
@@ -109,8 +110,13 @@ pub(crate) struct RunSettings {
 
 /// The runtime that a run is in.
 pub(crate) trait Host: Send + Sync {
-    /// A place for the next episode of a run that has ended; `None` after a shutdown.
-    fn place_again(&self, cell: &Arc<RunCell>) -> Option<Place>;
+    /// A place for the next episode of a run that has ended, unless that may not be opened or the
+    /// runtime is shut down.
+    fn place_again(
+        &self,
+        cell: &Arc<RunCell>,
+        may_open: &dyn Fn() -> Result<(), RetryError>,
+    ) -> Result<Place, RetryError>;
 
     /// The next episode of a run is open: what stops it may have come before.
     fn reopened(&self, cell: &Arc<RunCell>);
@@ -218,16 +224,24 @@ pub(crate) struct EndGuard {
 }
 
 impl EndGuard {
-    /// Opens an episode, unless the runtime takes none any more.
-    pub(crate) fn open(cell: Arc<RunCell>, pin: Pin) -> Option<Self> {
+    /// Opens the first episode, which has the place that its start took.
+    pub(crate) fn open(cell: Arc<RunCell>, pin: Pin) -> Self {
         let host = cell.host.upgrade();
-        // The first episode has the place that its start took. Without a runtime there are no places.
-        let needs_place = cell.live.lock().place.is_none();
-        if let (true, Some(host)) = (needs_place, &host) {
-            let place = host.place_again(&cell)?;
-            cell.live.lock().place = Some(place);
+        Self { cell, held: Some((pin, host)), outcome: None }
+    }
+
+    /// Opens the next episode if it may be, and the runtime takes any.
+    pub(crate) fn open_again(
+        cell: Arc<RunCell>,
+        pin: Pin,
+        may_open: &dyn Fn() -> Result<(), RetryError>,
+    ) -> Result<Self, RetryError> {
+        match cell.host.upgrade() {
+            Some(host) => cell.live.lock().place = Some(host.place_again(&cell, may_open)?),
+            // Without a runtime there are no places.
+            None => may_open()?,
         }
-        Some(Self { cell, held: Some((pin, host)), outcome: None })
+        Ok(Self::open(cell, pin))
     }
 
     /// Decides how the run ended: nothing changes it any more.

@@ -126,7 +126,7 @@ impl Run {
     }
 
     fn guard(&self, pin: Pin) -> EndGuard {
-        EndGuard::open(self.cell.clone(), pin).expect("an accepted run has its place")
+        EndGuard::open(self.cell.clone(), pin)
     }
 
     /// The run's identity.
@@ -287,9 +287,8 @@ impl Run {
                     return Err(RetryError::Gone);
                 }
                 // Checked before an episode is opened, so that a refusal changes nothing.
-                self.cell.machine.lock().can_retry(what, &id)?;
-                let end = EndGuard::open(self.cell.clone(), pin);
-                let end = end.ok_or(RetryError::ShuttingDown)?;
+                let may_open = || self.cell.machine.lock().can_retry(what, &id).map(drop);
+                let end = EndGuard::open_again(self.cell.clone(), pin, &may_open)?;
                 self.cell.reopen();
                 if let Some(host) = self.cell.host.upgrade() {
                     host.reopened(&self.cell);

@@ -324,8 +324,11 @@ impl Machine {
             return Records::default();
         }
         if self.counts.has(is_kept) {
-            self.records.sorted().retain(|_, record| is_kept(record.status));
-            return Records::default();
+            let kept = self.records.sorted().extract_if(.., |_, record| is_kept(record.status));
+            let kept = kept.collect();
+            let gone = std::mem::take(&mut self.records);
+            *self.records.sorted() = kept;
+            return gone;
         }
         self.results.clear();
         std::mem::take(&mut self.records)

@@ -122,27 +122,26 @@ impl Inner {
         }
         let (records, reports) = run.keeps();
         let latest = Ended { run: run.id(), records, reports };
-        let beyond = self.ended.lock().add(latest, self.settings.keep_ended);
-        for run in beyond.bare {
-            // Out of the map before it is dropped: what a state holds may take its time.
-            let run = self.runs.get(&run).map(|run| run.clone());
-            if let Some(run) = run {
-                let_go(run.keep_failures());
-            }
-        }
-        for oldest in beyond.forgotten {
-            self.forget(oldest);
-        }
+        // Locked until they are given up: no retry by hand opens one of these runs meanwhile.
+        let mut ended = self.ended.lock();
+        let Beyond { bare, forgotten } = ended.add(latest, self.settings.keep_ended);
+        let bare = bare.iter().filter_map(|run| self.runs.get(run).map(|run| run.keep_failures()));
+        let records: SmallVec<[_; 1]> = bare.collect();
+        let runs: SmallVec<[_; 1]> = forgotten.iter().map(|run| self.forget(*run)).collect();
+        drop(ended);
+        // What a state holds may take its time to be dropped.
+        records.into_iter().for_each(let_go);
+        drop(runs);
     }
 
-    fn forget(&self, ended: RunId) {
-        // A run that was retried by hand is live again, and comes back when it ends.
-        if let Some((_, run)) = self.runs.remove_if(&ended, |_, run| run.is_over())
-            && let Some(key) = run.key()
-        {
+    fn forget(&self, ended: RunId) -> Option<Run> {
+        // One that came back from a journal may be retried by hand before it counts as ended.
+        let (_, run) = self.runs.remove_if(&ended, |_, run| run.is_over())?;
+        if let Some(key) = run.key() {
             // Another start may have taken the key since.
             let key = (run.graph().clone(), key.to_owned());
             self.by_key.remove_if(&key, |_, named| *named == ended);
         }
+        Some(run)
     }
 }

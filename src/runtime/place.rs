@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Inner, StartError};
 use crate::node::Control;
-use crate::run::{Host, NoPlace, Place, Run, RunCell};
+use crate::run::{Host, NoPlace, Place, RetryError, Run, RunCell};
 
 impl Inner {
     /// A place for a run that starts, with these signals if it is that of a sub-graph node.
@@ -36,13 +36,20 @@ impl Inner {
 }
 
 impl Host for Inner {
-    fn place_again(&self, cell: &Arc<RunCell>) -> Option<Place> {
-        let place = self.places.take_again().ok()?;
+    fn place_again(
+        &self,
+        cell: &Arc<RunCell>,
+        may_open: &dyn Fn() -> Result<(), RetryError>,
+    ) -> Result<Place, RetryError> {
+        // Locked until it is among the live runs again: it gives up what it keeps before, or not.
+        let mut ended = self.ended.lock();
+        may_open()?;
+        let place = self.places.take_again().map_err(|_| RetryError::ShuttingDown)?;
         let run = Run::of(cell.clone());
-        self.ended.lock().take_back(run.id());
+        ended.take_back(run.id());
         // It may have been forgotten: a shutdown has to find it.
         self.runs.insert(run.id(), run);
-        Some(place)
+        Ok(place)
     }
 
     fn reopened(&self, cell: &Arc<RunCell>) {

@@ -1,7 +1,7 @@
 //! Retries by hand that come at an awkward moment.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::poll;
@@ -12,7 +12,7 @@ use hotgraph::{
 use tokio::sync::oneshot;
 
 use super::control::end_of;
-use super::{single, start};
+use super::{runtime, single, start};
 
 fn spec(name: &str) -> NodeSpec {
     NodeSpec::new(name).retry(RetryPolicy::none())
@@ -174,5 +174,50 @@ async fn an_episode_has_its_own_actor_however_late_the_first_one_was() {
         answered.unwrap_or_else(|_| panic!("round {round}: {:?}", run.status()));
         run.cancel();
         end_of(&run).await;
+    }
+}
+
+/// The first time it fails.
+fn heals() -> Handler {
+    Handler::one("heals", |_: (), ctx: Context| async move {
+        match ctx.store().put("failed", true) {
+            None => Err(NodeError::permanent("first")),
+            Some(_) => Ok(()),
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_run_that_is_retried_as_it_is_to_be_forgotten_is_one_of_the_latest_again() {
+    let wide = Document::builder("wide")
+        .retry(RetryPolicy::none())
+        .node(NodeSpec::new("list").input("n", 4_500).next("work"))
+        .node(NodeSpec::new("work").handler("odd_fails").input("n", "${{list.outputs.n}}"));
+    let wide = wide.build();
+    for round in 0..20 {
+        let reached = Arc::new(AtomicBool::new(false));
+        let reaches = reached.clone();
+        let last = Handler::one("last", move |_: ()| {
+            reaches.store(true, Ordering::SeqCst);
+            async { Ok(()) }
+        });
+        let builder = runtime().keep_ended(2).handler(heals()).handler(last);
+        let runtime = builder.build().await.unwrap();
+        let old = start(&runtime, single(spec("heals"))).await;
+        end_of(&old).await;
+        runtime.publish_and_promote(wide.clone()).await.unwrap();
+        end_of(&runtime.start("wide", Value::Null).await.unwrap()).await;
+        let last = Document::builder("last").node(NodeSpec::new("last")).build();
+        runtime.publish_and_promote(last).await.unwrap();
+        // Its end has the wide run give up its records, which takes a while, and forgets the old one.
+        let last = runtime.start("last", Value::Null).await.unwrap();
+        while !reached.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_micros(100 * (round + 1)));
+        old.retry_failed("again").await.unwrap();
+        assert!(end_of(&old).await.is_success());
+        end_of(&last).await;
+        assert!(runtime.run(old.id()).is_some(), "round {round}");
     }
 }
