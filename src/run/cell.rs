@@ -57,12 +57,18 @@ pub(crate) struct Live {
     pub listener: Listener,
     /// Among the live runs, until the episode has ended.
     pub place: Option<Place>,
+    /// When its time is over, if its graph has a timeout.
+    pub ends_at: Option<Timestamp>,
 }
 
 impl Live {
     /// What an episode begins with.
-    pub(crate) const fn new(control: Arc<Control>, place: Option<Place>) -> Self {
-        Self { control, listener: Listener::Expected(Vec::new()), place }
+    pub(crate) const fn new(
+        control: Arc<Control>,
+        place: Option<Place>,
+        ends_at: Option<Timestamp>,
+    ) -> Self {
+        Self { control, listener: Listener::Expected(Vec::new()), place, ends_at }
     }
 }
 
@@ -103,9 +109,6 @@ pub(crate) struct RunSettings {
     pub grace: Duration,
     /// When the first state may start, if it is held back.
     pub starts_at: Option<Timestamp>,
-    /// When its time is over, if it came back from a journal; else its graph's timeout counts from
-    /// when its actor came, which is when something waits.
-    pub ends_at: Option<Timestamp>,
 }
 
 /// The runtime that a run is in.
@@ -188,8 +191,9 @@ impl RunCell {
 
     /// Opens the next episode of a run that has ended.
     pub(crate) fn reopen(self: &Arc<Self>) {
+        let ends_at = self.ground.plan.timeout.map(|time| self.facts.clock.now().after(time));
         let mut live = self.live.lock();
-        *live = Live::new(Arc::default(), live.place.take());
+        *live = Live::new(Arc::default(), live.place.take(), ends_at);
         let control = live.control.clone();
         drop(live);
         self.ending.reopen();

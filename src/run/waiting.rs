@@ -109,9 +109,10 @@ impl RunState {
 
     /// Reminds the actor of the end of the run's time, and of a cancel of the run above it.
     pub(super) fn set_reminders(&mut self, myself: &ActorRef<RunMessage>) {
-        let left = self.cell.settings.ends_at.map(|at| at.since(self.cell.facts.clock.now()));
-        if let Some(timeout) = left.or(self.cell.ground.plan.timeout) {
-            self.after(timeout, myself, RunMessage::Stop(Stop::TimedOut));
+        let ends_at = self.cell.live.lock().ends_at;
+        if let Some(ends_at) = ends_at {
+            let left = ends_at.since(self.cell.facts.clock.now());
+            self.after(left, myself, RunMessage::Stop(Stop::TimedOut));
         }
         if self.pool.control.is_below() {
             self.follow_parent(myself);

@@ -84,7 +84,6 @@ impl Inner {
             lanes: self.settings.lanes,
             grace: self.settings.grace,
             starts_at: parts.starts_at,
-            ends_at: parts.ends_at,
         };
         RunCell {
             ground,
@@ -100,7 +99,7 @@ impl Inner {
             input: parts.input,
             machine: Mutex::new(parts.machine),
             barriers: Mutex::new(None),
-            live: Mutex::new(Live::new(control, parts.place)),
+            live: Mutex::new(Live::new(control, parts.place, parts.ends_at)),
             ending: Ending::default(),
             opening: OnceLock::new(),
         }

@@ -146,7 +146,7 @@ impl Inner {
         (control, place): (Arc<Control>, Option<Place>),
     ) -> Result<Found, StrandedReason> {
         let Replayed { began, pin, ground, rebuilt } = self.replay(keeper, &row, u64::MAX).await?;
-        let Rebuilt { machine, barriers, rest, last_state, .. } = rebuilt;
+        let Rebuilt { machine, barriers, rest, opened_at, last_state, .. } = rebuilt;
         let version = pin.version().clone();
         let timeout = ground.plan.timeout;
         ground.states.take_up_to(last_state);
@@ -165,7 +165,7 @@ impl Inner {
             control,
             journal: Some(journal),
             starts_at: began.starts_at,
-            ends_at: timeout.map(|timeout| began.at.after(timeout)),
+            ends_at: timeout.map(|timeout| opened_at.after(timeout)),
             began: None,
             place,
             key: key.as_ref().map(|(_, key)| key.as_str().into()),

@@ -315,6 +315,7 @@ impl Start {
         let (store, input, warnings) = taken?;
         let (run, seed) = self.identity();
         let starts_at = (!self.delay.is_zero()).then(|| inner.clock.now().after(self.delay));
+        let ends_at = plan.timeout.map(|timeout| inner.clock.now().after(timeout));
         let machine = Machine::new(plan.clone(), run, decision.version, warnings.clone());
         let key_name = key.as_ref().map(|(_, key)| key.clone());
         let began = || Began {
@@ -349,7 +350,7 @@ impl Start {
             control: self.control.clone().unwrap_or_default(),
             journal,
             starts_at,
-            ends_at: None,
+            ends_at,
             began: (!inner.rollouts.is_idle()).then(|| inner.clock.now().after(self.delay)),
             place: Some(place),
             key: key.map(|(_, key)| key.into()),

@@ -37,6 +37,8 @@ pub(crate) struct Rebuilt {
     pub machine: Machine,
     pub barriers: Box<Barriers>,
     pub rest: Rest,
+    /// When the latest episode was opened.
+    pub opened_at: Timestamp,
     /// When the last entry was written.
     pub at: Timestamp,
     /// The highest number of a state.
@@ -69,7 +71,8 @@ pub(super) struct Replay<'a> {
     pub(super) verdicts: Verdicts,
     pub(super) retries: Retries,
     pub(super) late: Late,
-    at: Timestamp,
+    pub(super) opened_at: Timestamp,
+    pub(super) at: Timestamp,
     pub(super) last_state: u64,
 }
 
@@ -93,6 +96,7 @@ pub(crate) fn replay(
         verdicts: Verdicts::default(),
         retries: Retries::default(),
         late: Late::of(&entries),
+        opened_at: began.at,
         at: began.at,
         last_state: 0,
     };
@@ -368,8 +372,8 @@ impl Replay<'_> {
             verdicts: self.verdicts.into_all(),
             retaken,
         };
-        let (machine, barriers) = (self.machine, self.barriers);
-        Rebuilt { machine, barriers, rest, at: self.at, last_state: self.last_state }
+        let Self { machine, barriers, opened_at, at, last_state, .. } = self;
+        Rebuilt { machine, barriers, rest, opened_at, at, last_state }
     }
 }
 

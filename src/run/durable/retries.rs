@@ -30,6 +30,9 @@ pub(super) struct Retry {
 impl Replay<'_> {
     pub(super) fn retried(&mut self, what: RetryWhat, id: &str) -> Result<(), String> {
         let hash = xxh3_64(id.as_bytes());
+        if self.machine.is_ended() {
+            self.opened_at = self.at;
+        }
         let executions = self.machine.retry(what, id).map_err(|error| error.to_string())?;
         for mut execution in executions {
             let found = self.barriers.reopen(&execution);

@@ -217,3 +217,43 @@ async fn a_refused_retry_does_not_end_a_run_that_has_just_begun() {
     assert_eq!(run.retry_failed("by hand").await, Err(RetryError::NothingToRetry));
     assert_eq!(run.outcome().await.output::<Number>().unwrap().n, 1);
 }
+
+/// A run that fails at once; when it is retried it takes ten seconds of the twenty that it has.
+async fn timed(journal: Arc<MemoryJournal>, clock: &SystemClock) -> (Runtime, Run) {
+    let work = |_: (), ctx: Context| async move {
+        if ctx.store().put("failed", true).is_none() {
+            return Err(NodeError::permanent("first"));
+        }
+        ctx.sleep(Duration::from_secs(10)).await;
+        Ok(())
+    };
+    let builder = Runtime::builder().handler(Handler::one("work", work));
+    let runtime = builder.clock(clock.clone()).journal(journal).build().await.unwrap();
+    let graph = Document::builder("g").node(NodeSpec::new("work")).timeout(Duration::from_secs(20));
+    runtime.publish_and_promote(graph.build()).await.unwrap();
+    let run = runtime.start("g", Value::Null).idempotency_key("once").await.unwrap();
+    (runtime, run)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_has_the_time_of_a_run_anew_whichever_process_takes_it_or_goes_on_with_it() {
+    for (ended_here, retried_here) in [(true, true), (false, true), (true, false)] {
+        let (journal, clock) = (Arc::new(MemoryJournal::new()), SystemClock::new());
+        let (mut runtime, mut run) = timed(journal.clone(), &clock).await;
+        assert_eq!(run.outcome().await.status, RunStatus::Failed);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        if !ended_here {
+            let _ = runtime.shutdown(Duration::ZERO).await;
+            (runtime, run) = timed(journal.clone(), &clock).await;
+        }
+        run.retry_failed("by hand").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        if !retried_here {
+            let _ = runtime.shutdown(Duration::ZERO).await;
+            (runtime, run) = timed(journal.clone(), &clock).await;
+        }
+        let outcome = run.outcome().await;
+        assert_eq!(outcome.status, RunStatus::Success, "{ended_here}, {retried_here}: {outcome:?}");
+        let _ = runtime.shutdown(Duration::ZERO).await;
+    }
+}

@@ -130,3 +130,14 @@ async fn a_run_that_asks_again_and_again_lets_others_go_on() {
     tokio::spawn(async move { ready.store(true, Ordering::SeqCst) });
     assert!(end_of(&run).await.is_success());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_run_counts_from_its_start_also_if_the_walk_begins_later() {
+    let runtime = runtime().build().await.unwrap();
+    // It takes five seconds.
+    let slow = NodeSpec::new("slow").input("n", 2);
+    let run = start(&runtime, single(slow).timeout(Duration::from_secs(10))).await;
+    // Before the task that walks the run has its turn.
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert_eq!(end_of(&run).await.status, RunStatus::TimedOut);
+}
