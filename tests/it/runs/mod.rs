@@ -1,5 +1,6 @@
 //! What a run does in the cases that the behaviour cases do not reach.
 
+mod anything;
 mod control;
 mod drops;
 mod families;
