@@ -22,15 +22,19 @@ use crate::run::cell::RunCell;
 use crate::run::machine::Effect;
 use crate::run::unites::Barriers;
 
-/// How long a walk may take before a crew is worth its actors, which cost about ten microseconds.
-const ENOUGH: Duration = Duration::from_micros(100);
+/// How long a walk may take, or what is left of a fanout be expected to, before a crew is worth its
+/// actors: its lanes walk some fifty microseconds later, and two of them halve what is left then.
+const ENOUGH: Duration = Duration::from_micros(150);
+
+/// A turn of fewer attempts says little about how long those take that are left.
+const TELLING: u32 = 64;
 
 /// How many turns it may take: while time stands, nothing else would end it. They are more than fit
 /// into the time that is enough.
 const MOST_TURNS: u32 = 32;
 
 /// A fanout of at least so many branches is left to a crew from its first branch on.
-const WIDE: usize = 512;
+const WIDE: usize = 1_024;
 
 /// How often what waits is polled until it is quiet: a set of futures wakes once after it has polled
 /// all of them, and what is woken by that may begin to wait anew.
@@ -155,11 +159,11 @@ impl Alone {
             }
             let took = watch.lap();
             spent += took;
+            if self.is_for_a_crew(took, spent) {
+                break;
+            }
             if end == TurnEnd::Over {
                 self.lane.size_turn(took);
-            }
-            if spent > ENOUGH || self.has_wide_fanout() {
-                break;
             }
         }
         self.apply()
@@ -176,12 +180,24 @@ impl Alone {
         &self.lane.tools.cell
     }
 
-    fn has_wide_fanout(&self) -> bool {
-        let is_wide = |task: &Task| match task {
-            Task::Drawing(drawing) => drawing.fanout.at_least() >= WIDE,
-            Task::Execution(_) | Task::Keeping(_) | Task::Handed(_) => false,
-        };
-        self.cell().lanes() > 1 && self.lane.tasks.last().is_some_and(is_wide)
+    /// Whether there is enough left for a crew, after a turn that took so long and all that were spent.
+    fn is_for_a_crew(&self, turn: Duration, spent: Duration) -> bool {
+        match self.branches_left() {
+            WIDE.. => true,
+            // Each is drawn and tried at least once.
+            left @ 1.. if self.lane.attempts() >= TELLING => {
+                turn * 2 * left as u32 / self.lane.attempts() > ENOUGH
+            }
+            _ => spent > ENOUGH,
+        }
+    }
+
+    /// How many branches of the fanout that is being drawn are left at least, for several lanes.
+    fn branches_left(&self) -> usize {
+        match self.lane.tasks.last() {
+            Some(Task::Drawing(drawing)) if self.cell().lanes() > 1 => drawing.fanout.at_least(),
+            _ => 0,
+        }
     }
 
     /// Begins the mergers whose groups have settled.

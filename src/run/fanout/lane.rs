@@ -153,6 +153,11 @@ impl Lane {
         }
     }
 
+    /// How many attempts a turn starts.
+    pub(super) const fn attempts(&self) -> u32 {
+        self.turn
+    }
+
     /// A turn that nobody measures.
     pub(super) fn take_turn(&mut self, cx: &mut Context<'_>) -> TurnEnd {
         self.turns = self.turns.wrapping_add(1);
