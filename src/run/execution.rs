@@ -67,7 +67,7 @@ pub(crate) type Folded = Result<GuardedFold, NodeError>;
 
 impl Spare {
     /// Keeps the box of an execution that has ended, with its place and its scope.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&mut self, mut execution: Box<Execution>) {
         execution.input = Value::Null;
         execution.extra = None;
@@ -167,7 +167,7 @@ impl Execution {
 
     /// Makes this the first attempt of the next node, which lies where this execution does and can
     /// read what it could.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pass_on_to(&mut self, node: NodeIndex, state: StateId, input: Value) {
         self.id = self.path.execution(node);
         self.node = node;

@@ -140,7 +140,7 @@ impl Trail {
     }
 
     /// Adds a state that succeeded; its input goes there, if another state tells of the rest.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn succeeded(&mut self, execution: &mut Execution, output: Value) {
         if !self.go_on_to(execution) {
             return self.begin(execution, output);

@@ -94,7 +94,7 @@ impl Walker<'_> {
     }
 
     /// Writes down that a state succeeded; what only its record has goes there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn succeeded(
         &mut self,
         execution: &mut Execution,
