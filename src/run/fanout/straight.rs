@@ -3,8 +3,8 @@
 //! Invariants:
 //! 1. Only first attempts are made here, of nodes whose attempts need nothing but a call, in runs that
 //!    nobody watches and that have no journal. Anything else is left to [`Lane::start`].
-//! 2. What follows an output is decided where every other walk has it decided: there is no second way
-//!    to succeed.
+//! 2. What follows an output is decided where every other walk has it decided, by
+//!    [`Walker::leads`]: there is no second way to succeed.
 //! 3. An attempt that ends otherwise, or waits, leaves the loop as one that [`Lane::start`] began.
 
 use std::task::Poll;
@@ -24,17 +24,19 @@ impl Lane {
         mut own: Box<Execution>,
         left: &mut u32,
     ) -> Option<Box<Execution>> {
-        let room = self.room();
+        let (room, was) = (self.room(), StateStatus::Created);
+        if self.tools.cell.journal.is_some() || self.tools.cell.bus.is_watched() {
+            return Some(own);
+        }
         loop {
             let Self { tools, context, next, batch, .. } = self;
             let (cell, control) = (&*tools.cell, &*tools.pool.control);
-            let ground = &cell.ground;
-            let node = ground.plan.node(own.node);
-            let Call::Attempt(handler) = node.handler.call() else { return Some(own) };
-            let is_seen = cell.bus.is_watched() || cell.journal.is_some();
-            if !node.is_straight || !own.is_plain() || is_seen {
+            let node = cell.ground.plan.node(own.node);
+            let (Call::Attempt(handler), true, true) =
+                (node.handler.call(), node.is_straight, own.is_plain())
+            else {
                 return Some(own);
-            }
+            };
             if *left == 0 || room == 0 || control.is_cancelled() || control.is_paused() {
                 self.tasks.push(Task::Execution(own));
                 return None;
@@ -50,14 +52,18 @@ impl Lane {
                     return None;
                 }
             };
-            let was = StateStatus::Created;
-            match Walker::new(ground, batch, false).leads(&mut own, was, &mut output) {
+            // The handler may have had somebody watch.
+            let led = match cell.bus.is_watched() {
+                false => Walker::new(&cell.ground, batch, false).leads(&mut own, was, &mut output),
+                true => Led::Not,
+            };
+            match led {
                 Led::On => {}
                 Led::Out => {
                     batch.spare.put(own);
                     return None;
                 }
-                Led::Nowhere => {
+                Led::Not => {
                     self.returned((own, was), output);
                     return None;
                 }

@@ -31,7 +31,7 @@ impl Walker<'_> {
         match self.straight(&mut own, success, &mut output) {
             Led::On => made.push(own),
             Led::Out => self.batch.spare.put(own),
-            Led::Nowhere => return self.various(own, success, output, made),
+            Led::Not => return self.various(own, success, output, made),
         }
         Ok(())
     }

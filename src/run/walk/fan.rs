@@ -112,7 +112,7 @@ impl Walker<'_> {
         match self.straight(&mut branch, &success, &mut output) {
             Led::On => return Branched::Child(branch),
             Led::Out => self.batch.spare.put(branch),
-            Led::Nowhere => self.branch_various(branch, &success, output, made),
+            Led::Not => self.branch_various(branch, &success, output, made),
         }
         Branched::Over
     }

@@ -17,7 +17,7 @@ pub(crate) enum Led {
     /// Nothing: its branch has ended, and its box is free.
     Out,
     /// Nothing yet: it does not lead straight on, and was not taken.
-    Nowhere,
+    Not,
 }
 
 impl Walker<'_> {
@@ -45,10 +45,10 @@ impl Walker<'_> {
         let ground = self.ground;
         let node = ground.plan.node(own.node);
         match node.onward {
-            Onward::Various => Led::Nowhere,
+            Onward::Various => Led::Not,
             Onward::Node(next) => {
                 let Ok(input) = child_input(&ground.plan, next, &self.view(own, output)) else {
-                    return Led::Nowhere;
+                    return Led::Not;
                 };
                 self.goes_on((own, node), success, std::mem::take(output), (next, input))
             }

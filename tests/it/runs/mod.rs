@@ -15,6 +15,7 @@ mod shutdown;
 mod store;
 mod streams;
 mod waiting;
+mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
