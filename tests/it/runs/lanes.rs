@@ -62,7 +62,7 @@ async fn a_walk_joins_its_last_group_itself() {
 async fn one_fanout_is_walked_by_every_lane() {
     let runtime = runtime().lanes(LANES).handler(meet()).build().await.unwrap();
     runtime.publish_and_promote(joined("meet", |merger| merger).build()).await.unwrap();
-    let inputs = Value::object([("n", 1_000_u64)]);
+    let inputs = Value::object([("n", 2_000_u64)]);
     let outcome = runtime.start("g", inputs).await.unwrap().await;
     assert_eq!(outcome.status, RunStatus::Success, "{:?}", outcome.failures);
 }
