@@ -18,8 +18,8 @@ pub(crate) struct Control {
     cancel: Notify,
     paused: AtomicBool,
     watcher: OnceLock<Weak<dyn PauseWatcher>>,
-    /// Whether the signals follow those of another run.
-    is_below: bool,
+    /// Whether the signals follow those of another run, or are going to.
+    is_below: AtomicBool,
     children: Mutex<Vec<Weak<Control>>>,
     /// Whether the run tells its end, after which nothing else is told of it.
     is_over: RwLock<bool>,
@@ -41,7 +41,7 @@ impl Control {
             is_cancelled: AtomicBool::new(parent.is_cancelled()),
             is_parked: AtomicBool::new(parent.is_parked()),
             paused: AtomicBool::new(parent.is_paused()),
-            is_below: true,
+            is_below: AtomicBool::new(true),
             ..Self::default()
         });
         children.retain(|child| child.strong_count() > 0);
@@ -50,16 +50,28 @@ impl Control {
     }
 
     /// Has the signals of a run that came back follow those of the run that waits for it.
-    pub(crate) fn adopt(self: &Arc<Self>, child: &Arc<Self>) {
+    pub(crate) fn adopt(&self, child: &Arc<Self>) {
+        child.expect_parent();
         let mut children = self.children.lock();
+        children.push(Arc::downgrade(child));
         // As in `below`.
         child.set_paused(self.is_paused());
-        children.push(Arc::downgrade(child));
+        if self.is_parked() {
+            child.set_parked();
+        }
+        if self.is_cancelled() {
+            child.cancel();
+        }
+    }
+
+    /// The signals are going to follow those of a run that is not here yet.
+    pub(crate) fn expect_parent(&self) {
+        self.is_below.store(true, Ordering::Relaxed);
     }
 
     /// Whether another run can stop this one.
-    pub(crate) const fn is_below(&self) -> bool {
-        self.is_below
+    pub(crate) fn is_below(&self) -> bool {
+        self.is_below.load(Ordering::Relaxed)
     }
 
     #[inline]

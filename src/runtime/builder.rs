@@ -210,6 +210,7 @@ impl RuntimeBuilder {
             ended: Mutex::default(),
             sessions: Sessions::default(),
             stranded: Mutex::default(),
+            ahead: Mutex::default(),
             taking_up: tokio::sync::Mutex::default(),
             take_ups: TaskTracker::new(),
             #[cfg(feature = "metrics")]

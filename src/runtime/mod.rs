@@ -61,7 +61,7 @@ use crate::id::{GraphName, IdHasher, LabelName, RunId, VersionNumber};
 use crate::journal::RunRow;
 use crate::node::{Catalog, CatalogError, Handler};
 use crate::registry::{Registry, Rollouts};
-use crate::run::{Durability, Places, Run, StateRetention};
+use crate::run::{Durability, Parent, Places, Run, StateRetention};
 use crate::value::Value;
 use crate::version::{AuditQuery, AuditRecord, Change, Retention, Routing};
 
@@ -91,6 +91,8 @@ struct Inner {
     ended: Mutex<EndedRuns>,
     sessions: Sessions,
     stranded: Mutex<BTreeMap<RunId, (RunRow, StrandedRun)>>,
+    /// Runs that go on while the run that waits for them is stranded.
+    ahead: Mutex<Vec<(RunId, Parent)>>,
     /// Held while a run of the journal is taken up or read: there is one of it here.
     taking_up: tokio::sync::Mutex<()>,
     /// The tasks that do so.

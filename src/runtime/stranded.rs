@@ -66,17 +66,59 @@ impl Inner {
             let taken = self.take_up_or_strand(keeper, row, Arc::default()).await;
             found.extend(taken.ok().map(|found| (run, found)));
         }
-        self.stop_orphans(&found);
+        self.join(&found);
         go_on_with(found).await;
         sessions.iter().for_each(|row| self.take_up_session(row));
         Ok(())
     }
 
-    /// Stops those of the runs that were taken up together that nobody waits for.
-    fn stop_orphans(&self, found: &BTreeMap<RunId, Found>) {
+    /// Has runs that were taken up together follow the signals of those that wait for them, and stops
+    /// those that nobody waits for; so with the runs that went on before one that waits for them.
+    fn join(&self, found: &BTreeMap<RunId, Found>) {
+        let earlier = self.take_ahead(found);
+        for (child, parent) in &earlier {
+            self.follow(child, *parent);
+        }
+        for child in found.values() {
+            // Others were asked for, and follow whoever did.
+            if let Some(parent) = child.parent.filter(|_| !child.run.control().is_below()) {
+                self.follow(&child.run, parent);
+            }
+        }
         for child in found.values().filter(|child| self.is_orphan(child, found)) {
             child.run.cancel();
         }
+        for (child, _) in earlier.iter().filter(|(_, parent)| !self.is_awaited(*parent, found)) {
+            child.cancel();
+        }
+    }
+
+    /// The live runs that went on before one of these, which waits for them.
+    fn take_ahead(&self, found: &BTreeMap<RunId, Found>) -> Vec<(Run, Parent)> {
+        let mut ahead = self.ahead.lock();
+        ahead.retain(|(child, _)| self.run_of(*child).is_some_and(|child| !child.is_ended()));
+        let taken = ahead.extract_if(.., |(_, parent)| found.contains_key(&parent.run()));
+        taken.filter_map(|(child, parent)| Some((self.run_of(child)?, parent))).collect()
+    }
+
+    /// Has the run of a sub-graph node follow the signals of the run that waits for it.
+    fn follow(&self, child: &Run, parent: Parent) {
+        match self.run_of(parent.run()) {
+            Some(above) => above.control().adopt(&child.control()),
+            None if self.is_stranded(parent.run()) => {
+                child.control().expect_parent();
+                self.ahead.lock().push((child.id(), parent));
+            }
+            None => {}
+        }
+    }
+
+    fn is_stranded(&self, run: RunId) -> bool {
+        self.stranded.lock().contains_key(&run)
+    }
+
+    fn run_of(&self, run: RunId) -> Option<Run> {
+        self.runs.get(&run).map(|run| run.clone())
     }
 
     /// Whether nobody waits any more for the run of a sub-graph node, or for one above it: it ought to
@@ -94,10 +136,9 @@ impl Inner {
         if let Some(above) = found.get(&run) {
             return above.awaits(parent.attempt);
         }
-        let live = self.runs.get(&run).map(|above| above.clone());
-        match live {
+        match self.run_of(run) {
             Some(above) => above.awaits(parent.attempt),
-            None => self.stranded.lock().contains_key(&run),
+            None => self.is_stranded(run),
         }
     }
 
@@ -157,7 +198,7 @@ impl Inner {
             found.insert(parent.run(), taken);
         }
         // While nobody else takes up one above them.
-        self.stop_orphans(&found);
+        self.join(&found);
         drop(one_at_a_time);
         go_on_with(found).await;
         Ok(run)

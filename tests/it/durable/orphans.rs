@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hotgraph::{
     Document, Epoch, Handler, Journal, JournalError, JournalFuture, MemoryJournal, NodeSpec,
-    Record, RetryPolicy, RunId, RunQuery, Runtime, RuntimeBuilder, Stream, Value, Write,
+    Record, RetryPolicy, RunId, RunQuery, RunStatus, Runtime, RuntimeBuilder, Stream, Value, Write,
 };
 use parking_lot::Mutex;
 
@@ -160,4 +160,78 @@ async fn those_below_an_attempt_that_had_ended_are_stopped_when_they_are_resumed
         }
         check_cancelled(&journal).await;
     }
+}
+
+/// A journal of a process that died while `top` waited for the runs below it.
+async fn died_while_waiting() -> (Arc<MemoryJournal>, RunId) {
+    let inner = Arc::new(MemoryJournal::new());
+    let (runs, is_deaf) = (Mutex::default(), AtomicBool::new(false));
+    let to = &["top", "middle", "bottom"];
+    let journal = Arc::new(Before(Deaf { inner: inner.clone(), to, runs, is_deaf }));
+    let runtime = process(journal.clone()).build().await.unwrap();
+    let [bottom, middle, _] = graphs(|node| node);
+    let top = Document::builder("top").node(sub("middle")).build();
+    for graph in [bottom, middle, top] {
+        runtime.publish_and_promote(graph).await.unwrap();
+    }
+    let run = runtime.start("top", Value::Null).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(runtime.live_runs(), 3);
+    journal.is_deaf.store(true, Ordering::SeqCst);
+    let id = run.id();
+    drop((run, runtime));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    (inner, id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_below_a_run_that_is_cancelled_as_soon_as_it_is_back_are_stopped() {
+    let (journal, top) = died_while_waiting().await;
+    let runtime = process(journal.clone()).build().await.unwrap();
+    runtime.run(top).unwrap().cancel();
+    check_cancelled(&journal).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_below_a_run_that_is_paused_as_soon_as_it_is_back_are_paused() {
+    let (journal, top) = died_while_waiting().await;
+    let runtime = process(journal.clone()).build().await.unwrap();
+    runtime.run(top).unwrap().pause();
+    for graph in ["middle", "bottom"] {
+        let (run, _) = rows(&journal, graph).await[0];
+        assert_eq!(runtime.run(run).unwrap().status().status, RunStatus::Paused, "{graph}");
+    }
+}
+
+/// A process that goes on with `bottom`, and cannot read the runs of these graphs at first.
+async fn with_stranded(journal: &Arc<MemoryJournal>, graphs: &[&str]) -> Runtime {
+    let mut stranded = BTreeSet::new();
+    for graph in graphs {
+        stranded.extend(rows(journal, graph).await.into_iter().map(|(run, _)| run));
+    }
+    let unreadable = Unreadable(journal.clone(), Mutex::new(stranded.clone()));
+    let unreadable = Arc::new(Before(unreadable));
+    let runtime = process(unreadable.clone()).build().await.unwrap();
+    assert!(runtime.stranded().iter().map(|it| it.run).eq(stranded));
+    unreadable.1.lock().clear();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    runtime
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_went_on_below_a_stranded_run_are_stopped_when_nobody_waits_for_that() {
+    let (journal, _) = died(|sub| sub.timeout(Duration::from_secs(5)), 0).await;
+    let runtime = with_stranded(&journal, &["middle"]).await;
+    let (middle, _) = rows(&journal, "middle").await[0];
+    let _ = runtime.resume(middle).await.unwrap();
+    check_cancelled(&journal).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_went_on_below_a_stranded_run_are_stopped_with_it_as_soon_as_it_is_back() {
+    let (journal, _) = died_while_waiting().await;
+    let runtime = with_stranded(&journal, &["top", "middle"]).await;
+    let (middle, _) = rows(&journal, "middle").await[0];
+    runtime.resume(middle).await.unwrap().cancel();
+    check_cancelled(&journal).await;
 }
