@@ -93,7 +93,7 @@ struct Work {
     on_failure: OnSaveFailure,
     receiver: mpsc::Receiver<Flush>,
     /// Streams that may have more records than they ought to, and where they end.
-    doubtful: Vec<(Stream, u64)>,
+    doubtful: Vec<(Stream, Position)>,
 }
 
 /// A flush with how much there was to write for it.
@@ -156,8 +156,11 @@ impl Work {
     /// What a commit begins with, so that nothing stays that was refused.
     fn take_back(&self) -> Vec<Write> {
         let back = self.doubtful.iter();
-        let back = back.flat_map(|(stream, last)| {
-            std::iter::once(Write::Truncate(*stream, *last)).chain(count(*stream, *last))
+        let back = back.flat_map(|(stream, Position { last, row })| {
+            // Without its records a run has no row.
+            let row = row.clone().filter(|_| *last > 0).map(Write::Row);
+            let back = std::iter::once(Write::Truncate(*stream, *last)).chain(row);
+            back.chain(count(*stream, *last))
         });
         back.collect()
     }
@@ -193,7 +196,7 @@ impl Work {
         let Taken { flush, before, .. } = taken;
         if error.is_temporary() && !writes.is_empty() {
             self.doubtful.retain(|(stream, _)| *stream != flush.log.stream());
-            self.doubtful.push((flush.log.stream(), before.last));
+            self.doubtful.push((flush.log.stream(), before.clone()));
         }
         flush.log.put_back(before, writes);
         answer(flush, Err(error.clone()));

@@ -10,6 +10,7 @@ use hotgraph::{
 
 use super::{Calls, TOTAL, builder, n, number, single, sums};
 use crate::durable::before::{Before, Hook};
+use crate::durable::faulty::{Failure, Faulty};
 
 async fn process(journal: &Arc<MemoryJournal>, calls: &Calls) -> Runtime {
     let runtime = builder(calls).journal(journal.clone()).build().await.unwrap();
@@ -162,6 +163,26 @@ async fn a_session_of_a_runtime_whose_runs_are_not_on_record_is_on_record() {
     let second = build().await.unwrap();
     assert_eq!(second.session("s").next(n(3)).input_id("a").await.unwrap(), ended);
     assert_eq!(calls.lock().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_session_was_refused_and_is_on_record_is_taken_back_whole() {
+    let (journal, calls) = (Arc::new(MemoryJournal::new()), Calls::default());
+    let first = process(&journal, &calls).await;
+    for id in ["s", "other"] {
+        first.session(id).graph("sums").next(n(3)).await.unwrap();
+    }
+    let view = first.session("s").view().await.unwrap();
+    drop(first);
+    let faulty = Faulty::new(journal.clone(), Failure::Written, 0, 1);
+    let second = builder(&calls).journal(faulty).build().await.unwrap();
+    let refused = second.session("s").slot(&TOTAL).put(&10).await.unwrap_err();
+    assert!(matches!(refused, SessionError::Journal { .. }), "{refused:?}");
+    second.session("other").slot(&TOTAL).put(&10).await.unwrap();
+    drop(second);
+    let third = process(&journal, &calls).await;
+    assert_eq!(third.session("s").view().await, Ok(view));
+    assert_eq!(third.session("s").slot(&TOTAL).get().await, Ok(Some(3)));
 }
 
 /// Flips a bit of what is read of the session `bad`.
