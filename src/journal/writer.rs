@@ -23,9 +23,9 @@ const WAITING: usize = 1_024;
 /// The most flushes that share a commit; bounds the size of a transaction.
 const SHARED: usize = 256;
 
-/// How long the writer waits before it tries a write again that failed, at first and at most.
-const PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long to wait before a write is tried again that failed, at first and at most.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What happens to runs whose records cannot be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -200,23 +200,25 @@ impl Start {
             let (graph, reason) = (named.0.clone(), Box::new(reason));
             StartError::Stranded { graph, run, reason }
         };
-        match row.ended_at {
-            Some(_) => self.inner.read_ended(keeper, row).await.map(drop).map_err(stranded),
+        let missing = match row.ended_at {
+            Some(_) => self.inner.read_ended(keeper, row).await.err(),
             // What the attempt around it lacked is there again; so it may be for this one.
             None if self.parent.is_some() => {
                 let signals = self.control.clone().unwrap_or_default();
-                self.inner.take_up_child(run, signals).await.map_err(stranded)
+                self.inner.take_up_child(run, signals).await.err()
             }
             // Another start of this key was quicker.
-            None if self.inner.runs.contains_key(&run) => Ok(()),
-            None => match self.inner.why_stranded(run) {
-                StrandedReason::NotStranded
-                    if keeper.was_refused(run).await.map_err(refused)? =>
-                {
-                    Ok(())
-                }
-                reason => Err(stranded(reason)),
-            },
+            None if self.inner.runs.contains_key(&run) => None,
+            None => Some(self.inner.why_stranded(run)),
+        };
+        match missing {
+            None => Ok(()),
+            Some(StrandedReason::NotStranded)
+                if keeper.was_refused(run).await.map_err(refused)? =>
+            {
+                Ok(())
+            }
+            Some(reason) => Err(stranded(reason)),
         }
     }
 

@@ -6,6 +6,7 @@ use super::recovery::StrandedReason;
 use super::{Inner, Runtime, StartError};
 use crate::graph::SubGraphDocument;
 use crate::id::{DEFAULT_LABEL, GraphName, LabelName, VersionNumber};
+use crate::journal::{LONGEST_PAUSE, PAUSE};
 use crate::node::{Arity, Context, Control, Emit, Handler, NodeError, Schema};
 use crate::registry::StartRefusal;
 use crate::run::{AttemptKey, Durability, Outcome, Run, RunStatus};
@@ -33,7 +34,7 @@ impl Runtime {
             let (inner, (graph, version)) = (inner.upgrade(), bound.clone());
             async move {
                 let inner = inner.ok_or_else(|| NodeError::permanent("the runtime is gone"))?;
-                let ended = run_child(&inner, graph, version, input, &ctx).await;
+                let ended = run_child_on_record(&inner, (graph, version), input, &ctx).await;
                 if inner.is_cut_off(&ended, &ctx) {
                     // Nothing that the node did wrong: the attempt ends when its run is stopped.
                     std::future::pending::<()>().await;
@@ -78,6 +79,14 @@ impl Runtime {
 }
 
 impl Inner {
+    /// Whether a child was refused that can start when the journal takes records again.
+    fn is_held_back(&self, ended: &Result<Arc<Outcome>, StartError>) -> bool {
+        match (ended, &self.keeper) {
+            (Err(StartError::Journal { source, .. }), Some(keeper)) => keeper.is_waited_for(source),
+            _ => false,
+        }
+    }
+
     /// Whether a child was stopped or refused by what stops the run above it as well, or is about to.
     fn is_cut_off(&self, ended: &Result<Arc<Outcome>, StartError>, ctx: &Context) -> bool {
         match ended {
@@ -91,11 +100,28 @@ impl Inner {
     }
 }
 
+/// Runs a child; as its parent does, it waits for a journal that takes nothing at the moment.
+async fn run_child_on_record(
+    inner: &Arc<Inner>,
+    graph: (GraphName, VersionNumber),
+    input: Value,
+    ctx: &Context,
+) -> Result<Arc<Outcome>, StartError> {
+    let mut pause = PAUSE;
+    loop {
+        let ended = run_child(inner, graph.clone(), input.clone(), ctx).await;
+        if !inner.is_held_back(&ended) {
+            return ended;
+        }
+        ctx.sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
 /// Starts a child run that follows the parent's signals, and waits for it.
 async fn run_child(
     inner: &Arc<Inner>,
-    graph: GraphName,
-    version: VersionNumber,
+    (graph, version): (GraphName, VersionNumber),
     input: Value,
     ctx: &Context,
 ) -> Result<Arc<Outcome>, StartError> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotgraph::{
-    Durability, Journal, MemoryJournal, OnSaveFailure, PublishError, Run, RunId, RunQuery,
-    RunStatus, Runtime, StartError, SystemClock, VersionError,
+    Document, Durability, Journal, MemoryJournal, NodeSpec, OnSaveFailure, PublishError,
+    RetryPolicy, Run, RunId, RunQuery, RunStatus, Runtime, StartError, SystemClock, VersionError,
 };
 
 use super::faulty::{FAILURES, Failure, Faulty};
@@ -195,4 +195,35 @@ async fn a_start_that_was_refused_does_not_come_back() {
         assert_eq!(kept.size().await.unwrap().runs, 0, "{failure:?}");
         assert_eq!((second.runtime.live_runs(), second.runtime.stranded()), (0, vec![]));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_run_starts_when_the_journal_takes_records_again() {
+    for failure in FAILURES {
+        let whole = Faulty::whole(Arc::default());
+        let (clock, journal) = (SystemClock::new(), whole.inner.clone());
+        let scenario = with_a_child();
+        scenario
+            .publish(&scenarios::runtime(&Calls::default()).journal(whole).build().await.unwrap())
+            .await;
+        let start = scenarios::runtime(&Calls::default()).clock(clock);
+        // It takes the start of the run, and says so of nothing after that.
+        let faulty = Faulty::new(journal, failure, 1, FOR_EVER);
+        let runtime = start.journal(faulty.clone()).build().await.unwrap();
+        let run = scenario.start(&runtime).await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_secs(60), run.outcome()).await;
+        assert!(waits.is_err(), "{failure:?}: {waits:?}");
+        faulty.heal();
+        let outcome = run.outcome().await;
+        assert_eq!(outcome.status, RunStatus::Success, "{failure:?}: {outcome:?}");
+    }
+}
+
+/// A run whose first node is a sub-graph, which is tried once.
+fn with_a_child() -> Scenario {
+    let child = Document::builder("child").node(NodeSpec::new("pass").input("n", 1)).build();
+    let top = Document::builder("top").retry(RetryPolicy::none());
+    let graph = top.node(NodeSpec::new("sub").subgraph("child")).build();
+    let (act, delay) = (Act::Nothing, Duration::ZERO);
+    Scenario { name: "a child", graph, input: 1, act, delay, before: vec![child] }
 }
