@@ -31,7 +31,7 @@ mod rollouts;
 pub mod scenarios;
 mod secrets;
 pub mod seen;
-mod shut_down_anywhere;
+pub mod shut_down_anywhere;
 mod shutdown;
 mod storage;
 mod storm;

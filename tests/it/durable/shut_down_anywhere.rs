@@ -13,22 +13,37 @@ use hotgraph::{
 };
 use parking_lot::Mutex;
 
+#[cfg(feature = "sqlite")]
+use hotgraph::{Record, RunQuery, RunRow, SqliteJournal, Stream};
+
 use super::before::{Before, Hook};
 use super::graphs;
 use super::scenarios::{self, Act, Calls, Scenario};
 use super::seen::{Ended, ended_roughly, on_record};
 use crate::fixtures::soak;
+#[cfg(feature = "sqlite")]
+use crate::journal::folder::Folder;
 
 /// How often a process is shut down, at most; then one may work as long as it takes.
 const SHUTDOWNS: u64 = 4;
 
 /// A journal whose commits take their time, and fail now and then, written or not.
 #[derive(Debug)]
-struct Moody {
+pub struct Moody {
     inner: Arc<dyn Journal>,
     rng: Mutex<Rng>,
     slowest: u64,
     fails: u64,
+}
+
+impl Moody {
+    /// A journal of some mood; the last process of a history has one whose commits do not fail.
+    pub fn before(inner: Arc<dyn Journal>, rng: &mut Rng, is_last: bool) -> Arc<dyn Journal> {
+        let slowest = [0, 5, 900][below(rng, 3)];
+        let fails = [0, 0, 30][below(rng, 3)] * u64::from(!is_last);
+        let rng = Mutex::new(Rng::seeded(rng.next_u64()));
+        Arc::new(Before(Self { inner, rng, slowest, fails }))
+    }
 }
 
 impl Hook for Moody {
@@ -53,11 +68,73 @@ impl Hook for Moody {
     }
 }
 
+/// What is left of a process.
+enum Kept {
+    Memory(Arc<MemoryJournal>),
+    #[cfg(feature = "sqlite")]
+    File(Folder),
+}
+
+impl Kept {
+    async fn open(&self) -> Arc<dyn Journal> {
+        match self {
+            Self::Memory(journal) => journal.clone(),
+            #[cfg(feature = "sqlite")]
+            Self::File(folder) => {
+                let path = folder.path().join("store.db");
+                Arc::new(Before(Still(still(SqliteJournal::open(&*path)).await.unwrap())))
+            }
+        }
+    }
+}
+
+/// A file whose thread is waited for while the clock stands.
+#[cfg(feature = "sqlite")]
+#[derive(Debug)]
+struct Still(SqliteJournal);
+
+/// The paused clock goes on when nothing is left to poll.
+#[cfg(feature = "sqlite")]
+async fn still<T>(work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|cx| {
+        let polled = work.as_mut().poll(cx);
+        if polled.is_pending() {
+            cx.waker().wake_by_ref();
+        }
+        polled
+    })
+    .await
+}
+
+#[cfg(feature = "sqlite")]
+impl Hook for Still {
+    fn inner(&self) -> &dyn Journal {
+        &self.0
+    }
+
+    fn claim<'a>(&'a self, owner: &'a str) -> JournalFuture<'a, Epoch> {
+        Box::pin(still(self.0.claim(owner)))
+    }
+
+    fn commit(&self, epoch: Epoch, writes: Arc<[Write]>) -> JournalFuture<'_, ()> {
+        Box::pin(still(self.0.commit(epoch, writes)))
+    }
+
+    fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
+        Box::pin(still(self.0.read(stream, after, limit)))
+    }
+
+    fn runs<'a>(&'a self, query: &'a RunQuery) -> JournalFuture<'a, Vec<RunRow>> {
+        Box::pin(still(self.0.runs(query)))
+    }
+}
+
 struct History<'a> {
     scenario: &'a Scenario,
     level: Durability,
     rng: Rng,
-    kept: Arc<dyn Journal>,
+    kept: Kept,
     clock: SystemClock,
 }
 
@@ -65,19 +142,15 @@ impl History<'_> {
     /// One process; says how the run ended, unless it was shut down before.
     async fn live(&mut self, is_last: bool, place: &str) -> Option<Ended> {
         let calls = Calls::default();
-        let recorded = on_record(&*self.kept).await;
-        let journal = Arc::new(Before(Moody {
-            inner: self.kept.clone(),
-            rng: Mutex::new(Rng::seeded(self.rng.next_u64())),
-            slowest: [0, 5, 900][self.below(3)],
-            fails: [0, 0, 30][self.below(3)] * u64::from(!is_last),
-        }));
+        let kept = self.kept.open().await;
+        let recorded = on_record(&*kept).await;
+        let journal = Moody::before(kept, &mut self.rng, is_last);
         let builder = scenarios::runtime(&calls).seed(self.rng.next_u64()).durability(self.level);
-        let builder = builder.lanes(1 + self.below(3)).clock(self.clock.clone());
+        let builder = builder.lanes(1 + below(&mut self.rng, 3)).clock(self.clock.clone());
         let runtime = builder.journal(journal).build().await.unwrap();
         assert_eq!(runtime.stranded(), [], "{place}");
         let ended = {
-            let (wait, grace) = (self.wait(), self.wait());
+            let (wait, grace) = (wait(&mut self.rng), wait(&mut self.rng));
             let work = self.work(&runtime);
             tokio::pin!(work);
             match is_last {
@@ -133,15 +206,16 @@ impl History<'_> {
         let outcome = self.scenario.carry_out(run, runtime).await;
         outcome.status.is_terminal().then(|| ended_roughly(&outcome))
     }
+}
 
-    fn below(&mut self, most: u64) -> usize {
-        usize::try_from(self.rng.up_to(most - 1)).unwrap()
-    }
+fn below(rng: &mut Rng, most: u64) -> usize {
+    usize::try_from(rng.up_to(most - 1)).unwrap()
+}
 
-    fn wait(&mut self) -> Duration {
-        let most = [0, 3, 300, 4_000, 12_000][self.below(5)];
-        Duration::from_millis(self.rng.up_to(most))
-    }
+/// How long a process works before it is shut down, or the grace that it gets then.
+pub fn wait(rng: &mut Rng) -> Duration {
+    let most = [0, 3, 300, 4_000, 12_000][below(rng, 5)];
+    Duration::from_millis(rng.up_to(most))
 }
 
 /// Others depend on the time, which goes on between processes and while a commit waits.
@@ -160,7 +234,7 @@ async fn uninterrupted(scenario: &Scenario, level: Durability) -> Ended {
     ended_roughly(&outcome)
 }
 
-async fn check(scenario: &Scenario, level: Durability, seed: u64, kept: Arc<dyn Journal>) {
+async fn check(scenario: &Scenario, level: Durability, seed: u64, kept: Kept) {
     let expected = uninterrupted(scenario, level).await;
     let place = format!("{}, {level:?}, seed {seed}", scenario.name);
     let (rng, clock) = (Rng::seeded(seed), SystemClock::new());
@@ -177,7 +251,7 @@ async fn check(scenario: &Scenario, level: Durability, seed: u64, kept: Arc<dyn 
     }
 }
 
-fn seeds(few: u64) -> Vec<u64> {
+pub fn seeds(few: u64) -> Vec<u64> {
     match std::env::var("HOTGRAPH_REPLAY_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
         Err(_) => (0..if soak() { 60 } else { few }).collect(),
@@ -189,8 +263,21 @@ async fn a_run_that_is_shut_down_anywhere_ends_as_if_it_had_not_been() {
     for scenario in graphs::all().iter().filter(|scenario| is_fit(scenario)) {
         for level in [Durability::EveryState, Durability::OnFanoutAndUnites] {
             for seed in seeds(1) {
-                check(scenario, level, seed, Arc::new(MemoryJournal::new())).await;
+                check(scenario, level, seed, Kept::Memory(Arc::default())).await;
             }
+        }
+    }
+}
+
+/// Every commit of a file is waited for, so it takes fewer histories.
+#[cfg(feature = "sqlite")]
+#[tokio::test(start_paused = true)]
+async fn a_run_in_a_file_that_is_shut_down_anywhere_ends_as_if_it_had_not_been() {
+    for scenario in graphs::all().iter().filter(|scenario| is_fit(scenario)) {
+        for seed in seeds(1) {
+            let level =
+                [Durability::EveryState, Durability::OnFanoutAndUnites][usize::from(seed % 2 == 1)];
+            check(scenario, level, seed, Kept::File(Folder::new())).await;
         }
     }
 }

@@ -10,6 +10,7 @@ mod outcome;
 mod scope;
 mod script;
 mod shape;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;

@@ -8,6 +8,7 @@ mod inputs;
 mod lifetimes;
 mod refusals;
 mod restarts;
+mod shut_down_anywhere;
 mod slots;
 mod tasks;
 mod versions;
