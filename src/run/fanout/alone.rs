@@ -182,21 +182,18 @@ impl Alone {
 
     /// Whether there is enough left for a crew, after a turn that took so long and all that were spent.
     fn is_for_a_crew(&self, turn: Duration, spent: Duration) -> bool {
-        match self.branches_left() {
-            WIDE.. => true,
-            // Each is drawn and tried at least once.
-            left @ 1.. if self.lane.attempts() >= TELLING => {
-                turn * 2 * left as u32 / self.lane.attempts() > ENOUGH
-            }
-            _ => spent > ENOUGH,
-        }
-    }
-
-    /// How many branches of the fanout that is being drawn are left at least, for several lanes.
-    fn branches_left(&self) -> usize {
-        match self.lane.tasks.last() {
+        let tasks = &self.lane.tasks;
+        let left = match tasks.last() {
             Some(Task::Drawing(drawing)) if self.cell().lanes() > 1 => drawing.fanout.at_least(),
             _ => 0,
+        };
+        match (left, self.lane.attempts()) {
+            (WIDE.., _) => true,
+            // It is all that is left. Each branch is drawn and tried at least once.
+            (1.., attempts @ TELLING..) if tasks.len() == 1 => {
+                turn * 2 * left as u32 / attempts > ENOUGH
+            }
+            _ => spent > ENOUGH,
         }
     }
 
