@@ -69,7 +69,7 @@ impl Compiler {
         let onward = Onward::along(&edges);
         let is_called = matches!(handler.call(), Call::Attempt(_)) && handler.arity() == Arity::One;
         let is_limited = document.total_timeout.is_some() || document.concurrency.is_some();
-        let is_alone = mergers.is_empty() && onward != Onward::Various;
+        let leads_straight = mergers.is_empty() && onward != Onward::Various;
         PlanNode {
             identifier: document.identifier.as_str().into(),
             handler,
@@ -77,7 +77,7 @@ impl Compiler {
             takes_over: self.takes_over(node),
             mergers,
             onward,
-            is_straight: is_called && !is_limited && is_alone,
+            is_straight: is_called && !is_limited && leads_straight,
             unites,
             retry: document.retry,
             attempt_timeout: document.attempt_timeout,

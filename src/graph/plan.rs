@@ -63,8 +63,10 @@ pub(crate) struct PlanNode {
     pub takes_over: Option<NodeIndex>,
     /// Every edge out of the node, in the order of `next_nodes`.
     pub edges: Box<[PlanEdge]>,
+    /// Where its outputs lead.
     pub onward: Onward,
-    /// Whether an attempt needs nothing but a call, and leads straight on if it succeeds.
+    /// Whether an attempt is one call with one output, without a permit or a total timeout, that opens
+    /// no group and leads straight on.
     pub is_straight: bool,
     /// The mergers that unite this node.
     pub mergers: Box<[NodeIndex]>,
@@ -102,7 +104,7 @@ pub(crate) enum Onward {
     Merger(NodeIndex),
     /// Nowhere: the node is a leaf.
     Nowhere,
-    /// To nodes that the output decides on, to several, or to one that a merger unites.
+    /// To several nodes or mergers, to what the output decides on, or to a node that a merger unites.
     Various,
 }
 

@@ -291,7 +291,11 @@ impl Lane {
     fn branch(&mut self, own: &Execution, index: u64, output: Value, left: &mut u32) -> bool {
         match self.step_making(|walker, made| walker.drawn(own, index, output, made)) {
             Branched::Child(child) => self.walk(child, left),
-            Branched::Over => self.go_on(),
+            Branched::Made if self.made.len() == 1 => {
+                let child = self.made.pop().expect("one was made");
+                self.walk(child, left);
+            }
+            Branched::Made => self.go_on(),
             Branched::Refused => return false,
         }
         true

@@ -2,10 +2,15 @@
 //!
 //! Invariants:
 //! 1. Only first attempts are made here, of nodes whose attempts need nothing but a call, in runs that
-//!    nobody watches and that have no journal. Anything else is left to [`Lane::start`].
+//!    nobody watches and that have no journal. Anything else is left to [`Lane::start`], whose checks
+//!    would find nothing here: `PlanNode::is_straight` rules out a total timeout, a limit of
+//!    concurrency and groups to open, `Execution::is_plain` what few executions have. A timeout of
+//!    attempts counts from when one waits.
 //! 2. What follows an output is decided where every other walk has it decided, by
-//!    [`Walker::leads`]: there is no second way to succeed.
-//! 3. An attempt that ends otherwise, or waits, leaves the loop as one that [`Lane::start`] began.
+//!    [`Walker::returned_straight`]: there is no second way to succeed.
+//! 3. An attempt that ends otherwise, or waits, leaves the loop as one that [`Lane::start`] began. Only
+//!    then is its state counted as queued: nobody sees it before.
+//! 4. Nothing comes to wait before the loop is left: the room at its start is that of all of it.
 
 use std::task::Poll;
 
@@ -52,9 +57,12 @@ impl Lane {
                     return None;
                 }
             };
-            // The handler may have had somebody watch.
+            // Somebody may watch since the call: `returned` tells how it ended, this loop would not.
             let led = match cell.bus.is_watched() {
-                false => Walker::new(&cell.ground, batch, false).leads(&mut own, was, &mut output),
+                false => {
+                    let mut walker = Walker::new(&cell.ground, batch, false);
+                    walker.returned_straight(&mut own, was, &mut output)
+                }
                 true => Led::Not,
             };
             match led {

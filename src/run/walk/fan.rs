@@ -11,20 +11,21 @@ use crate::value::Value;
 
 /// What an output of a fanout led to.
 pub(crate) enum Branched {
-    /// One child.
+    /// Straight on to one child.
     Child(Box<Execution>),
-    /// Several children, or none.
-    Over,
+    /// Any number of children, which were put where children go.
+    Made,
     /// Nothing: the run may not have its state.
     Refused,
 }
 
 impl Branched {
-    /// Adds an only child to the others; says whether the run may have the output's state.
+    /// Adds the child of an output that led straight on to the others; says whether the run may have the
+    /// output's state.
     pub(crate) fn add_to(self, made: &mut Executions) -> bool {
         match self {
             Self::Child(child) => made.push(child),
-            Self::Over => {}
+            Self::Made => {}
             Self::Refused => return false,
         }
         true
@@ -59,7 +60,7 @@ impl Walker<'_> {
         self.batch.count(execution.tokens(), Tally { items: 1, holds: -1 });
     }
 
-    /// One output of a fanout; its children go to `made`, unless it has only one.
+    /// One output of a fanout; its children go to `made`, but for one that it leads straight on to.
     ///
     /// `own` is a [localized](Execution::localized) copy, if other lanes draw from the fanout, too.
     #[inline]
@@ -77,8 +78,8 @@ impl Walker<'_> {
         branched
     }
 
-    /// The same of a resumable fanout, with an only child in `made`, too: the output goes on record with
-    /// the cursor behind it. Says whether the run may have its state.
+    /// The same of a resumable fanout, with every child in `made`: the output goes on record with the
+    /// cursor behind it. Says whether the run may have its state.
     pub(crate) fn drawn_with_cursor(
         &mut self,
         own: &Execution,
@@ -114,7 +115,7 @@ impl Walker<'_> {
             Led::Out => self.batch.spare.put(branch),
             Led::Not => self.branch_various(branch, &success, output, made),
         }
-        Branched::Over
+        Branched::Made
     }
 
     fn branch_various(

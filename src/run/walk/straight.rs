@@ -14,16 +14,17 @@ use crate::value::Value;
 pub(crate) enum Led {
     /// The next node's.
     On,
-    /// Nothing: its branch has ended, and its box is free.
+    /// Nothing more: its branch has ended, or the run may not have the child's state. Its box is free.
     Out,
     /// Nothing yet: it does not lead straight on, and was not taken.
     Not,
 }
 
 impl Walker<'_> {
-    /// The only output of an execution that had status `was`, unless it does not lead straight on.
+    /// Takes the only output of an execution that had status `was`, if it leads straight on; else
+    /// nothing has changed, and the output stays where it is.
     #[inline(always)]
-    pub(crate) fn leads(
+    pub(crate) fn returned_straight(
         &mut self,
         own: &mut Execution,
         was: StateStatus,
@@ -32,9 +33,9 @@ impl Walker<'_> {
         self.straight(own, &Success { was: Some(was), drawn: None }, output)
     }
 
-    /// An output that leads straight on, unless it does not.
+    /// The same of any output.
     ///
-    /// The state's item ends, or passes to its only child; of an output that is not taken it stays.
+    /// The state's item ends, or passes to its only child.
     #[inline(always)]
     pub(super) fn straight(
         &mut self,

@@ -42,9 +42,9 @@ const THEMES: [Theme; 8] = [
     Theme::Everything,
 ];
 
-/// What was heard of every run, child runs included.
+/// What was heard of every run, child runs included; of a story that nobody watches, what was started.
 struct Heard {
-    events: EventStream,
+    events: Option<EventStream>,
     told: BTreeMap<RunId, Vec<EventKind>>,
     runs: BTreeMap<RunId, Run>,
     lagged: bool,
@@ -70,7 +70,7 @@ fn pick<T: Clone>(rng: &mut Rng, from: &[T]) -> Option<T> {
 
 impl Heard {
     fn read(&mut self, runtime: Option<&Runtime>) {
-        while let Some(event) = self.events.try_next() {
+        while let Some(event) = self.events.as_mut().and_then(EventStream::try_next) {
             let Ok(event) = event else {
                 self.lagged = true;
                 continue;
@@ -150,6 +150,10 @@ impl Story {
             let delay = Duration::from_millis([0, 20][usize::from(heads(&mut self.rng))]);
             let start = runtime.as_ref().unwrap().start(graph, Value::empty_object()).delay(delay);
             match self.rng.up_to(2) {
+                _ if self.heard.events.is_none() => {
+                    let run = start.await.unwrap();
+                    self.heard.runs.insert(run.id(), run);
+                }
                 0 => drop(work.spawn(async move { drop(start.run().await) })),
                 1 => drop(work.spawn(async move { drop(start.into_future().await) })),
                 // Its handle is dropped at once.
@@ -159,9 +163,19 @@ impl Story {
         for round in 0..self.rng.up_to(14) {
             sleep(Duration::from_millis(self.rng.up_to(25))).await;
             self.heard.read(runtime.as_ref());
+            self.watch(runtime.as_ref());
             self.act(round, &mut runtime, &mut work).await;
         }
         self.end(runtime, work).await;
+    }
+
+    /// Somebody begins to watch in the midst of it, maybe.
+    fn watch(&mut self, runtime: Option<&Runtime>) {
+        if self.heard.events.is_none() && self.rng.up_to(5) == 0 {
+            self.heard.events = runtime.map(Runtime::events);
+            // Of what went before nothing was heard.
+            self.heard.lagged = true;
+        }
     }
 
     /// Does something.
@@ -328,7 +342,8 @@ fn story(tokio: &tokio::runtime::Runtime, seed: u64, patience: Duration) {
     let theme = pick(&mut rng, &THEMES).unwrap();
     tokio.block_on(async {
         let runtime = open(&graph, &mut rng, theme).await;
-        let events = runtime.events();
+        // What nobody watches is walked another way.
+        let events = heads(&mut rng).then(|| runtime.events());
         let heard = Heard { events, told: BTreeMap::new(), runs: BTreeMap::new(), lagged: false };
         let story = Story { rng, theme, graph: graph.clone(), patience, heard };
         story.tell(runtime).await;
