@@ -317,7 +317,8 @@ impl Start {
         let (store, input, warnings) = taken?;
         let (run, seed) = self.identity();
         let starts_at = (!self.delay.is_zero()).then(|| inner.clock.now().after(self.delay));
-        let ends_at = plan.timeout.map(|timeout| inner.clock.now().after(timeout));
+        let ends_at = (plan.timeout)
+            .map(|timeout| starts_at.unwrap_or_else(|| inner.clock.now()).after(timeout));
         let machine = Machine::new(plan.clone(), run, decision.version, warnings.clone());
         let key_name = key.as_ref().map(|(_, key)| key.clone());
         let began = || Began {

@@ -96,7 +96,7 @@ pub(crate) fn replay(
         verdicts: Verdicts::default(),
         retries: Retries::default(),
         late: Late::of(&entries),
-        opened_at: began.at,
+        opened_at: began.starts_at.unwrap_or(began.at),
         at: began.at,
         last_state: 0,
     };

@@ -193,6 +193,16 @@ async fn a_start_delay_holds_the_first_state_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_time_of_a_run_counts_from_the_end_of_its_delay() {
+    let runtime = runtime().build().await.unwrap();
+    let node = NodeSpec::new("pass").input("n", 1);
+    let graph = single(node).timeout(Duration::from_secs(5));
+    runtime.publish_and_promote(graph.build()).await.unwrap();
+    let run = runtime.start("g", Value::Null).delay(Duration::from_secs(10)).await.unwrap();
+    assert_eq!(run.await.status, RunStatus::Success);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_delay_follows_the_runtimes_clock() {
     let clock = VirtualClock::new(Timestamp(0));
     let runtime = runtime().clock(clock.clone()).build().await.unwrap();
