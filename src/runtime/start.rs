@@ -4,35 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashmap::mapref::entry::Entry;
-
-use super::assemble::{CellParts, RunOf};
-use super::keeper::Keeper;
-use super::recovery::StrandedReason;
 use super::{Inner, StartError};
 use crate::id::{GraphName, LabelName, RunId, VersionNumber};
-use crate::journal::{JournalError, RunQuery, RunRow};
+use crate::journal::JournalError;
 use crate::node::Control;
-use crate::run::{AttemptKey, Began, Durability, Machine, Outcome, Parent, Run, RunCell};
-use crate::session::Standing;
+use crate::run::{AttemptKey, Durability, Outcome, Parent, Run};
 use crate::value::Value;
-use crate::version::{Pin, Selector};
+use crate::version::Selector;
 
+mod accept;
 mod of_session;
 mod starting;
 #[cfg(test)]
 mod tests;
 
+use accept::Accepted;
 pub(super) use of_session::InputOf;
 pub use starting::Starting;
-
-/// A run that was accepted.
-enum Accepted {
-    /// It has to be opened, and holds its version until then.
-    New(Run, Pin),
-    /// An earlier start with the same key opened it.
-    Known(Run),
-}
 
 /// A run that is about to start; awaiting it starts the run and gives its handle.
 ///
@@ -174,54 +162,6 @@ impl Start {
         Ok(run.outcome().await)
     }
 
-    /// Accepts the run, or finds the one that an earlier start with the same key opened.
-    async fn accept(&self) -> Result<Accepted, StartError> {
-        if let (Some(keeper), Some(key)) = (&self.inner.keeper, &self.idempotency_key) {
-            // Boxed: a start without a key keeps no room for it.
-            Box::pin(self.look_up(keeper, key)).await?;
-        }
-        self.accept_now()
-    }
-
-    /// A run of this key that is in the journal and not in memory is made known.
-    async fn look_up(&self, keeper: &Keeper, key: &str) -> Result<(), StartError> {
-        let named = (self.graph.clone(), key.to_owned());
-        let known = self.inner.by_key.get(&named).map(|run| *run);
-        if known.is_some_and(|run| self.inner.runs.contains_key(&run)) {
-            return Ok(());
-        }
-        let query = RunQuery::default().graph(&self.graph).key(key);
-        let refused = |source| StartError::Journal { graph: named.0.clone(), source };
-        let rows = keeper.journal.runs(&query).await.map_err(refused)?;
-        let is_run = |row: &RunRow| Standing::of(&row.status).is_none();
-        let Some(row) = rows.into_iter().rfind(is_run) else { return Ok(()) };
-        let run = row.run;
-        let stranded = |reason| {
-            let (graph, reason) = (named.0.clone(), Box::new(reason));
-            StartError::Stranded { graph, run, reason }
-        };
-        let missing = match row.ended_at {
-            Some(_) => self.inner.read_ended(keeper, row).await.err(),
-            // What the attempt around it lacked is there again; so it may be for this one.
-            None if self.parent.is_some() => {
-                let signals = self.control.clone().unwrap_or_default();
-                self.inner.take_up_child(run, signals).await.err()
-            }
-            // Another start of this key was quicker.
-            None if self.inner.runs.contains_key(&run) => None,
-            None => Some(self.inner.why_stranded(run)),
-        };
-        match missing {
-            None => Ok(()),
-            Some(StrandedReason::NotStranded)
-                if keeper.was_refused(run).await.map_err(refused)? =>
-            {
-                Ok(())
-            }
-            Some(reason) => Err(stranded(reason)),
-        }
-    }
-
     /// Opens the run of a runtime without a journal: nothing of that waits.
     fn open_now(&self) -> Result<Run, StartError> {
         Ok(match self.accept_now()? {
@@ -272,119 +212,6 @@ impl Start {
             self.inner.by_key.remove_if(&key, |_, named| *named == run);
         }
         StartError::Journal { graph: self.graph.clone(), source }
-    }
-
-    fn accept_now(&self) -> Result<Accepted, StartError> {
-        let inner = &self.inner;
-        let Some(key) = self.idempotency_key.clone() else {
-            let (cell, pin) = self.prepare(None)?;
-            let run = Run::of(cell);
-            inner.admit(&run, &pin);
-            return Ok(Accepted::New(run, pin));
-        };
-        let key = (self.graph.clone(), key);
-        let entry = inner.by_key.entry(key.clone());
-        if let Entry::Occupied(known) = &entry
-            && let Some(run) = inner.runs.get(known.get())
-        {
-            return Ok(Accepted::Known(run.clone()));
-        }
-        // The key is new, or the run that it named was forgotten.
-        let (cell, pin) = self.prepare(Some(key))?;
-        let run = Run::of(cell);
-        // Known before the entry is let go: a second start of this key finds the run.
-        inner.admit(&run, &pin);
-        entry.insert(run.id());
-        Ok(Accepted::New(run, pin))
-    }
-
-    /// Everything up to the acceptance of the run; waits for nothing.
-    fn prepare(&self, key: Option<(GraphName, String)>) -> Result<(Arc<RunCell>, Pin), StartError> {
-        let inner = &self.inner;
-        let place = inner.take_place(self.control.as_deref())?;
-        let (pin, decision) = (inner.registry.start(&self.graph, &self.selector))
-            .map_err(|refusal| StartError::of(self.graph.clone(), refusal))?;
-        let version = pin.version();
-        let entry = self.entry().cloned();
-        let plan = pin.plan_from(entry.as_ref());
-        let plan =
-            plan.map_err(|source| StartError::Entry { graph: self.graph.clone(), source })?;
-        let taken = self.take_inputs(&plan).inspect_err(|refusal| {
-            if self.is_of_version(refusal) {
-                inner.tell_refusal(&self.graph, &decision);
-            }
-        });
-        let (store, input, warnings) = taken?;
-        let (run, seed) = self.identity();
-        let starts_at = (!self.delay.is_zero()).then(|| inner.clock.now().after(self.delay));
-        let ends_at = (plan.timeout)
-            .map(|timeout| starts_at.unwrap_or_else(|| inner.clock.now()).after(timeout));
-        let machine = Machine::new(plan.clone(), run, decision.version, warnings.clone());
-        let key_name = key.as_ref().map(|(_, key)| key.clone());
-        let began = || Began {
-            graph: self.graph.clone(),
-            version: decision.version,
-            hash: plan.hash(),
-            engine: env!("CARGO_PKG_VERSION").to_owned(),
-            level: self.level(),
-            seed,
-            input: input.clone(),
-            store: store.snapshot().into_iter().collect(),
-            warnings,
-            at: inner.clock.now(),
-            starts_at,
-            decision: decision.clone(),
-            key: key_name,
-            parent: self.parent,
-            entry,
-            session: self.session().map(|session| session.id.clone()),
-        };
-        let keeper = inner.keeper.as_ref().filter(|_| self.level() != Durability::None);
-        let journal = keeper.map(|keeper| keeper.begin(run, &began(), &store));
-        let of = RunOf { run, plan, version: decision.version };
-        let ground = inner.ground(of, store, journal.is_some());
-        let parts = CellParts {
-            ground,
-            version: version.clone(),
-            decision,
-            seed,
-            input,
-            machine,
-            control: self.control.clone().unwrap_or_default(),
-            journal,
-            starts_at,
-            ends_at,
-            began: (!inner.rollouts.is_idle()).then(|| inner.clock.now().after(self.delay)),
-            place: Some(place),
-            key: key.map(|(_, key)| key.into()),
-            session: self.session().map(|session| session.bus.clone()),
-        };
-        Ok((inner.cell(parts), pin))
-    }
-
-    /// How much of the run is put on record.
-    fn level(&self) -> Durability {
-        self.durability.unwrap_or(self.inner.settings.durability)
-    }
-}
-
-impl Inner {
-    /// Makes a run known; if its version was revoked or left since it was decided, or the runtime
-    /// stops its runs, it is stopped.
-    fn admit(&self, run: &Run, pin: &Pin) {
-        self.runs.insert(run.id(), run.clone());
-        #[cfg(feature = "metrics")]
-        pin.version().tally().started(&run.decision().rule);
-        // Whoever revokes or leaves it looks at the runs after saying so: one of the two sees the
-        // other.
-        self.obey(run, pin.version());
-        self.obey_shutdown(run);
-    }
-
-    fn draw_identity(&self) -> (RunId, u64) {
-        let mut chance = self.chance.lock();
-        let (high, low) = (chance.next_u64(), chance.next_u64());
-        (RunId(u128::from(high) << 64 | u128::from(low)), chance.next_u64())
     }
 }
 

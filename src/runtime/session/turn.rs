@@ -81,7 +81,7 @@ impl Turn {
         let Ground { graph, version, mut entries, .. } = self.ground()?;
         let start = self.start((graph, version), &given, None);
         let refused = |error| SessionError::of_start(&self.cell.id, error);
-        let (run, pin) = start.prepare_input().map_err(refused)?;
+        let (run, pin) = start.prepare().map_err(refused)?;
         let input = Input { step, given, version, run: run.id() };
         entries.push(SessionEntry::Accepted(input));
         self.write(entries, Patience::Impatient).await?;
@@ -194,7 +194,7 @@ impl Turn {
         let graph = self.ground()?.graph;
         let start = self.start((graph, input.version), &input.given, Some(input.run));
         let refused = |error| SessionError::of_start(&self.cell.id, error);
-        let (run, pin) = start.prepare_input().map_err(refused)?;
+        let (run, pin) = start.prepare().map_err(refused)?;
         start.open_input(run, pin).await.map_err(refused)
     }
 

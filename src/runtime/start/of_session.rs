@@ -29,11 +29,6 @@ impl Start {
         self.input_of.as_ref()?.entry.as_ref()
     }
 
-    /// Everything up to the acceptance of a run that has no key; it is not known yet.
-    pub(in crate::runtime) fn prepare_input(&self) -> Result<(Run, Pin), StartError> {
-        self.prepare(None).map(|(cell, pin)| (Run::of(cell), pin))
-    }
-
     /// Makes a run known that was prepared, and opens it.
     pub(in crate::runtime) async fn open_input(
         &self,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::run::{Run, RunStatus};
+use crate::run::RunStatus;
 use crate::{Document, Handler, InFlight, NodeSpec, RollbackTarget, Runtime, Value};
 
 /// A runtime whose versions 1 and 2 were promoted.
@@ -22,9 +22,8 @@ async fn late(label: &str, in_flight: InFlight) -> RunStatus {
     let versions = runtime.versions("g");
     versions.label("beta").promote(2).await.unwrap();
     let start = runtime.start("g", Value::Null).label(label).delay(Duration::from_secs(3_600));
-    let (cell, pin) = start.prepare(None).unwrap();
+    let (run, pin) = start.prepare().unwrap();
     versions.rollback(RollbackTarget::Previous).in_flight(in_flight).await.unwrap();
-    let run = Run::of(cell);
     start.inner.admit(&run, &pin);
     run.spawn(pin);
     if in_flight == InFlight::Cancel && label == "default" {
