@@ -15,14 +15,15 @@
 use std::task::Poll;
 
 use super::attempt::{Begun, attempt_facts, call};
-use super::lane::{Lane, Task};
+use super::lane::Lane;
 use crate::node::{Arity, Call, Emission};
 use crate::run::execution::Execution;
 use crate::run::status::StateStatus;
 use crate::run::walk::{Led, Walker};
 
 impl Lane {
-    /// Walks on from an execution for `left` attempts; gives back one that is not for this path.
+    /// Walks on from an execution for `left` attempts; gives back one that is not for this path, or not
+    /// for now.
     #[inline]
     pub(super) fn walk_straight(
         &mut self,
@@ -42,9 +43,9 @@ impl Lane {
             else {
                 return Some(own);
             };
+            // Whether it stops here is said where every other walk has it said.
             if *left == 0 || room == 0 || control.is_cancelled() || control.is_paused() {
-                self.tasks.push(Task::Execution(own));
-                return None;
+                return Some(own);
             }
             *left -= 1;
             context.turn_to(attempt_facts(&own));

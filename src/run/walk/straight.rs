@@ -60,6 +60,20 @@ impl Walker<'_> {
         }
     }
 
+    /// The state is one that succeeded, for the run and for the groups that read its output.
+    #[inline(always)]
+    fn counted(
+        &mut self,
+        (own, node): (&Execution, &PlanNode),
+        success: &Success<'_>,
+        output: &Value,
+    ) {
+        self.moved(own, success.was, StateStatus::Success);
+        if node.collected {
+            self.collect(own, output);
+        }
+    }
+
     /// The execution becomes that of the next node, whose input is there: most of it stays as it is.
     #[inline(always)]
     fn goes_on(
@@ -69,10 +83,7 @@ impl Walker<'_> {
         output: Value,
         (next, input): (NodeIndex, Value),
     ) -> Led {
-        self.moved(own, success.was, StateStatus::Success);
-        if node.collected {
-            self.collect(own, &output);
-        }
+        self.counted((own, node), success, &output);
         if node.is_result {
             self.result(own.node, own.path.clone(), output.clone());
         }
@@ -101,10 +112,7 @@ impl Walker<'_> {
         success: &Success<'_>,
         output: Value,
     ) {
-        self.moved(own, success.was, StateStatus::Success);
-        if node.collected {
-            self.collect(own, &output);
-        }
+        self.counted((own, node), success, &output);
         match node.onward {
             Onward::Merger(merger) => self.end_in(own, merger),
             _ => self.batch.count(own.tokens(), ENDED),
