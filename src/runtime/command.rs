@@ -211,8 +211,12 @@ impl Inner {
     pub(super) fn first_blockers(&self, graph: &GraphName, version: VersionNumber) -> Vec<RunId> {
         let snapshot = self.registry.snapshot();
         let is_pinned = snapshot.version(graph, version).is_some_and(|it| it.view().live > 0);
-        let runs = is_pinned.then(|| self.blockers_of(graph, version, None, NAMED));
-        runs.unwrap_or_default().iter().map(Run::id).collect()
+        if !is_pinned {
+            return Vec::new();
+        }
+        let live = self.blockers_of(graph, version, None, NAMED);
+        let stranded = self.stranded_on(graph, version);
+        live.iter().map(Run::id).chain(stranded).take(NAMED).collect()
     }
 
     /// Stops the runs of a version, but for those that came by a label that still leads to it.
@@ -222,6 +226,7 @@ impl Inner {
         }
         if in_flight == InFlight::Cancel {
             self.sessions.let_go(graph, version);
+            self.let_stranded_go(graph, version);
         }
         let snapshot = self.registry.snapshot();
         for run in self.live_runs_of(graph, version) {

@@ -54,11 +54,11 @@ use ended::EndedRuns;
 use keeper::Keeper;
 use session::Sessions;
 use shutdown::Grace;
+use stranded::Stranded;
 
 use crate::clock::{Clock, Rng};
 use crate::event::{EventStream, RuntimeBus};
 use crate::id::{GraphName, IdHasher, LabelName, RunId, VersionNumber};
-use crate::journal::RunRow;
 use crate::node::{Catalog, CatalogError, Handler};
 use crate::registry::{Registry, Rollouts};
 use crate::run::{Durability, Parent, Places, Run, StateRetention};
@@ -90,7 +90,7 @@ struct Inner {
     by_key: DashMap<(GraphName, String), RunId>,
     ended: Mutex<EndedRuns>,
     sessions: Sessions,
-    stranded: Mutex<BTreeMap<RunId, (RunRow, StrandedRun)>>,
+    stranded: Mutex<BTreeMap<RunId, Stranded>>,
     /// Runs that go on while the run that waits for them is stranded.
     ahead: Mutex<Vec<(RunId, Parent)>>,
     /// Held while a run of the journal is taken up or read: there is one of it here.

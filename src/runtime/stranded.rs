@@ -11,6 +11,7 @@ use crate::journal::{JournalError, RunRow};
 use crate::node::Control;
 use crate::run::{Parent, Run};
 use crate::session::Standing;
+use crate::version::Pin;
 
 /// A run of the journal that this process cannot go on with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,20 @@ pub struct StrandedRun {
     pub reason: StrandedReason,
 }
 
+/// A run that does not go on, with what brings it back.
+pub(super) struct Stranded {
+    row: RunRow,
+    told: StrandedRun,
+    /// Keeps its version, until that is revoked or a drain cancels its runs.
+    pin: Option<Pin>,
+}
+
+impl Stranded {
+    fn keeps(&self, graph: &GraphName, version: VersionNumber) -> bool {
+        self.pin.is_some() && self.row.graph == *graph && self.row.version == version
+    }
+}
+
 impl Runtime {
     /// The runs of the journal that have not ended and that this process cannot go on with.
     ///
@@ -34,7 +49,7 @@ impl Runtime {
     #[must_use]
     pub fn stranded(&self) -> Vec<StrandedRun> {
         let stranded = self.inner.stranded.lock();
-        stranded.values().map(|(_, stranded)| stranded.clone()).collect()
+        stranded.values().map(|stranded| stranded.told.clone()).collect()
     }
 
     /// Tries again to go on with a stranded run, and with the runs of its sub-graph nodes as the
@@ -142,10 +157,29 @@ impl Inner {
         }
     }
 
+    /// Keeps a version for what may go on with it later.
+    pub(super) fn hold(&self, graph: &GraphName, version: VersionNumber) -> Option<Pin> {
+        self.registry.snapshot().version(graph, version).and_then(Pin::hold)
+    }
+
+    /// The stranded runs that keep a version.
+    pub(super) fn stranded_on(&self, graph: &GraphName, version: VersionNumber) -> Vec<RunId> {
+        let stranded = self.stranded.lock();
+        let on = stranded.values().filter(|it| it.keeps(graph, version));
+        on.map(|stranded| stranded.row.run).collect()
+    }
+
+    /// Stranded runs no longer keep a version: they may never go on.
+    pub(super) fn let_stranded_go(&self, graph: &GraphName, version: VersionNumber) {
+        let mut stranded = self.stranded.lock();
+        let on = stranded.values_mut().filter(|it| it.keeps(graph, version));
+        on.for_each(|stranded| drop(stranded.pin.take()));
+    }
+
     /// Why a run that has not ended does not go on.
     pub(super) fn why_stranded(&self, run: RunId) -> StrandedReason {
         let stranded = self.stranded.lock();
-        let found = stranded.get(&run).map(|(_, stranded)| stranded.reason.clone());
+        let found = stranded.get(&run).map(|stranded| stranded.told.reason.clone());
         found.unwrap_or(StrandedReason::NotStranded)
     }
 
@@ -157,13 +191,14 @@ impl Inner {
     ) -> Result<Found, StrandedReason> {
         let taken = self.take_up(keeper, row.clone(), signals).await;
         if let Err(reason) = &taken {
-            let stranded = StrandedRun {
+            let told = StrandedRun {
                 run: row.run,
                 graph: row.graph.clone(),
                 version: row.version,
                 reason: reason.clone(),
             };
-            self.stranded.lock().insert(row.run, (row, stranded));
+            let pin = self.hold(&row.graph, row.version);
+            self.stranded.lock().insert(row.run, Stranded { row, told, pin });
         }
         taken
     }
@@ -211,7 +246,7 @@ impl Inner {
         run: RunId,
         signals: Arc<Control>,
     ) -> Result<Found, StrandedReason> {
-        let row = self.stranded.lock().get(&run).map(|(row, _)| row.clone());
+        let row = self.stranded.lock().get(&run).map(|stranded| stranded.row.clone());
         let row = row.ok_or(StrandedReason::NotStranded)?;
         let found = self.take_up_or_strand(keeper, row, signals).await?;
         self.stranded.lock().remove(&run);
@@ -237,7 +272,8 @@ impl Inner {
     pub(super) async fn take_up_stranded(&self, graph: &GraphName) {
         let of_graph: Vec<_> = {
             let stranded = self.stranded.lock();
-            let rows = stranded.values().map(|(row, _)| row).filter(|row| row.graph == *graph);
+            let rows = stranded.values().map(|stranded| &stranded.row);
+            let rows = rows.filter(|row| row.graph == *graph);
             rows.map(|row| row.run).collect()
         };
         // As a rule there is none: nothing is counted then that starts write, too.

@@ -184,6 +184,13 @@ impl Pin {
         is_taken.then(|| Self { version: version.clone() })
     }
 
+    /// Pins a version for what may go on with it later, unless it is retired or revoked: also if the
+    /// process lacks its handlers as yet.
+    pub(crate) fn hold(version: &Arc<Version>) -> Option<Self> {
+        let is_taken = !version.is_revoked() && version.gate.try_pin();
+        is_taken.then(|| Self { version: version.clone() })
+    }
+
     /// Has the version stay pinned when this is given back, until the process ends: the run goes on
     /// with it in another one.
     pub(crate) fn leave(&self) {
@@ -197,7 +204,7 @@ impl Pin {
 
     /// The compiled graph.
     pub(crate) fn plan(&self) -> &Arc<Plan> {
-        self.version.plan().expect("a version without its plan takes no pin")
+        self.version.plan().expect("a version without its plan is only held")
     }
 
     /// The compiled graph, begun at a node, or at its root.

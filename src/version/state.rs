@@ -52,7 +52,7 @@ pub struct VersionInfo {
     pub number: VersionNumber,
     /// Its status. What is active or a canary can be reverted, too: another label has taken it back.
     pub status: VersionStatus,
-    /// How many runs are pinned to it.
+    /// How many runs are pinned to it, with stranded ones and open sessions.
     pub live: u64,
     /// How many runs on it ended as SUCCESS; 0 if it is retired.
     pub succeeded: u64,

@@ -14,7 +14,7 @@ use crate::id::{GraphName, RunId, VersionNumber};
 use crate::journal::{RunRow, StreamLog};
 use crate::runtime::Inner;
 use crate::session::{SessionState, Standing};
-use crate::version::{Pin, Selector};
+use crate::version::Pin;
 
 /// The sessions that a runtime knows, and what is done with them.
 #[derive(Default)]
@@ -139,8 +139,7 @@ impl Inner {
         let (Some(id), Some(inner)) = (&row.key, self.myself.upgrade()) else { return };
         let cell = self.session_cell(id);
         // Without its version its next input is refused, and says why.
-        let pinned = self.registry.start(&row.graph, &Selector::Bound(row.version)).ok();
-        *cell.pin.lock() = pinned.map(|(pin, _)| pin);
+        *cell.pin.lock() = self.hold(&row.graph, row.version);
         if Standing::of(&row.status) == Some(Standing::Busy)
             && let Ok(held) = cell.held.clone().try_lock_owned()
         {

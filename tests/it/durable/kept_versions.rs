@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotgraph::{
-    Document, Handler, MemoryJournal, NodeSpec, Retention, RunQuery, RunStatus, Runtime,
-    RuntimeBuilder, Value, VersionStatus,
+    Document, Handler, InFlight, MemoryJournal, NodeSpec, Retention, RunId, RunQuery, RunStatus,
+    Runtime, RuntimeBuilder, Value, VersionError, VersionStatus,
 };
 
 fn slow() -> Handler {
@@ -63,4 +63,49 @@ async fn a_run_of_a_version_that_was_revoked_is_cancelled_after_a_restart() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     let row = third.storage().unwrap().runs(&RunQuery::default().run(id)).await.unwrap();
     assert_eq!((&*row[0].status, third.stranded()), ("CANCELLED", vec![]));
+}
+
+/// A process that lacks the handler of a run that was parked.
+async fn stranded() -> (Runtime, RunId) {
+    let journal = Arc::new(MemoryJournal::new());
+    let first = process(&journal).handler(slow()).build().await.unwrap();
+    first.publish_and_promote(graph("slow", 1)).await.unwrap();
+    let id = first.start("g", Value::Null).await.unwrap().id();
+    first.publish_and_promote(graph("fast", 2)).await.unwrap();
+    assert_eq!(first.shutdown(Duration::ZERO).await.parked, [id]);
+    let second = process(&journal).build().await.unwrap();
+    assert_eq!(second.stranded().len(), 1);
+    (second, id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_is_not_given_up_when_its_handler_comes_before_its_stranded_run_goes_on() {
+    let (runtime, id) = stranded().await;
+    runtime.register(slow()).unwrap();
+    assert_eq!(runtime.required_versions(), []);
+    runtime.publish_and_promote(graph("fast", 3)).await.unwrap();
+    assert_eq!(runtime.stranded(), []);
+    assert_eq!(runtime.run(id).unwrap().await.status, RunStatus::Success);
+    // Now nobody needs it any more.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    runtime.versions("g").collect().await.unwrap();
+    assert_eq!(runtime.versions("g").get(1).unwrap().status, VersionStatus::Retired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_does_not_retire_beside_a_stranded_run_unless_its_runs_are_given_up() {
+    for is_revoked in [false, true] {
+        let (runtime, id) = stranded().await;
+        let versions = runtime.versions("g");
+        let refused = versions.retire(1).await.unwrap_err();
+        let VersionError::InUse { live, blockers, .. } = refused else { panic!("{refused:?}") };
+        assert_eq!((live, blockers), (1, vec![id]));
+        match is_revoked {
+            true => drop(versions.revoke(1).await.unwrap()),
+            false => versions.drained(1).within(Duration::ZERO, InFlight::Cancel).await.unwrap(),
+        }
+        assert!(runtime.resume(id).await.is_err());
+        let retired = versions.retire(1).await;
+        assert_eq!(retired.is_ok(), is_revoked, "a resume that is tried needs it again");
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hotgraph::{Document, InFlight, MemoryJournal, NodeSpec, Runtime, SessionError, VersionError};
 
-use super::{Calls, TOTAL, builder, n, number, runtime, single};
+use super::{Calls, TOTAL, builder, n, number, runtime, single, sums};
 use crate::durable::faulty::{Failure, Faulty};
 
 /// The same graph with another second node.
@@ -115,4 +115,18 @@ async fn a_drain_whose_time_is_up_does_not_wait_for_sessions() {
         runtime.versions("sums").drained(1).within(Duration::from_secs(1), InFlight::Cancel);
     drain.await.unwrap();
     assert_eq!(session.next(n(1)).await.unwrap().outcome.version, 1.into(), "it is there still");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_session_keeps_its_version_in_a_process_that_lacks_its_handlers() {
+    let (journal, calls) = (Arc::new(MemoryJournal::new()), Calls::default());
+    let first = builder(&calls).journal(journal.clone()).build().await.unwrap();
+    first.publish_and_promote(sums()).await.unwrap();
+    first.session("s").graph("sums").next(n(1)).await.unwrap();
+    first.publish_and_promote(changed()).await.unwrap();
+    drop(first);
+    let bare = Runtime::builder().journal(journal).build().await.unwrap();
+    assert!(is_kept(&bare).await);
+    bare.session("s").finish().await.unwrap();
+    assert!(!is_kept(&bare).await);
 }
