@@ -23,9 +23,9 @@ const WAITING: usize = 1_024;
 /// The most flushes that share a commit; bounds the size of a transaction.
 const SHARED: usize = 256;
 
-/// How long to wait before a write is tried again that failed, at first and at most.
-pub(crate) const PAUSE: Duration = Duration::from_millis(50);
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long to wait before a journal is asked again that failed, at first and at most.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What happens to runs whose records cannot be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,30 @@ pub enum OnSaveFailure {
     Park,
     /// They end as `FAILED`.
     Fail,
+}
+
+impl OnSaveFailure {
+    /// Whether runs wait for a journal that failed so to recover.
+    pub(crate) fn is_waited_for(self, error: &JournalError) -> bool {
+        error.is_temporary() && self == Self::Park
+    }
+}
+
+/// How long whoever waits for a journal to recover waits before each time that it asks again.
+#[derive(Debug)]
+pub(crate) struct Pauses {
+    next: Duration,
+}
+
+impl Pauses {
+    pub(crate) const fn new() -> Self {
+        Self { next: PAUSE }
+    }
+
+    pub(crate) fn next(&mut self) -> Duration {
+        let longer = (self.next * 2).min(LONGEST_PAUSE);
+        std::mem::replace(&mut self.next, longer)
+    }
 }
 
 /// Whether whoever appends waits for a journal that takes nothing at the moment.
@@ -133,7 +157,7 @@ impl Work {
 
     /// Writes what was taken, or tells why not; what waits for a journal to recover is tried again.
     async fn write(&mut self, mut batch: Batch) {
-        let mut pause = PAUSE;
+        let mut pauses = Pauses::new();
         loop {
             let Batch { taken, writes } = batch;
             // Whole, without a copy: it is the same if it is given again.
@@ -148,8 +172,7 @@ impl Work {
             if batch.taken.is_empty() {
                 return;
             }
-            self.wait(pause, &mut batch, &error).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.wait(pauses.next(), &mut batch, &error).await;
         }
     }
 
@@ -174,7 +197,7 @@ impl Work {
 
     /// Tells those that do not wait; gives back those that do, with what is written for them.
     fn refuse(&mut self, taken: Vec<Taken>, writes: &[Write], error: &JournalError) -> Batch {
-        let waits = error.is_temporary() && self.on_failure == OnSaveFailure::Park;
+        let waits = self.on_failure.is_waited_for(error);
         let (mut patient, mut refused, mut rest) = (Batch::default(), Vec::new(), writes);
         for taken in taken {
             let (own, others) = rest.split_at(taken.count);

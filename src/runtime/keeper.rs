@@ -17,7 +17,7 @@ pub(super) struct Keeper {
     pub journal: Arc<dyn Journal>,
     pub epoch: Epoch,
     clock: Arc<dyn Clock>,
-    on_failure: OnSaveFailure,
+    pub on_failure: OnSaveFailure,
     writer: Writer,
     /// Ended with the runtime.
     work: JoinHandle<()>,
@@ -34,11 +34,6 @@ impl Keeper {
         let epoch = journal.claim(&owner).await?;
         let (writer, work) = Writer::new(journal.clone(), epoch, clock.clone(), on_failure);
         Ok(Self { journal, epoch, clock, on_failure, writer, work: tokio::spawn(work) })
-    }
-
-    /// Whether runs wait for the journal to take what it refused so.
-    pub(super) fn is_waited_for(&self, error: &JournalError) -> bool {
-        error.is_temporary() && self.on_failure == OnSaveFailure::Park
     }
 
     /// The journal of a run that starts; its beginning is written with the first flush.

@@ -6,7 +6,7 @@ use super::recovery::StrandedReason;
 use super::{Inner, Runtime, StartError};
 use crate::graph::SubGraphDocument;
 use crate::id::{DEFAULT_LABEL, GraphName, LabelName, VersionNumber};
-use crate::journal::{LONGEST_PAUSE, PAUSE};
+use crate::journal::Pauses;
 use crate::node::{Arity, Context, Control, Emit, Handler, NodeError, Schema};
 use crate::registry::StartRefusal;
 use crate::run::{AttemptKey, Durability, Outcome, Run, RunStatus};
@@ -79,12 +79,17 @@ impl Runtime {
 }
 
 impl Inner {
-    /// Whether a child was refused that can start when the journal takes records again.
+    /// Whether a child was refused that can start, or go on, when the journal works again.
     fn is_held_back(&self, ended: &Result<Arc<Outcome>, StartError>) -> bool {
-        match (ended, &self.keeper) {
-            (Err(StartError::Journal { source, .. }), Some(keeper)) => keeper.is_waited_for(source),
-            _ => false,
-        }
+        let source = match ended {
+            Err(StartError::Journal { source, .. }) => source,
+            Err(StartError::Stranded { reason, .. }) => match &**reason {
+                StrandedReason::Damaged(source) => source,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        self.keeper.as_ref().is_some_and(|keeper| keeper.on_failure.is_waited_for(source))
     }
 
     /// Whether a child was stopped or refused by what stops the run above it as well, or is about to.
@@ -100,21 +105,20 @@ impl Inner {
     }
 }
 
-/// Runs a child; as its parent does, it waits for a journal that takes nothing at the moment.
+/// Runs a child; as its parent does, it waits for a journal that does not work at the moment.
 async fn run_child_on_record(
     inner: &Arc<Inner>,
     graph: (GraphName, VersionNumber),
     input: Value,
     ctx: &Context,
 ) -> Result<Arc<Outcome>, StartError> {
-    let mut pause = PAUSE;
+    let mut pauses = Pauses::new();
     loop {
         let ended = run_child(inner, graph.clone(), input.clone(), ctx).await;
         if !inner.is_held_back(&ended) {
             return ended;
         }
-        ctx.sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        ctx.sleep(pauses.next()).await;
     }
 }
 

@@ -7,9 +7,9 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use hotgraph::{
-    Document, Handler, Journal, JournalFuture, MemoryJournal, NodeSpec, Record, RetryPolicy, RunId,
-    RunQuery, RunStatus, Runtime, RuntimeBuilder, StartError, StrandedReason, Stream, Value,
-    VersionNumber,
+    Document, Handler, Journal, JournalError, JournalFuture, MemoryJournal, NodeSpec, Record,
+    RetryPolicy, RunId, RunQuery, RunStatus, Runtime, RuntimeBuilder, StartError, StrandedReason,
+    Stream, Value, VersionNumber,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ fn graph() -> Document {
 }
 
 fn around() -> Document {
-    let sub = NodeSpec::new("sub").subgraph("g").next("last");
+    let sub = NodeSpec::new("sub").subgraph("g").retry(RetryPolicy::none()).next("last");
     let last = NodeSpec::new("last").handler("last").input("n", "${{sub.outputs.n}}");
     Document::builder("around").node(sub).node(last).build()
 }
@@ -312,4 +312,47 @@ async fn a_child_that_is_taken_up_when_its_attempt_has_timed_out_is_stopped() {
     let child = RunQuery::default().graph("g");
     let child = second.storage().unwrap().runs(&child).await.unwrap();
     assert_eq!(child.iter().map(|row| &*row.status).collect::<Vec<_>>(), ["CANCELLED"]);
+}
+
+/// A journal that cannot be reached for a while where some run is read.
+#[derive(Debug)]
+struct Away {
+    inner: Arc<MemoryJournal>,
+    run: RunId,
+    is_away: AtomicBool,
+}
+
+impl Hook for Away {
+    fn inner(&self) -> &dyn Journal {
+        &*self.inner
+    }
+
+    fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
+        match stream == Stream::Run(self.run) && self.is_away.load(Ordering::SeqCst) {
+            true => Box::pin(async { Err(JournalError::Unavailable("no answer".into())) }),
+            false => self.inner.read(stream, after, limit),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_waits_until_the_journal_can_read_its_child() {
+    for expected in [RunStatus::Success, RunStatus::Cancelled] {
+        let (inner, id) = parked_around(Duration::ZERO).await;
+        let run = inner.runs(&RunQuery::default().graph("g")).await.unwrap()[0].run;
+        let away = Arc::new(Before(Away { inner, run, is_away: AtomicBool::new(true) }));
+        let second = Runtime::builder().journal(away.clone()).handler(slow()).handler(last());
+        let second = second.build().await.unwrap();
+        let stranded: Vec<_> = second.stranded().iter().map(|stranded| stranded.run).collect();
+        assert_eq!(stranded, [run]);
+        let parent = second.run(id).unwrap();
+        let waits = tokio::time::timeout(Duration::from_secs(60), parent.outcome()).await;
+        assert!(waits.is_err(), "{waits:?}");
+        match expected {
+            RunStatus::Success => away.is_away.store(false, Ordering::SeqCst),
+            _ => parent.cancel(),
+        }
+        assert_eq!(parent.await.status, expected);
+        assert_eq!(second.live_runs(), 0);
+    }
 }
