@@ -99,6 +99,11 @@ impl Run {
         self.cell.journal.as_ref().map_or(Durability::None, |journal| journal.level)
     }
 
+    /// Whether another handle is of the same run, as this process knows it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.cell, &other.cell)
+    }
+
     /// The name that it can be started by again.
     pub(crate) fn key(&self) -> Option<&str> {
         self.cell.key.as_deref()

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use dashmap::mapref::entry::Entry;
+
 use super::{Inner, StartError};
 use crate::node::Control;
 use crate::run::{Host, NoPlace, Place, RetryError, Run, RunCell};
@@ -28,6 +30,24 @@ impl Inner {
         }
     }
 
+    /// Makes a run known that may have been forgotten: a shutdown has to find it, and a start of its key,
+    /// unless that named another one since.
+    fn know_again(&self, run: Run) {
+        let id = run.id();
+        let Some(key) = run.key().map(|key| (run.graph().clone(), key.to_owned())) else {
+            self.runs.insert(id, run);
+            return;
+        };
+        // Known before the entry is let go, as when it starts.
+        let entry = self.by_key.entry(key);
+        let is_taken =
+            matches!(&entry, Entry::Occupied(named) if self.runs.contains_key(named.get()));
+        self.runs.insert(id, run);
+        if !is_taken {
+            entry.insert(id);
+        }
+    }
+
     /// Waits until every run has ended, and nobody is about to take up a stranded one.
     pub(super) async fn settled(&self) {
         self.take_ups.wait().await;
@@ -43,12 +63,15 @@ impl Host for Inner {
     ) -> Result<Place, RetryError> {
         // Locked until it is among the live runs again: it gives up what it keeps before, or not.
         let mut ended = self.ended.lock();
+        let run = Run::of(cell.clone());
+        // Another one of it came back from the journal since this one was forgotten.
+        if self.runs.get(&run.id()).is_some_and(|known| !known.is_same(&run)) {
+            return Err(RetryError::Gone);
+        }
         may_open()?;
         let place = self.places.take_again().map_err(|_| RetryError::ShuttingDown)?;
-        let run = Run::of(cell.clone());
         ended.take_back(run.id());
-        // It may have been forgotten: a shutdown has to find it.
-        self.runs.insert(run.id(), run);
+        self.know_again(run);
         Ok(place)
     }
 

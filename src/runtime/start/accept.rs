@@ -29,32 +29,38 @@ pub(super) enum Accepted {
 impl Start {
     /// Accepts the run, or finds the one that an earlier start with the same key opened.
     pub(super) async fn accept(&self) -> Result<Accepted, StartError> {
-        if let (Some(keeper), Some(key)) = (&self.inner.keeper, &self.idempotency_key) {
+        if let (Some(keeper), Some(key)) = (&self.inner.keeper, &self.idempotency_key)
             // Boxed: a start without a key keeps no room for it.
-            Box::pin(self.look_up(keeper, key)).await?;
+            && let Some(ended) = Box::pin(self.look_up(keeper, key)).await?
+        {
+            return Ok(Accepted::Known(ended));
         }
         self.accept_now()
     }
 
-    /// A run of this key that is in the journal and not in memory is made known.
-    async fn look_up(&self, keeper: &Keeper, key: &str) -> Result<(), StartError> {
+    /// A run of this key that is in the journal and not in memory is made known; one that has ended is
+    /// given as well, as it may be forgotten at once.
+    async fn look_up(&self, keeper: &Keeper, key: &str) -> Result<Option<Run>, StartError> {
         let named = (self.graph.clone(), key.to_owned());
         let known = self.inner.by_key.get(&named).map(|run| *run);
         if known.is_some_and(|run| self.inner.runs.contains_key(&run)) {
-            return Ok(());
+            return Ok(None);
         }
         let query = RunQuery::default().graph(&self.graph).key(key);
         let refused = |source| StartError::Journal { graph: named.0.clone(), source };
         let rows = keeper.journal.runs(&query).await.map_err(refused)?;
         let is_run = |row: &RunRow| Standing::of(&row.status).is_none();
-        let Some(row) = rows.into_iter().rfind(is_run) else { return Ok(()) };
+        let Some(row) = rows.into_iter().rfind(is_run) else { return Ok(None) };
         let run = row.run;
         let stranded = |reason| {
             let (graph, reason) = (named.0.clone(), Box::new(reason));
             StartError::Stranded { graph, run, reason }
         };
         let missing = match row.ended_at {
-            Some(_) => self.inner.read_ended(keeper, row).await.err(),
+            Some(_) => match self.inner.read_ended(keeper, row).await {
+                Ok(run) => return Ok(Some(run)),
+                Err(reason) => Some(reason),
+            },
             // What the attempt around it lacked is there again; so it may be for this one.
             None if self.parent.is_some() => {
                 let signals = self.control.clone().unwrap_or_default();
@@ -65,11 +71,11 @@ impl Start {
             None => Some(self.inner.why_stranded(run)),
         };
         match missing {
-            None => Ok(()),
+            None => Ok(None),
             Some(StrandedReason::NotStranded)
                 if keeper.was_refused(run).await.map_err(refused)? =>
             {
-                Ok(())
+                Ok(None)
             }
             Some(reason) => Err(stranded(reason)),
         }

@@ -12,6 +12,7 @@ mod failing_commands;
 pub mod faulty;
 mod fencing;
 mod flips;
+mod forgotten;
 mod graphs;
 mod kept_versions;
 #[cfg(feature = "sqlite")]
