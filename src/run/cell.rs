@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use ractor::ActorRef;
 
@@ -19,7 +20,7 @@ use super::unites::Barriers;
 use super::walk::Ground;
 use crate::clock::Timestamp;
 use crate::event::{EventKind, RunBus, RunEvent};
-use crate::id::StateId;
+use crate::id::{RunId, StateId};
 use crate::node::{Control, PauseWatcher, Progress, RunFacts};
 use crate::value::Value;
 use crate::version::{Decision, Pin, Version};
@@ -113,6 +114,9 @@ pub(crate) struct RunSettings {
 
 /// The runtime that a run is in.
 pub(crate) trait Host: Send + Sync {
+    /// Whether the journal has a run still; a deleted one begins no episode.
+    fn is_on_record(&self, run: RunId) -> BoxFuture<'_, bool>;
+
     /// A place for the next episode of a run that has ended, unless that may not be opened or the
     /// runtime is shut down.
     fn place_again(
@@ -129,6 +133,14 @@ pub(crate) trait Host: Send + Sync {
 }
 
 impl RunCell {
+    /// Whether nobody has deleted the run.
+    pub(super) async fn is_kept(&self) -> bool {
+        match self.host.upgrade().filter(|_| self.journal.is_some()) {
+            Some(host) => host.is_on_record(self.ground.run).await,
+            None => true,
+        }
+    }
+
     /// What a lane works with.
     pub(crate) fn tools(self: &Arc<Self>, pool: &Arc<Pool>) -> Tools {
         let facts = RunFacts { control: pool.control.clone(), ..(*self.facts).clone() };

@@ -287,6 +287,9 @@ impl Run {
             let (reply, answer) = oneshot::channel();
             let _one_at_a_time = self.cell.opening.get_or_init(Box::default).lock().await;
             if self.is_ended() {
+                if !self.cell.is_kept().await {
+                    return Err(RetryError::Gone);
+                }
                 let pin = Pin::of(&self.cell.version).ok_or_else(|| self.unpinned())?;
                 if self.cell.ground.plan.has_mergers && self.cell.barriers.lock().is_none() {
                     return Err(RetryError::Gone);

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use dashmap::mapref::entry::Entry;
+use futures_util::future::BoxFuture;
 
 use super::{Inner, StartError};
+use crate::id::RunId;
 use crate::node::Control;
 use crate::run::{Host, NoPlace, Place, RetryError, Run, RunCell};
 
@@ -56,6 +58,14 @@ impl Inner {
 }
 
 impl Host for Inner {
+    fn is_on_record(&self, run: RunId) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            let Some(keeper) = &self.keeper else { return true };
+            // One that cannot be read at the moment may be.
+            keeper.row(run).await.map_or(true, |row| row.is_some())
+        })
+    }
+
     fn place_again(
         &self,
         cell: &Arc<RunCell>,
@@ -66,6 +76,9 @@ impl Host for Inner {
         let run = Run::of(cell.clone());
         // Another one of it came back from the journal since this one was forgotten.
         if self.runs.get(&run.id()).is_some_and(|known| !known.is_same(&run)) {
+            return Err(RetryError::Gone);
+        }
+        if ended.is_being_deleted(run.id()) {
             return Err(RetryError::Gone);
         }
         may_open()?;

@@ -161,9 +161,10 @@ impl Storage {
         let keeper = self.keeper();
         let mut gone = 0;
         for rows in rows.chunks(TOGETHER) {
-            let runs: Arc<[_]> = rows.iter().map(|row| row.run).collect();
-            gone += keeper.journal.delete(keeper.epoch, runs).await?;
-            rows.iter().for_each(|row| self.inner.forget_run(row));
+            let deletion = self.inner.delete(rows.iter().map(|row| row.run));
+            gone += keeper.journal.delete(keeper.epoch, deletion.runs.clone()).await?;
+            let deleted = rows.iter().filter(|row| deletion.runs.contains(&row.run));
+            deleted.for_each(|row| self.inner.forget_run(row));
         }
         Ok(gone)
     }
