@@ -11,7 +11,7 @@ use super::condition::BoundCondition;
 use super::document::OnFailure;
 use super::expression::{BoundTemplate, ResolveTarget};
 use super::outline::Outline;
-use super::region::NodeSet;
+use super::region::{NodeSet, Structure};
 use super::retry::RetryPolicy;
 use crate::id::{GraphName, NodeIndex};
 use crate::node::{Arity, Handler};
@@ -199,6 +199,11 @@ impl Plan {
     #[inline]
     pub(crate) fn node(&self, index: NodeIndex) -> &PlanNode {
         &self.nodes[index.at()]
+    }
+
+    /// Whether a node lies above another one, or both are the same.
+    pub(crate) fn leads(&self, from: NodeIndex, to: NodeIndex) -> bool {
+        Structure::of(&self.nodes).above(to).contains(from)
     }
 
     #[inline]

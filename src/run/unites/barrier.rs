@@ -275,8 +275,9 @@ impl Barriers {
             found.tokens.push(*token);
             // Until its next attempt is counted: the group may have settled but for that.
             group.tally.add(RETAKEN);
-            if let Some(cause) = group.causes.remove(&execution.state) {
-                group.lost -= i64::from(cause.leads);
+            match group.causes.remove(&execution.state) {
+                Some(cause) => group.lost -= i64::from(cause.leads),
+                None => group.collector.taken_back(&self.plan, token.merger, execution),
             }
             if group.skipped && preventing(&self.plan, token.merger, group).is_empty() {
                 group.skipped = false;

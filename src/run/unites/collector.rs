@@ -7,12 +7,16 @@ use crate::graph::{Multiplicity, Plan};
 use crate::id::NodeIndex;
 use crate::node::Call;
 use crate::run::batch::{Element, ElementValue};
-use crate::run::execution::Folded;
+use crate::run::execution::{Execution, Folded};
 use crate::run::order::sort_by_path;
 use crate::run::panics::GuardedFold;
 use crate::run::path::Path;
 use crate::run::scope::Collected;
 use crate::value::Value;
+
+/// Why a fold cannot begin anew with what it had taken.
+const TAKEN_BACK: &str =
+    "a state that the fold had taken was retried by hand; `Handler::ordered` keeps the elements";
 
 /// What a group has gathered.
 #[derive(Default)]
@@ -92,6 +96,15 @@ impl Collector {
             && let Err(error) = state.step(input)
         {
             self.steps = Steps::Folding(Err(error));
+        }
+    }
+
+    /// A state that had succeeded is retried by hand: a fold cannot give back what it took of it.
+    pub(crate) fn taken_back(&mut self, plan: &Plan, merger: NodeIndex, execution: &Execution) {
+        let is_fold = matches!(plan.node(merger).handler.call(), Call::Fold(_));
+        let driver = plan.unites(merger).driver.filter(|_| is_fold);
+        if driver.is_some_and(|driver| plan.leads(execution.node, driver)) {
+            self.cannot(execution.path.clone(), TAKEN_BACK.into());
         }
     }
 

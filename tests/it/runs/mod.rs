@@ -4,6 +4,7 @@ mod anything;
 mod control;
 mod drops;
 mod families;
+mod folds;
 mod handlers;
 mod lanes;
 mod left_behind;

@@ -1,0 +1,66 @@
+//! Folds, when states on the way to them are retried by hand.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hotgraph::{Handler, NodeError, NodeSpec, Outcome, Run, RunStatus, StateStatus};
+
+use super::{Number, Numbers, joined, runtime, start};
+
+/// A fold that lists what it takes.
+fn listing() -> Handler {
+    let init = || Numbers { n: Vec::new() };
+    let step = |all: &mut Numbers, one: Number| {
+        all.n.push(one.n);
+        Ok(())
+    };
+    Handler::fold("listing", init, step, Ok::<Numbers, _>)
+}
+
+/// The run of a fanout whose second branch fails once, so that its fold waits for a retry by hand.
+async fn skipped(handler: Handler) -> Run {
+    let has_failed = AtomicBool::new(false);
+    let second_fails_once = move |number: Number| {
+        let fails = number.n == 1 && !has_failed.swap(true, Ordering::Relaxed);
+        async move { if fails { Err(NodeError::new("once")) } else { Ok(number) } }
+    };
+    let work = Handler::one("second_fails_once", second_fails_once);
+    let runtime = runtime().handler(handler).handler(work).build().await.unwrap();
+    let graph = joined("second_fails_once", |merger: NodeSpec| merger.handler("listing"));
+    let run = start(&runtime, graph).await;
+    assert_eq!(run.outcome().await.status, RunStatus::Failed);
+    run
+}
+
+/// Retries the first branch, which had succeeded, and then the one that failed.
+async fn retry_a_success(run: &Run) -> Outcome {
+    let states = run.states();
+    let is_success = |status| status == StateStatus::Success;
+    let first = states.iter().find(|state| &*state.node == "work" && is_success(state.status));
+    run.retry(first.unwrap().id, "first").await.unwrap();
+    run.outcome().await;
+    run.retry_failed("failed").await.unwrap();
+    (*run.outcome().await).clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_takes_nothing_twice_when_what_it_took_is_retried_by_hand() {
+    let run = skipped(listing()).await;
+    let outcome = retry_a_success(&run).await;
+    let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
+    assert_eq!((&*failure.node, failure.status), ("gather", StateStatus::Errored));
+    assert!(failure.error.contains("retried by hand"), "{}", failure.error);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_that_keeps_its_elements_takes_those_of_the_retry() {
+    let run = skipped(listing().ordered()).await;
+    let outcome = retry_a_success(&run).await;
+    assert_eq!(outcome.output::<Numbers>().unwrap().n, [0, 1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_goes_on_when_what_failed_is_retried_by_hand() {
+    let run = skipped(listing()).await;
+    run.retry_failed("failed").await.unwrap();
+    assert_eq!(run.outcome().await.output::<Numbers>().unwrap().n, [0, 2, 3, 1]);
+}
