@@ -10,7 +10,7 @@ use super::label::{LabelPolicy, Standing, Weight};
 use super::manifest::Bindings;
 use super::marks::Note;
 use super::rollback::RollbackTarget;
-use super::rollout::{RolloutAct, RolloutOf, RolloutOrder};
+use super::rollout::{RolloutAct, RolloutEnd, RolloutOf, RolloutOrder};
 use super::secrets::GraphSecrets;
 use super::stored::StoredRollout;
 use crate::clock::Timestamp;
@@ -176,6 +176,8 @@ impl Change {
         let (is_begun, is_confirmed) = match change.act {
             RolloutAct::Begin(_) => (true, false),
             RolloutAct::Order(RolloutOrder::Confirm) => (true, true),
+            // The next process finds it under way.
+            RolloutAct::End(RolloutEnd::ShutDown) => return None,
             RolloutAct::End(_) => (false, false),
             RolloutAct::Order(_) | RolloutAct::Move => return None,
         };

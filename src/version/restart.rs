@@ -7,15 +7,23 @@ use super::rollout::{RolloutAct, RolloutEnd, RolloutOf};
 use super::snapshot::Snapshot;
 use super::stored::StoredRollout;
 
+/// Why it is a restart that ends a rollout.
+const PROCESS_ENDED: &str = "the process ended before the rollout had";
+
 impl StoredRollout {
     /// Ends it, and takes back what it rolled out if the label still leads there and nobody has
     /// confirmed it.
     pub(crate) fn take_back(&self, snapshot: &Snapshot) -> Command {
         let standing = snapshot.standing(&self.graph, &self.label);
-        let canary = standing.canary.map(|(canary, _)| canary);
-        let is_routed = [standing.active, canary].contains(&Some(self.version));
-        let moves = (is_routed && !self.is_confirmed).then_some(LabelChange::Revert(self.version));
-        self.end(RolloutEnd::ShutDown, moves)
+        let is_canary = standing.canary.is_some_and(|(canary, _)| canary == self.version);
+        let is_active = standing.active == Some(self.version);
+        let back = Some(LabelChange::Revert(self.version));
+        match self.is_confirmed {
+            true if is_active => self.end(RolloutEnd::Completed, None),
+            false if is_canary => self.end(RolloutEnd::Aborted(PROCESS_ENDED.into()), back),
+            false if is_active => self.end(RolloutEnd::RolledBack(PROCESS_ENDED.into()), back),
+            _ => self.end(RolloutEnd::Superseded("the label leads elsewhere".into()), None),
+        }
     }
 
     /// Ends it and leaves the label as it is, because no version is left to go back to.
@@ -27,7 +35,7 @@ impl StoredRollout {
         let (graph, label, version) = (self.graph.clone(), self.label.clone(), self.version);
         let change =
             Change::rollout(&RolloutOf { graph, label, version }, RolloutAct::End(end), moves);
-        let reason = Some("the process ended before the rollout had".into());
+        let reason = Some(PROCESS_ENDED.into());
         Command { change, terms: Terms { reason, is_automatic: true, ..Terms::default() } }
     }
 }

@@ -37,6 +37,7 @@ fn watch(turn: &mut Turn<'_>, graph: &GraphName, label: &LabelName, change: &Rol
     let route = turn.draft().route(graph).and_then(|route| route.label(label));
     let Some(mut route) = route.cloned() else { return };
     match &change.act {
+        RolloutAct::End(RolloutEnd::ShutDown) => return,
         RolloutAct::End(_) if route.baking == version => route.baking = None,
         _ if matches!(moves, Some(LabelChange::Promote(_))) => route.baking = version,
         _ => return,

@@ -339,7 +339,7 @@ fn of_rollout(l: usize, v: u64, act: Act) -> Change {
         Act::Confirm => RolloutAct::Order(RolloutOrder::Confirm),
         Act::Back => RolloutAct::Order(RolloutOrder::Abort),
         Act::Complete => RolloutAct::End(RolloutEnd::Completed),
-        Act::LetGo => RolloutAct::End(RolloutEnd::ShutDown),
+        Act::LetGo => RolloutAct::End(RolloutEnd::Superseded("it let go".into())),
     };
     Change::rollout(&of, act, moves)
 }

@@ -36,7 +36,8 @@ pub enum RolloutEnd {
     /// The promotion was to be taken back, and there is no version to go back to, or the label leaves
     /// that to a person.
     Stranded(Arc<str>),
-    /// The runtime was shut down, or is gone; the label stays as it is.
+    /// The runtime was shut down, or is gone; the label stays as it is, until the next process that
+    /// opens the journal takes back what nobody has confirmed.
     ShutDown,
 }
 

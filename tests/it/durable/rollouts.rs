@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotgraph::{
-    Document, Handler, MemoryJournal, NodeSpec, Rollout, RolloutPlan, Runtime, VersionNumber,
+    Document, Handler, MemoryJournal, NodeSpec, Rollout, RolloutEnd, RolloutPlan, Runtime, Step,
+    VersionNumber, Weight,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,4 +63,31 @@ async fn a_process_comes_up_although_no_version_is_left_to_go_back_to() {
     // What was left as it is stays so.
     let third = process(&journal).await;
     assert_eq!(third.versions("g").active(), Some(VersionNumber(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_that_nobody_confirmed_goes_back_after_a_shutdown_too() {
+    let journal = Arc::new(MemoryJournal::new());
+    let (first, rollout) = promoted(&journal).await;
+    let _ = first.shutdown(Duration::ZERO).await;
+    assert_eq!(rollout.ended().await, RolloutEnd::ShutDown);
+    for _ in 0..2 {
+        let next = process(&journal).await;
+        assert_eq!(next.versions("g").active(), Some(VersionNumber(1)));
+        assert!(next.versions("g").get(2).unwrap().marks.reverted.is_some());
+        assert_eq!(next.routing(), next.fold_audit());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_left_on_a_canary_that_nobody_watches_after_a_shutdown() {
+    let journal = Arc::new(MemoryJournal::new());
+    let first = process(&journal).await;
+    first.publish_and_promote(graph(1)).await.unwrap();
+    first.publish(graph(2)).await.unwrap();
+    let plan = RolloutPlan::steps([Step::manual(Weight::percent(50))]);
+    first.versions("g").rollout(2, plan).await.unwrap();
+    let _ = first.shutdown(Duration::ZERO).await;
+    let second = process(&journal).await;
+    assert_eq!(second.versions("g").labels()[&"default".into()].canary, None);
 }
