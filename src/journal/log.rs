@@ -94,6 +94,11 @@ impl StreamLog {
         self.pending.lock().bodies.len()
     }
 
+    /// How many records were taken by the writer, and not given back.
+    pub(crate) fn written(&self) -> u64 {
+        self.position.lock().last
+    }
+
     /// Waits until everything that was appended is durable.
     ///
     /// # Cancel safety

@@ -20,7 +20,7 @@ use super::unites::Barriers;
 use super::walk::Ground;
 use crate::clock::Timestamp;
 use crate::event::{EventKind, RunBus, RunEvent};
-use crate::id::{RunId, StateId};
+use crate::id::StateId;
 use crate::node::{Control, PauseWatcher, Progress, RunFacts};
 use crate::value::Value;
 use crate::version::{Decision, Pin, Version};
@@ -112,18 +112,18 @@ pub(crate) struct RunSettings {
     pub starts_at: Option<Timestamp>,
 }
 
+/// Says why the next episode of a run may not be opened, if it may not.
+pub(crate) type MayOpen<'a> = dyn Fn() -> Result<(), RetryError> + Sync + 'a;
+
 /// The runtime that a run is in.
 pub(crate) trait Host: Send + Sync {
-    /// Whether the journal has a run still; a deleted one begins no episode.
-    fn is_on_record(&self, run: RunId) -> BoxFuture<'_, bool>;
-
-    /// A place for the next episode of a run that has ended, unless that may not be opened or the
-    /// runtime is shut down.
-    fn place_again(
-        &self,
-        cell: &Arc<RunCell>,
-        may_open: &dyn Fn() -> Result<(), RetryError>,
-    ) -> Result<Place, RetryError>;
+    /// A place for the next episode of a run that has ended, unless that may not be opened, the
+    /// runtime is shut down, or the run was deleted or went on elsewhere.
+    fn place_again<'a>(
+        &'a self,
+        cell: &'a Arc<RunCell>,
+        may_open: &'a MayOpen<'_>,
+    ) -> BoxFuture<'a, Result<Place, RetryError>>;
 
     /// The next episode of a run is open: what stops it may have come before.
     fn reopened(&self, cell: &Arc<RunCell>);
@@ -133,14 +133,6 @@ pub(crate) trait Host: Send + Sync {
 }
 
 impl RunCell {
-    /// Whether nobody has deleted the run.
-    pub(super) async fn is_kept(&self) -> bool {
-        match self.host.upgrade().filter(|_| self.journal.is_some()) {
-            Some(host) => host.is_on_record(self.ground.run).await,
-            None => true,
-        }
-    }
-
     /// What a lane works with.
     pub(crate) fn tools(self: &Arc<Self>, pool: &Arc<Pool>) -> Tools {
         let facts = RunFacts { control: pool.control.clone(), ..(*self.facts).clone() };
@@ -247,13 +239,16 @@ impl EndGuard {
     }
 
     /// Opens the next episode if it may be, and the runtime takes any.
-    pub(crate) fn open_again(
+    pub(crate) async fn open_again(
         cell: Arc<RunCell>,
         pin: Pin,
-        may_open: &dyn Fn() -> Result<(), RetryError>,
+        may_open: &MayOpen<'_>,
     ) -> Result<Self, RetryError> {
         match cell.host.upgrade() {
-            Some(host) => cell.live.lock().place = Some(host.place_again(&cell, may_open)?),
+            Some(host) => {
+                let place = host.place_again(&cell, may_open).await?;
+                cell.live.lock().place = Some(place);
+            }
             // Without a runtime there are no places.
             None => may_open()?,
         }

@@ -50,7 +50,8 @@ pub enum RetryError {
     /// The runtime was shut down.
     #[error("the runtime is shutting down")]
     ShuttingDown,
-    /// The run was deleted, or another handle of it is known since it was forgotten, or its actor died.
+    /// The run was deleted, or another handle of it is known or went on since it was forgotten, or its
+    /// actor died.
     #[error("the run is gone")]
     Gone,
 }

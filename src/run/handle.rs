@@ -94,6 +94,11 @@ impl Run {
         self.cell.journal.is_some()
     }
 
+    /// How many records of it this process knows to be there.
+    pub(crate) fn written(&self) -> Option<u64> {
+        self.cell.journal.as_ref().map(|journal| journal.written())
+    }
+
     /// How much of it is.
     pub(crate) fn durability(&self) -> Durability {
         self.cell.journal.as_ref().map_or(Durability::None, |journal| journal.level)
@@ -287,16 +292,13 @@ impl Run {
             let (reply, answer) = oneshot::channel();
             let _one_at_a_time = self.cell.opening.get_or_init(Box::default).lock().await;
             if self.is_ended() {
-                if !self.cell.is_kept().await {
-                    return Err(RetryError::Gone);
-                }
                 let pin = Pin::of(&self.cell.version).ok_or_else(|| self.unpinned())?;
                 if self.cell.ground.plan.has_mergers && self.cell.barriers.lock().is_none() {
                     return Err(RetryError::Gone);
                 }
                 // Checked before an episode is opened, so that a refusal changes nothing.
                 let may_open = || self.cell.machine.lock().can_retry(what, &id).map(drop);
-                let end = EndGuard::open_again(self.cell.clone(), pin, &may_open)?;
+                let end = EndGuard::open_again(self.cell.clone(), pin, &may_open).await?;
                 self.cell.reopen();
                 if let Some(host) = self.cell.host.upgrade() {
                     host.reopened(&self.cell);

@@ -57,7 +57,7 @@ mod unites;
 mod waiting;
 mod walk;
 
-pub(crate) use cell::{Host, Live, RunCell, RunSettings};
+pub(crate) use cell::{Host, Live, MayOpen, RunCell, RunSettings};
 pub(crate) use durable::{
     AttemptKey, Began, Entry, Misfit, Parent, Rebuilt, Rest, RunJournal, replay,
 };

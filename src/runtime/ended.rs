@@ -1,6 +1,6 @@
 //! The runs that ended and stay readable: the latest ones whole, older ones without most of their states.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -30,8 +30,6 @@ pub(super) struct EndedRuns {
     bare: usize,
     records: usize,
     reports: usize,
-    /// Runs that the journal deletes at this moment: no retry by hand opens them.
-    deleted: BTreeSet<RunId>,
 }
 
 /// A run that ended, and how much it keeps.
@@ -78,10 +76,6 @@ impl EndedRuns {
         }
     }
 
-    pub(super) fn is_being_deleted(&self, run: RunId) -> bool {
-        self.deleted.contains(&run)
-    }
-
     /// One more has ended, and `keep` of them stay known.
     fn add(&mut self, latest: Ended, keep: usize) -> Beyond {
         self.records += latest.records;
@@ -121,29 +115,12 @@ impl EndedRuns {
     }
 }
 
-/// Runs that are being deleted, as long as this is there.
-pub(super) struct Deletion<'a> {
-    inner: &'a Inner,
-    pub runs: Arc<[RunId]>,
-}
-
-impl Drop for Deletion<'_> {
-    fn drop(&mut self) {
-        let mut ended = self.inner.ended.lock();
-        ended.deleted.retain(|run| !self.runs.contains(run));
-    }
-}
-
 impl Inner {
-    /// Begins to delete runs, but for those that go on again.
-    pub(super) fn delete(&self, runs: impl Iterator<Item = RunId>) -> Deletion<'_> {
-        // Locked, as is whoever opens one of them: one of the two sees the other.
-        let mut ended = self.ended.lock();
+    /// Those of some runs that are not live: they may be deleted.
+    pub(super) fn that_ended(&self, runs: impl Iterator<Item = RunId>) -> Arc<[RunId]> {
+        let ended = self.ended.lock();
         let has_ended = |run: &RunId| ended.runs.iter().any(|ended| ended.run == *run);
-        let runs: Arc<[_]> =
-            runs.filter(|run| !self.runs.contains_key(run) || has_ended(run)).collect();
-        ended.deleted.extend(runs.iter());
-        Deletion { inner: self, runs }
+        runs.filter(|run| !self.runs.contains_key(run) || has_ended(run)).collect()
     }
 
     /// Keeps a run that has ended, and lets go of what is beyond the limits.

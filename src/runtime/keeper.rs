@@ -79,12 +79,17 @@ impl Keeper {
         StreamLog::new(Stream::Versions, self.writer.clone(), last, None, None)
     }
 
-    /// Whether the row of a run that is not known is of a start that was refused: the store may have
-    /// taken it all the same, and it is taken back now.
+    /// Whether the row of a run that is not known is of a start that was refused; it is gone now.
     pub(super) async fn was_refused(&self, run: RunId) -> Result<bool, JournalError> {
+        Ok(self.settled_row(run).await?.is_none())
+    }
+
+    /// The row of a run that nothing is written of at the moment: what was refused of it, and the store
+    /// may have taken all the same, is taken back before.
+    pub(super) async fn settled_row(&self, run: RunId) -> Result<Option<RunRow>, JournalError> {
         let nothing = StreamLog::new(Stream::Run(run), self.writer.clone(), 0, None, None);
         nothing.flush(Patience::Impatient).await?;
-        Ok(self.row(run).await?.is_none())
+        self.row(run).await
     }
 
     /// Gives the journal back.

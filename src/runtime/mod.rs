@@ -93,7 +93,8 @@ struct Inner {
     stranded: Mutex<BTreeMap<RunId, Stranded>>,
     /// Runs that go on while the run that waits for them is stranded.
     ahead: Mutex<Vec<(RunId, Parent)>>,
-    /// Held while a run of the journal is taken up or read: there is one of it here.
+    /// Held while a run of the journal is taken up, read, opened again or deleted: there is one of it
+    /// here.
     taking_up: tokio::sync::Mutex<()>,
     /// The tasks that do so.
     take_ups: TaskTracker,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use dashmap::mapref::entry::Entry;
 use futures_util::future::BoxFuture;
+use tokio::sync::MutexGuard;
 
 use super::{Inner, StartError};
-use crate::id::RunId;
 use crate::node::Control;
-use crate::run::{Host, NoPlace, Place, RetryError, Run, RunCell};
+use crate::run::{Host, MayOpen, NoPlace, Place, RetryError, Run, RunCell};
 
 impl Inner {
     /// A place for a run that starts, with these signals if it is that of a sub-graph node.
@@ -50,6 +50,24 @@ impl Inner {
         }
     }
 
+    /// Checks that the journal has a run as its last episode here left it, and sees to it that it stays
+    /// so as long as the guard is held.
+    async fn stays_as_left(&self, run: &Run) -> Result<Option<MutexGuard<'_, ()>>, RetryError> {
+        let (Some(keeper), Some(written)) = (&self.keeper, run.written()) else { return Ok(None) };
+        let one_at_a_time = self.taking_up.lock().await;
+        // Another one of it came back from the journal since this one was forgotten.
+        if self.runs.get(&run.id()).is_some_and(|known| !known.is_same(run)) {
+            return Err(RetryError::Gone);
+        }
+        let row = keeper.settled_row(run.id()).await;
+        // It was deleted, or another one of it went on and was forgotten, too; one that cannot be read
+        // at the moment may be there.
+        match row.is_ok_and(|row| row.is_none_or(|row| row.records != written)) {
+            true => Err(RetryError::Gone),
+            false => Ok(Some(one_at_a_time)),
+        }
+    }
+
     /// Waits until every run has ended, and nobody is about to take up a stranded one.
     pub(super) async fn settled(&self) {
         self.take_ups.wait().await;
@@ -58,34 +76,23 @@ impl Inner {
 }
 
 impl Host for Inner {
-    fn is_on_record(&self, run: RunId) -> BoxFuture<'_, bool> {
+    fn place_again<'a>(
+        &'a self,
+        cell: &'a Arc<RunCell>,
+        may_open: &'a MayOpen<'_>,
+    ) -> BoxFuture<'a, Result<Place, RetryError>> {
         Box::pin(async move {
-            let Some(keeper) = &self.keeper else { return true };
-            // One that cannot be read at the moment may be.
-            keeper.row(run).await.map_or(true, |row| row.is_some())
+            let run = Run::of(cell.clone());
+            // Until it has its place nobody deletes it, or goes on with another one of it.
+            let _one_at_a_time = self.stays_as_left(&run).await?;
+            // Locked until it is among the live runs again: it gives up what it keeps before, or not.
+            let mut ended = self.ended.lock();
+            may_open()?;
+            let place = self.places.take_again().map_err(|_| RetryError::ShuttingDown)?;
+            ended.take_back(run.id());
+            self.know_again(run);
+            Ok(place)
         })
-    }
-
-    fn place_again(
-        &self,
-        cell: &Arc<RunCell>,
-        may_open: &dyn Fn() -> Result<(), RetryError>,
-    ) -> Result<Place, RetryError> {
-        // Locked until it is among the live runs again: it gives up what it keeps before, or not.
-        let mut ended = self.ended.lock();
-        let run = Run::of(cell.clone());
-        // Another one of it came back from the journal since this one was forgotten.
-        if self.runs.get(&run.id()).is_some_and(|known| !known.is_same(&run)) {
-            return Err(RetryError::Gone);
-        }
-        if ended.is_being_deleted(run.id()) {
-            return Err(RetryError::Gone);
-        }
-        may_open()?;
-        let place = self.places.take_again().map_err(|_| RetryError::ShuttingDown)?;
-        ended.take_back(run.id());
-        self.know_again(run);
-        Ok(place)
     }
 
     fn reopened(&self, cell: &Arc<RunCell>) {

@@ -152,6 +152,11 @@ impl RunJournal {
         self.log.pending() >= MOST_PENDING
     }
 
+    /// How many records are there.
+    pub(crate) fn written(&self) -> u64 {
+        self.log.written()
+    }
+
     /// Waits until everything that was appended is on record.
     pub(crate) async fn flush(&self) -> Result<(), JournalError> {
         self.log.flush(Patience::Patient).await

@@ -60,6 +60,21 @@ async fn a_run_that_was_forgotten_is_found_by_its_key_in_the_journal() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handle_of_a_run_that_another_handle_went_on_with_retries_nothing() {
+    let journal = Arc::new(MemoryJournal::new());
+    let runtime = process(Runtime::builder().journal(journal).keep_ended(0)).await;
+    let start = || async { runtime.start("g", Value::Null).idempotency_key("key").await.unwrap() };
+    let run = start().await;
+    assert_eq!(run.outcome().await.status, RunStatus::Failed);
+    let again = start().await;
+    again.retry_failed("by hand").await.unwrap();
+    assert_eq!(again.await.status, RunStatus::Success);
+    assert!(runtime.run(run.id()).is_none());
+    assert_eq!(run.retry_failed("as well").await, Err(RetryError::Gone));
+    assert_eq!((start().await.await.status, runtime.live_runs()), (RunStatus::Success, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deleted_run_is_not_retried_by_a_handle_that_was_held() {
     for keep in [0, 1] {
         let builder = Runtime::builder().journal(Arc::new(MemoryJournal::new())).keep_ended(keep);
@@ -106,4 +121,25 @@ async fn a_run_that_is_retried_while_it_is_about_to_be_deleted_stays() {
     assert_eq!((retried.map(|states| states.len()), deleted), (Ok(1), Ok(0)));
     assert_eq!(run.outcome().await.status, RunStatus::Success);
     assert!(storage.history(run.id()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_retried_while_its_deletion_is_under_way_stays_or_is_gone() {
+    // The deletion knows the run after a second, and so does the retry.
+    for (later, stays) in [(500, true), (1500, false)] {
+        let journal = Arc::new(Before(Slow(MemoryJournal::new())));
+        let runtime = process(Runtime::builder().journal(journal)).await;
+        let run = runtime.start("g", Value::Null).await.unwrap();
+        assert_eq!(run.outcome().await.status, RunStatus::Failed);
+        let storage = runtime.storage().unwrap();
+        let retry = async {
+            tokio::time::sleep(Duration::from_millis(later)).await;
+            run.retry_failed("by hand").await.map(drop)
+        };
+        let (deleted, retried) = tokio::join!(storage.delete([run.id()]), retry);
+        let expected = if stays { (Ok(0), Ok(())) } else { (Ok(1), Err(RetryError::Gone)) };
+        assert_eq!((deleted, retried), expected, "{later} ms");
+        let _ = run.outcome().await;
+        assert_eq!(storage.history(run.id()).await.is_ok(), stays, "{later} ms");
+    }
 }
