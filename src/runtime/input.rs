@@ -88,7 +88,7 @@ impl Start {
         let fields = root.inputs.iter().map(|input| {
             let given = known.iter().find(|(key, _)| **key == input.field);
             let value = match given {
-                Some((_, value)) => Ok((*value).clone()),
+                Some((_, value)) => Ok(input.target.fill((*value).clone())),
                 None => input.template.resolve(&view, input.target),
             };
             let value = value.map_err(|error| invalid(error.to_string()))?;

@@ -18,7 +18,7 @@ struct Old {
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct New {
-    item: String,
+    item: bool,
 }
 
 fn builder() -> RuntimeBuilder {
@@ -47,11 +47,14 @@ async fn start(runtime: &Runtime) -> Result<(), StartError> {
 /// The canary takes what half of the starts bring for no input of its own: it is taken back.
 async fn is_taken_back(second: Document, is_expected: fn(&StartError) -> bool) {
     let (runtime, rollout) = canary(builder(), second).await;
+    let mut refusals = 0;
     for _ in 0..20 {
         if let Err(refusal) = start(&runtime).await {
             assert!(is_expected(&refusal), "{refusal}");
+            refusals += 1;
         }
     }
+    assert!(refusals >= 3, "{refusals} starts were refused");
     let end = rollout.ended().await;
     let RolloutEnd::Aborted(why) = &end else { panic!("{end:?}") };
     assert_eq!(&**why, "failures in a row: 10 runs failed in a row");
@@ -61,7 +64,7 @@ async fn is_taken_back(second: Document, is_expected: fn(&StartError) -> bool) {
 
 #[tokio::test(start_paused = true)]
 async fn a_canary_that_refuses_the_inputs_of_starts_is_taken_back() {
-    let second = Document::builder("g").node(NodeSpec::new("new").input("item", "none"));
+    let second = Document::builder("g").node(NodeSpec::new("new").input("item", false));
     is_taken_back(second.build(), |refusal| matches!(refusal, StartError::InvalidInput { .. }))
         .await;
 }

@@ -47,6 +47,15 @@ impl ResolveTarget {
         }
     }
 
+    /// What becomes of a value in the field.
+    pub(crate) fn fill(self, value: Value) -> Value {
+        match value {
+            Value::String(_) | Value::Null => value,
+            other if self.string => Value::String(other.to_json().into()),
+            other => other,
+        }
+    }
+
     /// Whether a value goes into the field unchanged.
     #[must_use]
     pub(crate) const fn takes(self, value: &Value) -> bool {
@@ -76,11 +85,7 @@ impl BoundTemplate {
             BoundPiece::Whole(source) => source.get(lookup, target.nullable)?,
             piece => piece.resolve(lookup)?,
         };
-        Ok(match value {
-            Value::String(_) | Value::Null => value,
-            other if target.string => Value::String(other.to_json().into()),
-            other => other,
-        })
+        Ok(target.fill(value))
     }
 }
 

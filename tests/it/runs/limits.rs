@@ -7,9 +7,16 @@ use hotgraph::{
     RetryPolicy, Run, RunStatus, Runtime, StateId, StateRetention, StateStatus, Timestamp, Value,
     VirtualClock,
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{Number, build, joined, runtime, single, start};
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Text {
+    text: String,
+}
 
 /// Each attempt fails after two seconds, and the next one starts a second later.
 async fn fails_late(total: Duration) -> Run {
@@ -316,4 +323,16 @@ async fn a_fanout_that_waited_leaves_no_record_that_is_not_to_be_kept() {
     let run = start(&runtime, graph).await;
     assert_eq!(run.outcome().await.status, RunStatus::Success);
     assert_eq!(run.states(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_is_given_goes_into_a_field_as_one_of_the_document_does() {
+    let tell = |input: Text| async move { Ok(input) };
+    let runtime = build(Handler::one("tell", tell)).await;
+    let graph = single(NodeSpec::new("tell").input("text", 5)).build();
+    runtime.publish_and_promote(graph).await.unwrap();
+    for (inputs, text) in [(Value::Null, "5"), (Value::object([("text", 7)]), "7")] {
+        let outcome = runtime.start("g", inputs).run().await.unwrap();
+        assert_eq!(outcome.output::<Text>().unwrap().text, text);
+    }
 }
