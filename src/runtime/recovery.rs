@@ -44,9 +44,12 @@ pub enum StrandedReason {
         /// The version.
         version: VersionNumber,
     },
-    /// Its records cannot be read.
+    /// Its records are not as they were written, or the journal has lost them.
     #[error("it is in quarantine")]
-    Damaged(#[from] JournalError),
+    Damaged(#[source] JournalError),
+    /// The journal cannot read it at the moment.
+    #[error("the journal cannot read it at the moment")]
+    Unreadable(#[source] JournalError),
     /// The runtime is shut down.
     #[error("the runtime is shut down")]
     ShuttingDown,
@@ -56,6 +59,15 @@ pub enum StrandedReason {
     /// No stranded run has that id.
     #[error("no stranded run has that id")]
     NotStranded,
+}
+
+impl From<JournalError> for StrandedReason {
+    fn from(error: JournalError) -> Self {
+        match error.is_temporary() {
+            true => Self::Unreadable(error),
+            false => Self::Damaged(error),
+        }
+    }
 }
 
 fn why(is_known: bool) -> &'static str {

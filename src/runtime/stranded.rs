@@ -77,9 +77,15 @@ impl Inner {
             rows.partition(|row| Standing::of(&row.status).is_some());
         for row in runs {
             let run = row.run;
-            // One that is stranded is listed with the others.
-            let taken = self.take_up_or_strand(keeper, row, Arc::default()).await;
-            found.extend(taken.ok().map(|found| (run, found)));
+            match self.take_up_or_strand(keeper, row, Arc::default()).await {
+                Ok(taken) => drop(found.insert(run, taken)),
+                // The others would be stranded as well, one after another.
+                Err(StrandedReason::Unreadable(away @ JournalError::Unavailable(_))) => {
+                    return Err(away);
+                }
+                // One that is stranded is listed with the others.
+                Err(_) => {}
+            }
         }
         self.join(&found);
         go_on_with(found).await;

@@ -84,7 +84,7 @@ impl Inner {
         let source = match ended {
             Err(StartError::Journal { source, .. }) => source,
             Err(StartError::Stranded { reason, .. }) => match &**reason {
-                StrandedReason::Damaged(source) => source,
+                StrandedReason::Unreadable(source) => source,
                 _ => return false,
             },
             _ => return false,

@@ -7,9 +7,9 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use hotgraph::{
-    Document, Handler, Journal, JournalError, JournalFuture, MemoryJournal, NodeSpec, Record,
-    RetryPolicy, RunId, RunQuery, RunStatus, Runtime, RuntimeBuilder, StartError, StrandedReason,
-    Stream, Value, VersionNumber,
+    BuildError, Document, Handler, Journal, JournalError, JournalFuture, MemoryJournal, NodeSpec,
+    Record, RetryPolicy, RunId, RunQuery, RunStatus, Runtime, RuntimeBuilder, StartError,
+    StrandedReason, Stream, Value, VersionNumber,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -314,11 +314,12 @@ async fn a_child_that_is_taken_up_when_its_attempt_has_timed_out_is_stopped() {
     assert_eq!(child.iter().map(|row| &*row.status).collect::<Vec<_>>(), ["CANCELLED"]);
 }
 
-/// A journal that cannot be reached for a while where some run is read.
+/// A journal that fails for a while where some run is read.
 #[derive(Debug)]
 struct Away {
     inner: Arc<MemoryJournal>,
     run: RunId,
+    error: JournalError,
     is_away: AtomicBool,
 }
 
@@ -329,22 +330,29 @@ impl Hook for Away {
 
     fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
         match stream == Stream::Run(self.run) && self.is_away.load(Ordering::SeqCst) {
-            true => Box::pin(async { Err(JournalError::Unavailable("no answer".into())) }),
+            true => Box::pin(async { Err(self.error.clone()) }),
             false => self.inner.read(stream, after, limit),
         }
     }
 }
 
+/// A run that was parked, and a journal that cannot read its child.
+async fn away(error: JournalError) -> (Arc<Before<Away>>, RunId) {
+    let (inner, id) = parked_around(Duration::ZERO).await;
+    let run = inner.runs(&RunQuery::default().graph("g")).await.unwrap()[0].run;
+    (Arc::new(Before(Away { inner, run, error, is_away: AtomicBool::new(true) })), id)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_waits_until_the_journal_can_read_its_child() {
     for expected in [RunStatus::Success, RunStatus::Cancelled] {
-        let (inner, id) = parked_around(Duration::ZERO).await;
-        let run = inner.runs(&RunQuery::default().graph("g")).await.unwrap()[0].run;
-        let away = Arc::new(Before(Away { inner, run, is_away: AtomicBool::new(true) }));
+        let error = JournalError::Storage("an I/O error".into());
+        let (away, id) = away(error.clone()).await;
         let second = Runtime::builder().journal(away.clone()).handler(slow()).handler(last());
         let second = second.build().await.unwrap();
-        let stranded: Vec<_> = second.stranded().iter().map(|stranded| stranded.run).collect();
-        assert_eq!(stranded, [run]);
+        let stranded =
+            second.stranded().into_iter().map(|stranded| (stranded.run, stranded.reason));
+        assert_eq!(stranded.collect::<Vec<_>>(), [(away.run, StrandedReason::Unreadable(error))]);
         let parent = second.run(id).unwrap();
         let waits = tokio::time::timeout(Duration::from_secs(60), parent.outcome()).await;
         assert!(waits.is_err(), "{waits:?}");
@@ -355,4 +363,20 @@ async fn a_run_waits_until_the_journal_can_read_its_child() {
         assert_eq!(parent.await.status, expected);
         assert_eq!(second.live_runs(), 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_is_not_built_if_the_journal_goes_away_while_its_runs_are_read() {
+    let error = JournalError::Unavailable("no answer".into());
+    let (away, id) = away(error.clone()).await;
+    let process =
+        || Runtime::builder().journal(away.clone()).handler(slow()).handler(last()).build();
+    match process().await {
+        Err(BuildError::Journal(told)) => assert_eq!(told, error),
+        built => panic!("{:?}", built.map(|runtime| runtime.stranded())),
+    }
+    away.is_away.store(false, Ordering::SeqCst);
+    let second = process().await.unwrap();
+    assert_eq!(second.stranded(), []);
+    assert_eq!(second.run(id).unwrap().await.status, RunStatus::Success);
 }
