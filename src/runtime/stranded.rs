@@ -64,7 +64,13 @@ impl Runtime {
     /// Dropped before it is polled, it does nothing. Dropped later, it loses only its answer: the run
     /// goes on, or is listed still.
     pub async fn resume(&self, run: RunId) -> Result<Run, StrandedReason> {
-        self.inner.take_up_again(run, Arc::default()).await
+        match self.inner.take_up_again(run, Arc::default()).await {
+            // The shutdown may have parked it, and it was forgotten.
+            Err(StrandedReason::NotStranded) if self.inner.places.are_closed() => {
+                Err(StrandedReason::ShuttingDown)
+            }
+            taken => taken,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hotgraph::{
     Document, Epoch, Handler, Journal, JournalFuture, MemoryJournal, NodeError, NodeSpec,
-    RetryPolicy, RunQuery, RunRow, RunStatus, Runtime, Value, Write,
+    RetryPolicy, RunQuery, RunRow, RunStatus, Runtime, StrandedReason, Value, Write,
 };
 
 use super::before::{Before, Hook};
@@ -151,4 +151,18 @@ async fn a_stranded_child_that_its_run_asks_for_in_the_grace_goes_on() {
     let report = second.shutdown(Duration::from_secs(60)).await;
     assert_eq!((report.parked, report.cancelled), (vec![], vec![]));
     assert_eq!(top.await.status, RunStatus::Success);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_a_shutdown_parked_is_not_told_to_be_unknown() {
+    let held = Handler::one("held", |_: ()| std::future::pending::<Result<(), NodeError>>());
+    let builder = Runtime::builder().journal(Arc::new(MemoryJournal::new())).handler(held);
+    // The run is forgotten as soon as it is parked.
+    let runtime = builder.keep_ended(0).build().await.unwrap();
+    let graph = Document::builder("g").node(NodeSpec::new("held")).build();
+    runtime.publish_and_promote(graph).await.unwrap();
+    let run = runtime.start("g", Value::Null).await.unwrap();
+    assert_eq!(runtime.shutdown(Duration::ZERO).await.parked, [run.id()]);
+    let told = runtime.resume(run.id()).await.map(drop);
+    assert_eq!(told, Err(StrandedReason::ShuttingDown));
 }
