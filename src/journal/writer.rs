@@ -40,7 +40,7 @@ pub enum OnSaveFailure {
 
 impl OnSaveFailure {
     /// Whether runs wait for a journal that failed so to recover.
-    pub(crate) fn is_waited_for(self, error: &JournalError) -> bool {
+    pub(crate) fn waits_for(self, error: &JournalError) -> bool {
         error.is_temporary() && self == Self::Park
     }
 }
@@ -197,7 +197,7 @@ impl Work {
 
     /// Tells those that do not wait; gives back those that do, with what is written for them.
     fn refuse(&mut self, taken: Vec<Taken>, writes: &[Write], error: &JournalError) -> Batch {
-        let waits = self.on_failure.is_waited_for(error);
+        let waits = self.on_failure.waits_for(error);
         let (mut patient, mut refused, mut rest) = (Batch::default(), Vec::new(), writes);
         for taken in taken {
             let (own, others) = rest.split_at(taken.count);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::status::StateStatus;
 use crate::id::{GraphName, StateId, VersionNumber};
+use crate::journal::JournalError;
 
 /// Why states were not retried by hand; nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,8 +51,17 @@ pub enum RetryError {
     /// The runtime was shut down.
     #[error("the runtime is shutting down")]
     ShuttingDown,
-    /// The run was deleted, or another handle of it is known or went on since it was forgotten, or its
-    /// actor died.
+    /// The run's actor died.
     #[error("the run is gone")]
     Gone,
+    /// The run was deleted from the journal.
+    #[error("the run was deleted")]
+    Deleted,
+    /// The run was forgotten since, and another handle of it is known or went on with it: that one
+    /// can retry, `Storage::load` gives it.
+    #[error("another handle went on with the run")]
+    Superseded,
+    /// The journal does not say at the moment whether the run is there as this handle knows it.
+    #[error("the journal cannot tell of the run")]
+    Journal(#[source] JournalError),
 }

@@ -104,8 +104,8 @@ impl Run {
         self.cell.journal.as_ref().map_or(Durability::None, |journal| journal.level)
     }
 
-    /// Whether another handle is of the same run, as this process knows it.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    /// Whether another handle is of the same run in memory, and not of one that was read back.
+    pub(crate) fn shares_cell(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.cell, &other.cell)
     }
 
@@ -265,7 +265,8 @@ impl Run {
     /// # Errors
     ///
     /// If the state is unknown or has not ended, the id was used, the run is being stopped or is
-    /// gone, its version is retired or revoked, or the runtime is shut down. Nothing has changed then.
+    /// gone, deleted or superseded, the journal cannot tell, its version is retired or revoked, or the
+    /// runtime is shut down. Nothing has changed then.
     ///
     /// # Cancel safety
     ///

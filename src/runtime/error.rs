@@ -48,7 +48,8 @@ pub enum PublishError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A run of that idempotency key is in the journal, and this process cannot go on with it.
+    /// A run of that idempotency key is in the journal, and this process cannot go on with it, or
+    /// read it.
     #[error("graph `{graph}`: run {run} has that key, and is stranded")]
     Stranded {
         /// The graph.
@@ -59,8 +60,8 @@ pub enum StartError {
         #[source]
         reason: Box<StrandedReason>,
     },
-    /// The start cannot be put on record.
-    #[error("graph `{graph}`: the start cannot be put on record")]
+    /// The journal does not take the start, or cannot be asked for its key.
+    #[error("graph `{graph}`: the journal does not take the start")]
     Journal {
         /// The graph.
         graph: GraphName,

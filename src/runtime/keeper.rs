@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use super::key_locks::KeyLocks;
 use crate::clock::Clock;
 use crate::id::RunId;
 use crate::journal::{
@@ -17,7 +18,10 @@ pub(super) struct Keeper {
     pub journal: Arc<dyn Journal>,
     pub epoch: Epoch,
     clock: Arc<dyn Clock>,
+    /// What runs do while the journal fails.
     pub on_failure: OnSaveFailure,
+    /// Held while a start asks the journal for its key.
+    pub keys: KeyLocks,
     writer: Writer,
     /// Ended with the runtime.
     work: JoinHandle<()>,
@@ -33,7 +37,8 @@ impl Keeper {
         let owner = format!("process {}", std::process::id());
         let epoch = journal.claim(&owner).await?;
         let (writer, work) = Writer::new(journal.clone(), epoch, clock.clone(), on_failure);
-        Ok(Self { journal, epoch, clock, on_failure, writer, work: tokio::spawn(work) })
+        let keys = KeyLocks::default();
+        Ok(Self { journal, epoch, clock, on_failure, keys, writer, work: tokio::spawn(work) })
     }
 
     /// The journal of a run that starts; its beginning is written with the first flush.
@@ -77,11 +82,6 @@ impl Keeper {
     /// The log of the versions, whose last record has that number.
     pub(super) fn versions(&self, last: u64) -> Arc<StreamLog> {
         StreamLog::new(Stream::Versions, self.writer.clone(), last, None, None)
-    }
-
-    /// Whether the row of a run that is not known is of a start that was refused; it is gone now.
-    pub(super) async fn was_refused(&self, run: RunId) -> Result<bool, JournalError> {
-        Ok(self.settled_row(run).await?.is_none())
     }
 
     /// The row of a run that nothing is written of at the moment: what was refused of it, and the store

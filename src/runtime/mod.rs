@@ -12,6 +12,8 @@ mod ended;
 mod error;
 mod input;
 mod keeper;
+mod key_locks;
+mod known;
 #[cfg(feature = "metrics")]
 mod measure;
 mod place;
@@ -158,7 +160,7 @@ impl Runtime {
     /// The run with that id, if it is live or still readable.
     #[must_use]
     pub fn run(&self, id: RunId) -> Option<Run> {
-        self.inner.runs.get(&id).map(|run| run.clone())
+        self.inner.run_of(id)
     }
 
     /// The session with that id: one logical run that takes many inputs, one after another.

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use dashmap::mapref::entry::Entry;
 use futures_util::future::BoxFuture;
-use tokio::sync::MutexGuard;
 
 use super::{Inner, StartError};
 use crate::node::Control;
@@ -32,42 +30,6 @@ impl Inner {
         }
     }
 
-    /// Makes a run known that may have been forgotten: a shutdown has to find it, and a start of its key,
-    /// unless that named another one since.
-    fn know_again(&self, run: Run) {
-        let id = run.id();
-        let Some(key) = run.key().map(|key| (run.graph().clone(), key.to_owned())) else {
-            self.runs.insert(id, run);
-            return;
-        };
-        // Known before the entry is let go, as when it starts.
-        let entry = self.by_key.entry(key);
-        let is_taken =
-            matches!(&entry, Entry::Occupied(named) if self.runs.contains_key(named.get()));
-        self.runs.insert(id, run);
-        if !is_taken {
-            entry.insert(id);
-        }
-    }
-
-    /// Checks that the journal has a run as its last episode here left it, and sees to it that it stays
-    /// so as long as the guard is held.
-    async fn stays_as_left(&self, run: &Run) -> Result<Option<MutexGuard<'_, ()>>, RetryError> {
-        let (Some(keeper), Some(written)) = (&self.keeper, run.written()) else { return Ok(None) };
-        let one_at_a_time = self.taking_up.lock().await;
-        // Another one of it came back from the journal since this one was forgotten.
-        if self.runs.get(&run.id()).is_some_and(|known| !known.is_same(run)) {
-            return Err(RetryError::Gone);
-        }
-        let row = keeper.settled_row(run.id()).await;
-        // It was deleted, or another one of it went on and was forgotten, too; one that cannot be read
-        // at the moment may be there.
-        match row.is_ok_and(|row| row.is_none_or(|row| row.records != written)) {
-            true => Err(RetryError::Gone),
-            false => Ok(Some(one_at_a_time)),
-        }
-    }
-
     /// Waits until every run has ended, and nobody is about to take up a stranded one.
     pub(super) async fn settled(&self) {
         self.take_ups.wait().await;
@@ -90,7 +52,7 @@ impl Host for Inner {
             may_open()?;
             let place = self.places.take_again().map_err(|_| RetryError::ShuttingDown)?;
             ended.take_back(run.id());
-            self.know_again(run);
+            self.make_known(run);
             Ok(place)
         })
     }

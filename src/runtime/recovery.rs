@@ -133,20 +133,14 @@ impl Inner {
         Ok(found)
     }
 
-    /// Makes a run readable that has ended.
-    pub(super) async fn read_ended(
+    /// Makes a run known that has ended.
+    pub(super) async fn rebuild_ended(
         &self,
         keeper: &Keeper,
         row: RunRow,
     ) -> Result<Run, StrandedReason> {
-        let _one_at_a_time = self.taking_up.lock().await;
-        // Somebody else may have been quicker, and two of one run would not know of each other.
-        if let Some(run) = self.runs.get(&row.run) {
-            return Ok(run.clone());
-        }
         let Found { run, barriers, .. } = self.rebuild(keeper, row, (Arc::default(), None)).await?;
         run.has_ended(barriers);
-        self.keep_ended(&run);
         Ok(run)
     }
 
@@ -162,7 +156,7 @@ impl Inner {
         let version = pin.version().clone();
         let timeout = ground.plan.timeout;
         ground.states.take_up_to(last_state);
-        let key = row.key.as_deref().map(|key| (row.graph.clone(), key.to_owned()));
+        let key = row.key.as_deref().map(Into::into);
         let is_stopped = machine.stop_reason().is_some();
         let journal = keeper.go_on(row, began.level, &ground.store);
         if is_stopped {
@@ -180,15 +174,12 @@ impl Inner {
             ends_at: timeout.map(|timeout| opened_at.after(timeout)),
             began: None,
             place,
-            key: key.as_ref().map(|(_, key)| key.as_str().into()),
+            key,
             session: began.session.map(|session| self.session_cell(&session).bus.clone()),
             version,
         };
         let run = Run::of(self.cell(parts));
-        self.runs.insert(run.id(), run.clone());
-        if let Some(key) = key {
-            self.by_key.insert(key, run.id());
-        }
+        self.make_known(run.clone());
         Ok(Found { run, pin, barriers, rest, parent: began.parent })
     }
 

@@ -112,7 +112,10 @@ impl Start {
         self
     }
 
-    /// Names the start: the same key again gives the run it started, as long as it is readable.
+    /// Names the start: the same key again gives the run it started, whatever else that start says.
+    ///
+    /// As long as the run is readable: without a journal until it is forgotten, with one until it is
+    /// deleted, or forgotten if nothing of it is on record. A stranded run goes on if it can by now.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
         self
@@ -211,6 +214,10 @@ impl Start {
             let key = (self.graph.clone(), key.clone());
             self.inner.by_key.remove_if(&key, |_, named| *named == run);
         }
+        self.journal(source)
+    }
+
+    fn journal(&self, source: JournalError) -> StartError {
         StartError::Journal { graph: self.graph.clone(), source }
     }
 }

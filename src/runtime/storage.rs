@@ -64,14 +64,7 @@ impl Storage {
     ///
     /// Why the run cannot be read, or [`StrandedReason::UnknownRun`].
     pub async fn load(&self, run: RunId) -> Result<Run, StrandedReason> {
-        if let Some(known) = self.inner.runs.get(&run).map(|known| known.clone()) {
-            return Ok(known);
-        }
-        let row = self.row(run).await?;
-        match row.ended_at {
-            Some(_) => self.inner.read_ended(self.keeper(), row).await,
-            None => Err(self.inner.why_stranded(run)),
-        }
+        self.inner.load(self.keeper(), run).await
     }
 
     /// What a run did, one step for each of its records.

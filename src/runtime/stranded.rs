@@ -144,10 +144,6 @@ impl Inner {
         self.stranded.lock().contains_key(&run)
     }
 
-    fn run_of(&self, run: RunId) -> Option<Run> {
-        self.runs.get(&run).map(|run| run.clone())
-    }
-
     /// Whether nobody waits any more for the run of a sub-graph node, or for one above it: it ought to
     /// have been stopped.
     fn is_orphan(&self, child: &Found, found: &BTreeMap<RunId, Found>) -> bool {
@@ -263,21 +259,6 @@ impl Inner {
         let found = self.take_up_or_strand(keeper, row, signals).await?;
         self.stranded.lock().remove(&run);
         Ok(found)
-    }
-
-    /// Goes on with the stranded run that an attempt of a sub-graph node waits for.
-    ///
-    /// It has the signals of the start: the attempt may have ended before the run goes on.
-    pub(super) async fn take_up_child(
-        &self,
-        run: RunId,
-        signals: Arc<Control>,
-    ) -> Result<(), StrandedReason> {
-        match self.take_up_again(run, signals).await {
-            // Somebody else was quicker.
-            Err(StrandedReason::NotStranded) if self.runs.contains_key(&run) => Ok(()),
-            taken => taken.map(drop),
-        }
     }
 
     /// Goes on with the stranded runs of a graph: it may have what they lacked. On one task, as above.

@@ -81,15 +81,8 @@ impl Runtime {
 impl Inner {
     /// Whether a child was refused that can start, or go on, when the journal works again.
     fn is_held_back(&self, ended: &Result<Arc<Outcome>, StartError>) -> bool {
-        let source = match ended {
-            Err(StartError::Journal { source, .. }) => source,
-            Err(StartError::Stranded { reason, .. }) => match &**reason {
-                StrandedReason::Unreadable(source) => source,
-                _ => return false,
-            },
-            _ => return false,
-        };
-        self.keeper.as_ref().is_some_and(|keeper| keeper.on_failure.is_waited_for(source))
+        let Err(StartError::Journal { source, .. }) = ended else { return false };
+        self.keeper.as_ref().is_some_and(|keeper| keeper.on_failure.waits_for(source))
     }
 
     /// Whether a child was stopped or refused by what stops the run above it as well, or is about to.

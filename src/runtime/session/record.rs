@@ -108,20 +108,14 @@ impl Turn {
     pub(super) async fn find_run(&self, input: &Input) -> Result<Option<Run>, SessionError> {
         let Some(keeper) = &self.inner.keeper else { return Ok(None) };
         let row = keeper.row(input.run).await.map_err(|source| self.journal(source))?;
-        let found = match row {
-            None => return Ok(None),
-            Some(row) if row.ended_at.is_some() => self.inner.read_ended(keeper, row).await,
-            Some(row) => Err(self.inner.why_stranded(row.run)),
-        };
-        if matches!(found, Err(StrandedReason::NotStranded)) {
-            let was_refused = keeper.was_refused(input.run).await;
-            if was_refused.map_err(|source| self.journal(source))? {
-                return Ok(None);
+        let Some(row) = row else { return Ok(None) };
+        let found = self.inner.find(keeper, &row, Arc::default()).await;
+        found.map_err(|reason| match reason {
+            StrandedReason::Unreadable(source) => self.journal(source),
+            reason => {
+                let (session, reason) = (self.id(), Box::new(reason));
+                SessionError::Stranded { session, step: input.step, reason }
             }
-        }
-        found.map(Some).map_err(|reason| {
-            let (session, reason) = (self.id(), Box::new(reason));
-            SessionError::Stranded { session, step: input.step, reason }
         })
     }
 

@@ -29,58 +29,41 @@ pub(super) enum Accepted {
 impl Start {
     /// Accepts the run, or finds the one that an earlier start with the same key opened.
     pub(super) async fn accept(&self) -> Result<Accepted, StartError> {
-        if let (Some(keeper), Some(key)) = (&self.inner.keeper, &self.idempotency_key)
+        match (&self.inner.keeper, &self.idempotency_key) {
             // Boxed: a start without a key keeps no room for it.
-            && let Some(ended) = Box::pin(self.look_up(keeper, key)).await?
-        {
-            return Ok(Accepted::Known(ended));
+            (Some(keeper), Some(key)) => Box::pin(self.accept_once(keeper, key)).await,
+            _ => self.accept_now(),
         }
-        self.accept_now()
     }
 
-    /// A run of this key that is in the journal and not in memory is made known; one that has ended is
-    /// given as well, as it may be forgotten at once.
-    async fn look_up(&self, keeper: &Keeper, key: &str) -> Result<Option<Run>, StartError> {
-        let named = (self.graph.clone(), key.to_owned());
-        let known = self.inner.by_key.get(&named).map(|run| *run);
-        if known.is_some_and(|run| self.inner.runs.contains_key(&run)) {
-            return Ok(None);
+    /// Accepts the run unless memory or the journal has one of the key.
+    async fn accept_once(&self, keeper: &Keeper, key: &str) -> Result<Accepted, StartError> {
+        let key = (self.graph.clone(), key.to_owned());
+        // Until it is accepted, nobody else's run of the key begins; one that did is on record before
+        // it is forgotten.
+        let _one_at_a_time = keeper.keys.lock(&key).await;
+        if let Some(run) = self.inner.named(&key) {
+            return Ok(Accepted::Known(run));
         }
-        let query = RunQuery::default().graph(&self.graph).key(key);
-        let refused = |source| StartError::Journal { graph: named.0.clone(), source };
-        let rows = keeper.journal.runs(&query).await.map_err(refused)?;
+        let query = RunQuery::default().graph(&self.graph).key(&*key.1);
+        let rows = keeper.journal.runs(&query).await;
+        let rows = rows.map_err(|source| self.journal(source))?;
         let is_run = |row: &RunRow| Standing::of(&row.status).is_none();
-        let Some(row) = rows.into_iter().rfind(is_run) else { return Ok(None) };
-        let run = row.run;
-        let stranded = |reason| {
-            let (graph, reason) = (named.0.clone(), Box::new(reason));
-            StartError::Stranded { graph, run, reason }
-        };
-        let missing = match row.ended_at {
-            Some(_) => match self.inner.read_ended(keeper, row).await {
-                Ok(run) => return Ok(Some(run)),
-                Err(reason) => Some(reason),
-            },
-            // What the attempt around it lacked is there again; so it may be for this one.
-            None if self.parent.is_some() => {
-                let signals = self.control.clone().unwrap_or_default();
-                self.inner.take_up_child(run, signals).await.err()
+        let Some(row) = rows.into_iter().rfind(is_run) else { return self.accept_now() };
+        // The attempt around a child may have ended before the child goes on.
+        let signals = self.control.clone().unwrap_or_default();
+        match self.inner.find(keeper, &row, signals).await {
+            Ok(Some(run)) => Ok(Accepted::Known(run)),
+            Ok(None) => self.accept_now(),
+            Err(StrandedReason::Unreadable(source)) => Err(self.journal(source)),
+            Err(reason) => {
+                let (graph, reason) = (self.graph.clone(), Box::new(reason));
+                Err(StartError::Stranded { graph, run: row.run, reason })
             }
-            // Another start of this key was quicker.
-            None if self.inner.runs.contains_key(&run) => None,
-            None => Some(self.inner.why_stranded(run)),
-        };
-        match missing {
-            None => Ok(None),
-            Some(StrandedReason::NotStranded)
-                if keeper.was_refused(run).await.map_err(refused)? =>
-            {
-                Ok(None)
-            }
-            Some(reason) => Err(stranded(reason)),
         }
     }
 
+    /// Accepts the run unless memory has one of the key; waits for nothing.
     pub(super) fn accept_now(&self) -> Result<Accepted, StartError> {
         let inner = &self.inner;
         let Some(key) = self.idempotency_key.clone() else {
@@ -90,9 +73,9 @@ impl Start {
         let key = (self.graph.clone(), key);
         let entry = inner.by_key.entry(key);
         if let Entry::Occupied(known) = &entry
-            && let Some(run) = inner.runs.get(known.get())
+            && let Some(run) = inner.run_of(*known.get())
         {
-            return Ok(Accepted::Known(run.clone()));
+            return Ok(Accepted::Known(run));
         }
         // The key is new, or the run that it named was forgotten.
         // Known before the entry is let go: a second start of this key finds the run.

@@ -366,6 +366,31 @@ async fn a_run_waits_until_the_journal_can_read_its_child() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_by_its_key_goes_on_with_a_stranded_run_when_that_can() {
+    let inner = Arc::new(MemoryJournal::new());
+    let process = |journal: Arc<dyn Journal>| {
+        Runtime::builder().journal(journal).handler(slow()).handler(last()).build()
+    };
+    let first = process(inner.clone()).await.unwrap();
+    first.publish_and_promote(graph()).await.unwrap();
+    let start = |runtime: &Runtime| runtime.start("g", Value::Null).idempotency_key("key");
+    let run = start(&first).await.unwrap().id();
+    assert_eq!(first.shutdown(Duration::ZERO).await.parked, [run]);
+
+    let error = JournalError::Storage("an I/O error".into());
+    let is_away = AtomicBool::new(true);
+    let away = Arc::new(Before(Away { inner, run, error: error.clone(), is_away }));
+    let second = process(away.clone()).await.unwrap();
+    let refused = start(&second).await.unwrap_err();
+    assert_eq!(refused, StartError::Journal { graph: "g".into(), source: error });
+    assert_eq!(second.stranded().len(), 1);
+    away.is_away.store(false, Ordering::SeqCst);
+    let again = start(&second).await.unwrap();
+    assert_eq!((again.id(), second.stranded()), (run, vec![]));
+    assert_eq!(again.await.status, RunStatus::Success);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_runtime_is_not_built_if_the_journal_goes_away_while_its_runs_are_read() {
     let error = JournalError::Unavailable("no answer".into());
     let (away, id) = away(error.clone()).await;
