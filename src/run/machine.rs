@@ -162,6 +162,11 @@ impl Machine {
         Some(Effect::Stop(stop))
     }
 
+    /// The run is cancelled, whatever else was to stop it.
+    pub(crate) fn give_up(&mut self) {
+        self.extra_mut().stop = Some(Stop::Cancelled);
+    }
+
     /// Why the run is being stopped, if it is.
     pub(crate) fn stop_reason(&self) -> Option<Stop> {
         self.extra().stop.clone()

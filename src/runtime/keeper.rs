@@ -66,6 +66,12 @@ impl Keeper {
         Arc::new(journal)
     }
 
+    /// Ends a run that does not go on here.
+    pub(super) async fn give_up(&self, row: RunRow) -> Result<(), JournalError> {
+        // How much of it is on record matters to a run that goes on.
+        self.go_on(row, Durability::default(), &Store::default()).give_up().await
+    }
+
     /// The log of a session; what is appended follows what its row says is there.
     pub(super) fn session(&self, row: RunRow) -> Arc<StreamLog> {
         let (stream, last) = (Stream::Run(row.run), row.records);

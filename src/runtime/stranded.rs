@@ -30,12 +30,18 @@ pub struct StrandedRun {
 /// A run that does not go on, with what brings it back.
 pub(super) struct Stranded {
     row: RunRow,
-    told: StrandedRun,
+    reason: StrandedReason,
     /// Keeps its version, until that is revoked or a drain cancels its runs.
     pin: Option<Pin>,
 }
 
 impl Stranded {
+    fn told(&self) -> StrandedRun {
+        let Self { row, reason, .. } = self;
+        let (graph, version) = (row.graph.clone(), row.version);
+        StrandedRun { run: row.run, graph, version, reason: reason.clone() }
+    }
+
     fn keeps(&self, graph: &GraphName, version: VersionNumber) -> bool {
         self.pin.is_some() && self.row.graph == *graph && self.row.version == version
     }
@@ -45,11 +51,11 @@ impl Runtime {
     /// The runs of the journal that have not ended and that this process cannot go on with.
     ///
     /// They keep their places in the journal; nothing is lost. [`resume`](Self::resume) tries again
-    /// when what was missing is there.
+    /// when what was missing is there, and [`give_up`](Self::give_up) ends one that never will go on.
     #[must_use]
     pub fn stranded(&self) -> Vec<StrandedRun> {
         let stranded = self.inner.stranded.lock();
-        stranded.values().map(|stranded| stranded.told.clone()).collect()
+        stranded.values().map(Stranded::told).collect()
     }
 
     /// Tries again to go on with a stranded run, and with the runs of its sub-graph nodes as the
@@ -72,9 +78,43 @@ impl Runtime {
             taken => taken,
         }
     }
+
+    /// Ends a stranded run as `CANCELLED`, for every process: its version does not have to be there.
+    ///
+    /// What it did stays in the journal until it is [deleted](crate::Storage::delete). Runs of its
+    /// sub-graph nodes that go on are cancelled; stranded ones end as `CANCELLED` when they are
+    /// resumed, or are given up like this one.
+    ///
+    /// # Errors
+    ///
+    /// [`StrandedReason::NotStranded`] if no stranded run has that id, and why the journal does not
+    /// take it otherwise: the run is stranded still.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is polled, it does nothing. Dropped later, it loses only its answer.
+    pub async fn give_up(&self, run: RunId) -> Result<(), StrandedReason> {
+        let inner = self.inner.clone();
+        let given_up = self.inner.take_ups.spawn(async move { inner.give_up_once(run).await });
+        // One whose journal has panicked is listed still.
+        given_up.await.unwrap_or_else(|_| Err(self.inner.why_stranded(run)))
+    }
 }
 
 impl Inner {
+    /// Ends a run if it is stranded still, and stops those of its sub-graph nodes that went on.
+    async fn give_up_once(&self, run: RunId) -> Result<(), StrandedReason> {
+        let keeper = self.keeper.as_ref().ok_or(StrandedReason::NotStranded)?;
+        let _one_at_a_time = self.taking_up.lock().await;
+        let row = self.stranded.lock().get(&run).map(|stranded| stranded.row.clone());
+        keeper.give_up(row.ok_or(StrandedReason::NotStranded)?).await?;
+        self.no_longer_stranded(run);
+        let left: Vec<_> =
+            self.ahead.lock().extract_if(.., |(_, parent)| parent.run() == run).collect();
+        left.iter().filter_map(|(child, _)| self.run_of(*child)).for_each(|child| child.cancel());
+        Ok(())
+    }
+
     /// Goes on with every run and session that has not ended; runs that cannot go on are stranded.
     pub(super) async fn take_up_all(&self, keeper: &Keeper) -> Result<(), JournalError> {
         let mut found = BTreeMap::new();
@@ -181,13 +221,34 @@ impl Inner {
     pub(super) fn let_stranded_go(&self, graph: &GraphName, version: VersionNumber) {
         let mut stranded = self.stranded.lock();
         let on = stranded.values_mut().filter(|it| it.keeps(graph, version));
-        on.for_each(|stranded| drop(stranded.pin.take()));
+        let pins: Vec<_> = on.filter_map(|stranded| stranded.pin.take()).collect();
+        drop(stranded);
+        // What the version holds is not dropped under the lock.
+        drop(pins);
+    }
+
+    /// Lists a run that does not go on, and keeps its version for it.
+    fn strand(&self, row: RunRow, reason: StrandedReason) {
+        let (graph, version) = (row.graph.clone(), row.version);
+        let pin = self.hold(&graph, version);
+        let held = pin.as_ref().map(|pin| pin.version().clone());
+        let earlier = self.stranded.lock().insert(row.run, Stranded { row, reason, pin });
+        drop(earlier);
+        // Whoever revokes it looks at the stranded runs after saying so: one of the two sees the other.
+        if held.is_some_and(|version| version.is_revoked()) {
+            self.let_stranded_go(&graph, version);
+        }
+    }
+
+    fn no_longer_stranded(&self, run: RunId) {
+        let listed = self.stranded.lock().remove(&run);
+        drop(listed);
     }
 
     /// Why a run that has not ended does not go on.
     pub(super) fn why_stranded(&self, run: RunId) -> StrandedReason {
         let stranded = self.stranded.lock();
-        let found = stranded.get(&run).map(|stranded| stranded.told.reason.clone());
+        let found = stranded.get(&run).map(|stranded| stranded.reason.clone());
         found.unwrap_or(StrandedReason::NotStranded)
     }
 
@@ -199,14 +260,7 @@ impl Inner {
     ) -> Result<Found, StrandedReason> {
         let taken = self.take_up(keeper, row.clone(), signals).await;
         if let Err(reason) = &taken {
-            let told = StrandedRun {
-                run: row.run,
-                graph: row.graph.clone(),
-                version: row.version,
-                reason: reason.clone(),
-            };
-            let pin = self.hold(&row.graph, row.version);
-            self.stranded.lock().insert(row.run, Stranded { row, told, pin });
+            self.strand(row, reason.clone());
         }
         taken
     }
@@ -257,7 +311,7 @@ impl Inner {
         let row = self.stranded.lock().get(&run).map(|stranded| stranded.row.clone());
         let row = row.ok_or(StrandedReason::NotStranded)?;
         let found = self.take_up_or_strand(keeper, row, signals).await?;
-        self.stranded.lock().remove(&run);
+        self.no_longer_stranded(run);
         Ok(found)
     }
 

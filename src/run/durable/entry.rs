@@ -73,6 +73,8 @@ pub(crate) enum Entry {
     Reopened { state: StateId, ids: Vec<u64> },
     /// The run ended.
     Ended(RunStatus),
+    /// The run did not go on in some process, and was ended there by hand.
+    GivenUp,
 }
 
 /// An attempt of an execution.

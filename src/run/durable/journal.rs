@@ -176,9 +176,21 @@ impl RunJournal {
         if let Some(stop) = stop.filter(|_| !self.is_stopped.load(Ordering::Relaxed)) {
             self.stop(stop);
         }
+        self.append_end(Entry::Ended(status), status);
+        self.flush().await
+    }
+
+    /// Puts on record that the run, which does not go on here, is given up; tells at once if that
+    /// cannot be.
+    pub(crate) async fn give_up(&self) -> Result<(), JournalError> {
+        self.append_end(Entry::GivenUp, RunStatus::Cancelled);
+        self.flush_now().await
+    }
+
+    fn append_end(&self, entry: Entry, status: RunStatus) {
         {
             let mut written = self.written.lock();
-            self.write(&mut written, &[Entry::Ended(status)]);
+            self.write(&mut written, &[entry]);
             *written = Written { is_over: true, units: written.units, untold: BTreeSet::new() };
         }
         let at = self.clock.now();
@@ -186,7 +198,6 @@ impl RunJournal {
             row.status = status.as_str().into();
             row.ended_at = Some(at);
         });
-        self.flush().await
     }
 
     /// The run goes on: its row says so from the next flush on.

@@ -169,6 +169,10 @@ impl Replay<'_> {
             Entry::Retried { what, id, .. } => self.retried(what, &id)?,
             Entry::Reopened { state, ids } => self.reopened(state, &ids)?,
             Entry::Ended(status) => self.ended(status)?,
+            Entry::GivenUp => {
+                self.machine.give_up();
+                self.ended(RunStatus::Cancelled)?;
+            }
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ pub mod faulty;
 mod fencing;
 mod flips;
 mod forgotten;
+mod given_up;
 mod graphs;
 mod kept_versions;
 #[cfg(feature = "sqlite")]
