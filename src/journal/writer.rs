@@ -172,7 +172,10 @@ impl Work {
             if batch.taken.is_empty() {
                 return;
             }
-            self.wait(pauses.next(), &mut batch, &error).await;
+            // Others are not held up by one that will never be written.
+            if error.is_temporary() {
+                self.wait(pauses.next(), &mut batch, &error).await;
+            }
         }
     }
 
@@ -195,24 +198,30 @@ impl Work {
         }
     }
 
-    /// Tells those that do not wait; gives back those that do, with what is written for them.
+    /// Tells those that do not wait, or those alone that the failure is about; gives back the others,
+    /// with what is written for them.
     fn refuse(&mut self, taken: Vec<Taken>, writes: &[Write], error: &JournalError) -> Batch {
         let waits = self.on_failure.waits_for(error);
-        let (mut patient, mut refused, mut rest) = (Batch::default(), Vec::new(), writes);
+        let blamed = blamed(&taken, error);
+        let (mut left, mut refused, mut rest) = (Batch::default(), Vec::new(), writes);
         for taken in taken {
             let (own, others) = rest.split_at(taken.count);
             rest = others;
-            match waits && taken.flush.patience == Patience::Patient {
+            let stays = match blamed {
+                Some(stream) => taken.flush.log.stream() != stream,
+                None => waits && taken.flush.patience == Patience::Patient,
+            };
+            match stays {
                 true => {
-                    patient.writes.extend_from_slice(own);
-                    patient.taken.push(taken);
+                    left.writes.extend_from_slice(own);
+                    left.taken.push(taken);
                 }
                 false => refused.push((taken, own.to_vec())),
             }
         }
         // The last one first: each stream ends up where it was before its first one.
         refused.into_iter().rev().for_each(|(taken, own)| self.give_back(taken, own, error));
-        patient
+        left
     }
 
     fn give_back(&mut self, taken: Taken, writes: Vec<Write>, error: &JournalError) {
@@ -242,6 +251,12 @@ impl Work {
             batch.writes.extend(writes);
         }
     }
+}
+
+/// The stream of a commit that a failure is about, and no other.
+fn blamed(taken: &[Taken], error: &JournalError) -> Option<Stream> {
+    let JournalError::Conflict { stream, .. } = error else { return None };
+    taken.iter().any(|taken| taken.flush.log.stream() == *stream).then_some(*stream)
 }
 
 fn answer(flush: Flush, answer: Result<(), JournalError>) {

@@ -33,6 +33,7 @@ mod rollouts;
 pub mod scenarios;
 mod secrets;
 pub mod seen;
+mod shared_commits;
 pub mod shut_down_anywhere;
 mod shutdown;
 mod storage;
