@@ -81,7 +81,7 @@ impl Runtime {
 
     /// Ends a stranded run as `CANCELLED`, for every process: its version does not have to be there.
     ///
-    /// What it did stays in the journal until it is [deleted](crate::Storage::delete). Runs of its
+    /// What it did stays in the journal until it is [deleted](super::Storage::delete). Runs of its
     /// sub-graph nodes that go on are cancelled; stranded ones end as `CANCELLED` when they are
     /// resumed, or are given up like this one.
     ///

@@ -165,16 +165,16 @@ pub enum VersionError {
         /// The labels that lead to it.
         labels: Vec<LabelName>,
     },
-    /// Runs are pinned to the version, or nodes of other versions run it.
+    /// Runs or sessions are pinned to the version, or nodes of other versions run it.
     #[error("version {version} of graph `{graph}` is in use: {}", users(*live, referenced_by))]
     InUse {
         /// The graph.
         graph: GraphName,
         /// The version.
         version: VersionNumber,
-        /// How many runs are pinned to it.
+        /// How many runs, live ones and stranded ones, and open sessions are pinned to it.
         live: u64,
-        /// The first 20 of them by their ids; `Versions::blockers` has them by the page.
+        /// The first 20 of the runs by their ids, live ones first; `Versions::blockers` has them by the page.
         ///
         /// One that is being started or ended at that moment may be missing.
         blockers: Vec<RunId>,
@@ -353,7 +353,10 @@ fn named(labels: &[LabelName]) -> String {
 }
 
 fn users(live: u64, referenced_by: &[(GraphName, VersionNumber)]) -> String {
-    let runs = (live > 0).then(|| format!("{live} live run{}", if live == 1 { "" } else { "s" }));
+    let runs = (live > 0).then(|| match live {
+        1 => "1 run or session".to_owned(),
+        live => format!("{live} runs and sessions"),
+    });
     let nodes = referenced_by.iter().map(|(graph, version)| format!("`{graph}` {version}"));
     let nodes: Vec<_> = nodes.collect();
     let nodes = (!nodes.is_empty()).then(|| format!("nodes of {}", nodes.join(", ")));

@@ -111,7 +111,7 @@ impl<'a> Wiring<'a> {
             let Reference::Node { node: other, field: Some(field) } = reference else { continue };
             let Some(schema) = self.outputs.get(other) else { continue };
             if kind_at(schema, field).is_none() {
-                let message = format!("`{other}` does not return `{field}`");
+                let message = format!("`{other}` does not return `{field}`{}", but(schema));
                 add(Problem::new(ProblemKind::OutputFieldUnknown, field, message));
             }
         }
@@ -126,7 +126,8 @@ impl<'a> Wiring<'a> {
         for (name, template) in &node.inputs {
             match (schema.field(name), template) {
                 (None, _) if !schema.is_open() => {
-                    let message = format!("the handler does not know the input `{name}`");
+                    let message =
+                        format!("the handler does not know the input `{name}`{}", but(schema));
                     add(Problem::new(ProblemKind::InputUnknown, name, message));
                 }
                 (Some(target), Some(template)) => {
@@ -181,6 +182,12 @@ fn kind_at(schema: &Schema, path: &str) -> Option<FieldType> {
         Some(kind) if !deeper => Some(kind.clone()),
         Some(kind) => has_inside(kind).then_some(FieldType::Any),
     }
+}
+
+/// The fields that a schema has, for whoever named another one.
+fn but(schema: &Schema) -> String {
+    let names: Vec<_> = schema.names().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { String::new() } else { format!(", but {}", names.join(", ")) }
 }
 
 fn has_inside(kind: &FieldType) -> bool {

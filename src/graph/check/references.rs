@@ -21,7 +21,7 @@ pub(super) fn check(
         for reference in inputs.flat_map(|template| template.references()).collect::<BTreeSet<_>>()
         {
             let may_read = |name: &str| structure.is_ancestor(name, node.identifier);
-            check_one(node, reference, &may_read, settings, report);
+            check_one(node, reference, (structure, &may_read), settings, report);
         }
         let conditions = node.next.iter().filter_map(|(_, condition)| condition.as_ref());
         let references = conditions.flat_map(|condition| condition.references());
@@ -29,7 +29,7 @@ pub(super) fn check(
             let may_read = |name: &str| {
                 name == node.identifier || structure.is_ancestor(name, node.identifier)
             };
-            check_one(node, reference, &may_read, settings, report);
+            check_one(node, reference, (structure, &may_read), settings, report);
         }
     }
 }
@@ -37,14 +37,17 @@ pub(super) fn check(
 fn check_one(
     node: &DraftNode<'_>,
     reference: Reference<'_>,
-    may_read: &dyn Fn(&str) -> bool,
+    (structure, may_read): (&Structure<'_>, &dyn Fn(&str) -> bool),
     settings: &Settings,
     report: &mut Report,
 ) {
     let problem = match reference {
         Reference::Node { node: name, .. } if !may_read(name) => {
-            let message =
-                format!("`${{{{{reference}}}}}` reads `{name}`, which does not lead here");
+            let why = match structure.knows(name) {
+                true => "which does not lead here",
+                false => "and there is no such node",
+            };
+            let message = format!("`${{{{{reference}}}}}` reads `{name}`, {why}");
             Problem::new(ProblemKind::InputNotAncestor, name, message)
         }
         Reference::Store { key } if !settings.declares(key) => {

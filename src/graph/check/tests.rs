@@ -83,6 +83,10 @@ fn a_message_says_what_is_the_case() {
         "every node comes after another one (root_count)\n\
          node `a`: these nodes lead back to themselves: a, b (cycle)",
     );
+    check_text(
+        json!([node("a", json!({ "inputs": { "x": "${{aa.outputs.x}}" } }))]),
+        "node `a`: `${{aa.outputs.x}}` reads `aa`, and there is no such node (input_not_ancestor)",
+    );
     let unnamed = judge(&json!({ "nodes": [node("a", json!({}))] })).unwrap_err();
     let expected = "`name` is missing; `Document::named` gives a template its name (field_missing)";
     assert_eq!(unnamed.to_string(), expected);

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::Wanted;
 use crate::graph::check::{CheckLimits, check};
 use crate::graph::document::Document;
+use crate::graph::problem::Problems;
 use crate::node::{Arity, Context, Emit, FieldType, Handler, NodeError, Schema};
 use crate::value::Value;
 
@@ -30,8 +31,8 @@ fn handler(name: &str) -> Option<Arc<Handler>> {
     Some(Arc::new(Handler::dynamic(name, schemas, Arity::One, nothing)))
 }
 
-/// Checks a graph in which `take` follows `make`, with some inputs in place of fitting ones.
-fn check_inputs(changed: &Json, unites: &Json, expected: &[&str]) {
+/// What is wrong with a graph in which `take` follows `make`, with some inputs in place of fitting ones.
+fn problems(changed: &Json, unites: &Json) -> Problems {
     let mut inputs = json!({ "i": 1, "s": "", "b": true, "o": {}, "n": null });
     inputs.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
     let nodes = json!([
@@ -43,7 +44,11 @@ fn check_inputs(changed: &Json, unites: &Json, expected: &[&str]) {
     let document = Document::from_json(&document.to_string()).unwrap();
     let lookup = |wanted: Wanted<'_>| handler(wanted.name);
     let refused = check(&document, &CheckLimits::default(), Some(&lookup)).err();
-    let found = refused.unwrap_or_default().problems;
+    refused.unwrap_or_default().problems
+}
+
+fn check_inputs(changed: &Json, unites: &Json, expected: &[&str]) {
+    let found = problems(changed, unites);
     let told = found.iter().map(|problem| format!("{}:{}", problem.kind, problem.detail));
     assert_eq!(told.collect::<Vec<_>>(), expected, "{found}");
 }
@@ -81,6 +86,15 @@ fn what_is_read_must_be_returned() {
     check_alone(json!({ "s": "${{make.outputs.x}}" }), &["output_field_unknown:x"]);
     check_alone(json!({ "s": "${{make.outputs.i.x}}" }), &["output_field_unknown:i.x"]);
     check_alone(json!({ "extra": 1 }), &["input_unknown:extra"]);
+}
+
+#[test]
+fn a_field_that_is_not_there_is_told_with_those_that_are() {
+    let told = problems(&json!({ "s": "${{make.outputs.x}}", "extra": 1 }), &Json::Null);
+    let messages: Vec<_> = told.iter().map(|problem| problem.message.as_str()).collect();
+    let unknown = "the handler does not know the input `extra`, but `b`, `i`, `n`, `o`, `s`";
+    let unread = "`make` does not return `x`, but `b`, `i`, `n`, `o`, `s`";
+    assert_eq!(messages, [unknown, unread]);
 }
 
 #[test]
