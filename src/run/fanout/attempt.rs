@@ -18,6 +18,10 @@ use crate::run::panics::{Guarded, drop_guarded, guarded};
 use crate::run::walk::Fault;
 use crate::value::Value;
 
+/// Why a fold is not requeued.
+const REQUEUED_FOLD: &str =
+    "a fold that keeps no elements cannot be requeued; `Handler::ordered` keeps them";
+
 /// How an attempt ended.
 pub(crate) enum Ended {
     Output(Value),
@@ -115,8 +119,11 @@ fn finish_fold(execution: &Execution) -> Ended {
     };
     match finished {
         Ok(output) => Ended::Output(output),
-        // Without its elements a fold cannot be tried again.
-        Err(error) => classify(Err(error.no_retry()), Arity::One),
+        // Without its elements a fold cannot be tried again, whether now or later.
+        Err(error) => match classify(Err(error.no_retry()), Arity::One) {
+            Ended::Requeue(_) => Ended::Fault(Fault::of(&NodeError::permanent(REQUEUED_FOLD))),
+            ended => ended,
+        },
     }
 }
 

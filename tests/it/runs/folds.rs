@@ -1,8 +1,9 @@
 //! Folds, when states on the way to them are retried by hand.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use hotgraph::{Handler, NodeError, NodeSpec, Outcome, Run, RunStatus, StateStatus};
+use hotgraph::{Handler, NodeError, NodeSpec, Outcome, Run, RunStatus, Signal, StateStatus};
 
 use super::{Number, Numbers, joined, runtime, start};
 
@@ -63,4 +64,30 @@ async fn a_fold_goes_on_when_what_failed_is_retried_by_hand() {
     let run = skipped(listing()).await;
     run.retry_failed("failed").await.unwrap();
     assert_eq!(run.outcome().await.output::<Numbers>().unwrap().n, [0, 2, 3, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_is_requeued_only_if_its_elements_are_kept() {
+    for is_kept in [false, true] {
+        let has_finished = AtomicBool::new(false);
+        let step = |sum: &mut u64, one: Number| {
+            *sum += one.n;
+            Ok(())
+        };
+        let finish = move |sum| match has_finished.swap(true, Ordering::Relaxed) {
+            true => Ok(Number { n: sum }),
+            false => Err(Signal::RequeueAfter(Duration::from_secs(60)).into()),
+        };
+        let sum = Handler::fold("sum", || 0, step, finish);
+        let sum = if is_kept { sum.ordered() } else { sum };
+        let runtime = runtime().handler(sum).build().await.unwrap();
+        let run = start(&runtime, joined("pass", |merger| merger.handler("sum"))).await;
+        let outcome = run.outcome().await;
+        if is_kept {
+            assert_eq!(outcome.output::<Number>().unwrap().n, 6);
+        } else {
+            let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
+            assert!(failure.error.contains("cannot be requeued"), "{}", failure.error);
+        }
+    }
 }
