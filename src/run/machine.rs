@@ -254,7 +254,10 @@ impl Machine {
     fn take_back(&mut self, state: StateId) -> Box<Execution> {
         self.extra_mut().failures.remove(&state);
         let record = self.records.sorted().get_mut(&state).expect("checked to be there");
-        let node = record.execution.node;
+        let (node, path) = (record.execution.node, &record.execution.path);
+        for results in &mut self.results {
+            results.retain(|(of, place, _)| (*of, &*place) != (node, path));
+        }
         self.counts.shift(node, Some(record.status), StateStatus::RetryCreated);
         record.status = StateStatus::RetryCreated;
         self.tally.holds += 1;

@@ -24,9 +24,12 @@ pub(crate) struct Collector {
     /// By node, of the few that the merger reads.
     outputs: Vec<(NodeIndex, Vec<(Path, Value)>)>,
     steps: Steps,
-    /// Why the merger's input cannot be made, from the first such element in fanout order.
+    /// Why a fold cannot finish, from the first element in fanout order that it could not take.
     unmade: Option<(Path, Arc<str>)>,
 }
+
+/// The input of one step of a fold, or why it could not be made.
+type StepInput = Result<Value, Arc<str>>;
 
 #[derive(Default)]
 enum Steps {
@@ -34,7 +37,7 @@ enum Steps {
     #[default]
     Early,
     /// Elements that came before the group was opened, or that are kept.
-    Kept(Vec<(Path, Value)>),
+    Kept(Vec<(Path, StepInput)>),
     /// A fold that takes them as they come.
     Folding(Folded),
 }
@@ -48,8 +51,8 @@ impl Collector {
                 Steps::Early | Steps::Folding(_) => Vec::new(),
             };
             self.steps = Steps::Folding(GuardedFold::begin(&**fold));
-            for (_, value) in early {
-                self.step(value);
+            for (path, input) in early {
+                self.fold(path, input);
             }
         }
     }
@@ -61,8 +64,7 @@ impl Collector {
                 ElementValue::Output(output) => {
                     self.outputs_of(element.node).push((element.path, output));
                 }
-                ElementValue::Step(Ok(input)) => self.take(element.path, input),
-                ElementValue::Step(Err(error)) => self.cannot(element.path, error),
+                ElementValue::Step(input) => self.take(element.path, input),
             }
         }
     }
@@ -76,11 +78,18 @@ impl Collector {
         &mut self.outputs[place].1
     }
 
-    fn take(&mut self, path: Path, input: Value) {
+    fn take(&mut self, path: Path, input: StepInput) {
         match &mut self.steps {
-            Steps::Folding(_) => self.step(input),
+            Steps::Folding(_) => self.fold(path, input),
             Steps::Kept(kept) => kept.push((path, input)),
             Steps::Early => self.steps = Steps::Kept(vec![(path, input)]),
+        }
+    }
+
+    fn fold(&mut self, path: Path, input: StepInput) {
+        match input {
+            Ok(input) => self.step(input),
+            Err(error) => self.cannot(path, error),
         }
     }
 
@@ -99,18 +108,21 @@ impl Collector {
         }
     }
 
-    /// A state that had succeeded is retried by hand: a fold cannot give back what it took of it.
+    /// A state that gave outputs is retried by hand: its own no longer counts, but a fold cannot give
+    /// back what it took.
     pub(crate) fn taken_back(&mut self, plan: &Plan, merger: NodeIndex, execution: &Execution) {
-        let is_fold = matches!(plan.node(merger).handler.call(), Call::Fold(_));
-        let driver = plan.unites(merger).driver.filter(|_| is_fold);
-        if driver.is_some_and(|driver| plan.leads(execution.node, driver)) {
-            self.cannot(execution.path.clone(), TAKEN_BACK.into());
+        let (node, place) = (execution.node, &execution.path);
+        for (_, outputs) in self.outputs.iter_mut().filter(|(of, _)| *of == node) {
+            outputs.retain(|(path, _)| path != place);
         }
-    }
-
-    /// Why the merger's input cannot be made, if it cannot.
-    pub(crate) fn unmade(&self) -> Option<&Arc<str>> {
-        self.unmade.as_ref().map(|(_, error)| error)
+        let Some(driver) = plan.unites(merger).driver else { return };
+        match &mut self.steps {
+            Steps::Kept(kept) if driver == node => kept.retain(|(path, _)| path != place),
+            Steps::Folding(_) if plan.leads(node, driver) => {
+                self.cannot(place.clone(), TAKEN_BACK.into());
+            }
+            _ => {}
+        }
     }
 
     /// What the merger reads of the region's nodes.
@@ -137,17 +149,22 @@ impl Collector {
         }
     }
 
-    /// The kept elements in fanout order.
-    pub(crate) fn kept(&mut self) -> Vec<Value> {
+    /// Why the fold cannot finish, if it cannot.
+    pub(crate) fn unmade(&mut self) -> Option<Arc<str>> {
+        self.unmade.take().map(|(_, error)| error)
+    }
+
+    /// The kept elements in fanout order, or why the first of them that is missing could not be made.
+    pub(crate) fn kept(&mut self) -> Result<Vec<Value>, Arc<str>> {
         match std::mem::take(&mut self.steps) {
-            Steps::Kept(kept) => in_order(kept),
-            Steps::Early | Steps::Folding(_) => Vec::new(),
+            Steps::Kept(kept) => in_order(kept).into_iter().collect(),
+            Steps::Early | Steps::Folding(_) => Ok(Vec::new()),
         }
     }
 }
 
 /// Sorts by place; of two at one place (a manual retry) the later one counts.
-fn in_order(mut values: Vec<(Path, Value)>) -> Vec<Value> {
+fn in_order<T>(mut values: Vec<(Path, T)>) -> Vec<T> {
     values.reverse();
     sort_by_path(&mut values, |(path, _)| path);
     values.dedup_by(|next, kept| next.0.fanout_order(&kept.0).is_eq());

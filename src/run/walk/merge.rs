@@ -45,11 +45,11 @@ impl Walker<'_> {
         let scope = firing.opener.scope.clone().with_united(collected, firing.tokens.clone());
         let view = View { own: None, scope: &scope, store: &ground.store };
         let made = match plan.node(firing.merger).handler.call() {
-            _ if firing.collector.unmade().is_some() => {
-                Err(firing.collector.unmade().cloned().unwrap_or_default())
+            Call::Fold(_) => firing.collector.unmade().map_or(Ok(Value::empty_object()), Err),
+            Call::KeptFold(_) => {
+                let elements = firing.collector.kept();
+                elements.map(|elements| Value::object([(KEPT_ELEMENTS, elements)]))
             }
-            Call::Fold(_) => Ok(Value::empty_object()),
-            Call::KeptFold(_) => Ok(Value::object([(KEPT_ELEMENTS, firing.collector.kept())])),
             Call::Attempt(_) => {
                 resolve_inputs(plan, firing.merger, &view).map_err(|error| error.to_string().into())
             }

@@ -1,11 +1,22 @@
 //! Folds, when states on the way to them are retried by hand.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use hotgraph::{Handler, NodeError, NodeSpec, Outcome, Run, RunStatus, Signal, StateStatus};
+use hotgraph::{
+    Context, Document, Handler, NodeError, NodeSpec, Outcome, RetryPolicy, Run, RunStatus, Signal,
+    StateStatus,
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Number, Numbers, joined, runtime, start};
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Maybe {
+    n: Option<u64>,
+}
 
 /// A fold that lists what it takes.
 fn listing() -> Handler {
@@ -90,4 +101,72 @@ async fn a_fold_is_requeued_only_if_its_elements_are_kept() {
             assert!(failure.error.contains("cannot be requeued"), "{}", failure.error);
         }
     }
+}
+
+/// A branch that succeeds at once and fails when it is tried again, beside one that takes its time.
+async fn with_a_success_that_fails_again(merger: &str) -> Run {
+    let calls = AtomicU64::new(0);
+    let work = move |number: Number, ctx: Context| {
+        let call = calls.fetch_add(1, Ordering::Relaxed);
+        async move {
+            ctx.sleep(Duration::from_secs(60 * number.n)).await;
+            if call == 4 { Err(NodeError::new("again")) } else { Ok(number) }
+        }
+    };
+    let builder = runtime().handler(Handler::one("work", work));
+    let runtime = builder.handler(listing().ordered()).build().await.unwrap();
+    let run = start(&runtime, joined("work", |it| it.handler(merger).all_done())).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    run
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_retry_by_hand_takes_back_is_no_element_of_the_merger() {
+    for merger in ["gather", "listing"] {
+        let run = with_a_success_that_fails_again(merger).await;
+        let states = run.states();
+        let first = states.iter().find(|state| &*state.node == "work");
+        assert_eq!(first.unwrap().status, StateStatus::Success);
+        run.retry(first.unwrap().id, "again").await.unwrap();
+        let outcome = run.outcome().await;
+        assert_eq!(outcome.failures.len(), 1, "{outcome:?}");
+        assert_eq!(outcome.output::<Numbers>().unwrap().n, [1, 2, 3], "{merger}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_a_retry_by_hand_takes_back_is_not_one_of_the_run() {
+    let has_worked = AtomicBool::new(false);
+    let work = move |_: ()| {
+        let has_worked = has_worked.swap(true, Ordering::Relaxed);
+        async move { if has_worked { Err(NodeError::new("again")) } else { Ok(Number { n: 1 }) } }
+    };
+    let runtime = runtime().handler(Handler::one("work", work)).build().await.unwrap();
+    let graph = Document::builder("g").retry(RetryPolicy::none()).node(NodeSpec::new("work"));
+    let run = start(&runtime, graph).await;
+    assert_eq!(run.outcome().await.output::<Number>().unwrap().n, 1);
+    run.retry(run.states()[0].id, "again").await.unwrap();
+    let outcome = run.outcome().await;
+    assert_eq!(outcome.status, RunStatus::Failed);
+    assert!(outcome.outputs.is_empty(), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_element_that_could_not_be_made_is_forgotten_with_the_state_that_is_retried_by_hand() {
+    let calls = AtomicU64::new(0);
+    let work = move |number: Number, ctx: Context| {
+        let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            ctx.sleep(Duration::from_secs(60 * number.n)).await;
+            Ok(Maybe { n: (!is_first).then_some(number.n) })
+        }
+    };
+    let builder = runtime().handler(Handler::one("work", work));
+    let runtime = builder.handler(listing().ordered()).build().await.unwrap();
+    let run = start(&runtime, joined("work", |merger| merger.handler("listing"))).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let first = run.states().into_iter().find(|state| &*state.node == "work");
+    run.retry(first.unwrap().id, "again").await.unwrap();
+    let outcome = run.outcome().await;
+    assert_eq!(outcome.output::<Numbers>().unwrap().n, [0, 1, 2, 3], "{outcome:?}");
 }
