@@ -215,6 +215,22 @@ impl Execution {
         self.attempt == 0 && self.extra.is_none()
     }
 
+    /// Whether its state is one output of a fanout.
+    pub(crate) fn is_output(&self) -> bool {
+        self.id != self.path.execution(self.node)
+    }
+
+    /// Where it is carried out again after a retry by hand: a fanout, where it was, and not below its
+    /// output, so that each output that it has now takes the place of the one it had.
+    pub(crate) fn place_of_retry(&self, id: u64) -> Path {
+        let below = self.path.then(Step::Retry(id));
+        match self.is_output() {
+            // Outputs may be retried under one id.
+            true => self.path.above().then(Step::Retry(below.hash())),
+            false => below,
+        }
+    }
+
     /// The groups that it is counted in, outermost first.
     #[inline]
     pub(crate) fn tokens(&self) -> &Tokens {

@@ -85,6 +85,16 @@ impl Path {
         xxh3_64_with_seed(&bytes[..9], self.hash)
     }
 
+    /// The path without its last step.
+    pub(crate) fn above(&self) -> Self {
+        let above = match (self.last, &self.above) {
+            (Some(_), above) => above.clone(),
+            (None, above) => above.as_ref().and_then(|link| link.parent.clone()),
+        };
+        let hash = above.as_ref().map_or(Self::ROOT.hash, |link| link.hash);
+        Self { above, last: None, hash }
+    }
+
     /// The path that ends with another output in the place of the last step.
     pub(crate) fn beside(&self, index: u64) -> Self {
         let above = self.above.clone();

@@ -275,10 +275,12 @@ impl Barriers {
             found.tokens.push(*token);
             // Until its next attempt is counted: the group may have settled but for that.
             group.tally.add(RETAKEN);
-            match group.causes.remove(&execution.state) {
-                Some(cause) => group.lost -= i64::from(cause.leads),
-                None => group.collector.taken_back(&self.plan, token.merger, execution),
+            let cause = group.causes.remove(&execution.state);
+            // With an output of a fanout that went wrong those beside it are made anew.
+            if cause.is_none() || execution.is_output() {
+                group.collector.taken_back(&self.plan, token.merger, execution);
             }
+            group.lost -= i64::from(cause.is_some_and(|cause| cause.leads));
             if group.skipped && preventing(&self.plan, token.merger, group).is_empty() {
                 group.skipped = false;
                 found.reopened.push(token.group);

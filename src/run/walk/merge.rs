@@ -121,7 +121,7 @@ impl Walker<'_> {
         let child = Child {
             node: execution.node,
             input: execution.input.clone(),
-            path: execution.path.then(Step::Retry(id)),
+            path: execution.place_of_retry(id),
             scope: execution.scope.clone().with_tokens(outer),
         };
         let mut next = self.try_create(child, execution.parent)?;

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hotgraph::{
-    Context, Document, Handler, NodeError, NodeSpec, Outcome, RetryPolicy, Run, RunStatus, Signal,
-    StateStatus,
+    Context, Document, Emit, Handler, NodeError, NodeSpec, Outcome, RetryPolicy, Run, RunStatus,
+    Signal, StateStatus,
 };
 
 use schemars::JsonSchema;
@@ -169,4 +169,45 @@ async fn an_element_that_could_not_be_made_is_forgotten_with_the_state_that_is_r
     run.retry(first.unwrap().id, "again").await.unwrap();
     let outcome = run.outcome().await;
     assert_eq!(outcome.output::<Numbers>().unwrap().n, [0, 1, 2, 3], "{outcome:?}");
+}
+
+/// Two lists in a list; the first time the second output of the first list cannot have its work.
+async fn with_an_output_that_fails(merger: &str) -> Run {
+    let calls = AtomicU64::new(0);
+    let rows = move |number: Number| {
+        let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+        let second = (!is_first).then_some(2 * number.n + 1);
+        async move { Ok(Emit::each([Some(2 * number.n), second].map(|n| Maybe { n }))) }
+    };
+    let builder = runtime().handler(Handler::many("rows", rows)).handler(listing());
+    let runtime = builder.build().await.unwrap();
+    let reads = |name: &str, from: &str| {
+        NodeSpec::new(name).input("n", format!("${{{{{from}.outputs.n}}}}"))
+    };
+    let graph = Document::builder("g")
+        .retry(RetryPolicy::none())
+        .node(NodeSpec::new("list").input("n", 2).next("rows"))
+        .node(reads("rows", "list").next("pass"))
+        .node(reads("pass", "rows").next("all"))
+        .node(reads("all", "pass").handler(merger).unites("list"));
+    start(&runtime, graph).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_takes_nothing_twice_when_a_fanout_is_drawn_again_for_an_output_that_failed() {
+    let run = with_an_output_that_fails("listing").await;
+    assert_eq!(run.outcome().await.status, RunStatus::Failed);
+    run.retry_failed("again").await.unwrap();
+    let outcome = run.outcome().await;
+    let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
+    assert_eq!((&*failure.node, failure.status), ("all", StateStatus::Errored));
+    assert!(failure.error.contains("retried by hand"), "{}", failure.error);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fanout_that_is_drawn_again_gives_a_merger_above_it_each_output_once() {
+    let run = with_an_output_that_fails("gather").await;
+    assert_eq!(run.outcome().await.status, RunStatus::Failed);
+    run.retry_failed("again").await.unwrap();
+    assert_eq!(run.outcome().await.output::<Numbers>().unwrap().n, [0, 1, 2, 3]);
 }
