@@ -58,6 +58,8 @@ pub(crate) type Executions = Vec<Box<Execution>>;
 /// What the execution of a merger carries.
 pub(crate) struct Merge {
     pub united: Arc<United>,
+    /// Why its input could not be made, if it could not.
+    pub unmade: Option<Arc<str>>,
     /// The fold that the execution finishes; taken by its attempt.
     pub fold: Mutex<Option<Folded>>,
 }

@@ -44,7 +44,7 @@ impl Walker<'_> {
         let collected = firing.collector.collected(&unites.reads);
         let scope = firing.opener.scope.clone().with_united(collected, firing.tokens.clone());
         let view = View { own: None, scope: &scope, store: &ground.store };
-        let made = match plan.node(firing.merger).handler.call() {
+        let made: Result<_, Arc<str>> = match plan.node(firing.merger).handler.call() {
             Call::Fold(_) => firing.collector.unmade().map_or(Ok(Value::empty_object()), Err),
             Call::KeptFold(_) => {
                 let elements = firing.collector.kept();
@@ -65,20 +65,17 @@ impl Walker<'_> {
         let parent = Some(firing.opener.state);
         let mut execution = self.try_create(child, parent)?;
         let fold = Mutex::new(firing.collector.folded());
-        execution.set_merge(Merge { united: firing.united, fold });
-        match made {
-            Ok(_) => Some(execution),
-            Err(error) => {
-                self.unmade(execution, &error);
-                None
-            }
-        }
+        execution.set_merge(Merge { united: firing.united, unmade: made.err(), fold });
+        self.unless_unmade(execution)
     }
 
-    /// A merger whose input could not be made.
-    fn unmade(&mut self, execution: Box<Execution>, error: &Arc<str>) {
+    /// A merger whose input could not be made has failed, also when it is retried by hand.
+    fn unless_unmade(&mut self, execution: Box<Execution>) -> Option<Box<Execution>> {
+        let unmade = execution.merge().and_then(|merge| merge.unmade.clone());
+        let Some(error) = unmade else { return Some(execution) };
         self.batch.count(execution.tokens(), ENDED);
-        self.fail(execution, Some(StateStatus::Created), StateStatus::Errored, error);
+        self.fail(execution, Some(StateStatus::Created), StateStatus::Errored, &error);
+        None
     }
 
     /// A merger that can no longer fire: its item ends; the groups around it know already.
@@ -126,6 +123,6 @@ impl Walker<'_> {
         };
         let mut next = self.try_create(child, execution.parent)?;
         next.repeat(execution);
-        Some(next)
+        self.unless_unmade(next)
     }
 }

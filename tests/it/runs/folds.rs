@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hotgraph::{
-    Context, Document, Emit, Handler, NodeError, NodeSpec, Outcome, RetryPolicy, Run, RunStatus,
-    Signal, StateStatus,
+    Arity, Context, Document, Emit, Handler, NodeError, NodeSpec, Outcome, RetryPolicy, Run,
+    RunStatus, Schema, Signal, StateStatus, Value,
 };
 
 use schemars::JsonSchema;
@@ -202,6 +202,8 @@ async fn a_fold_takes_nothing_twice_when_a_fanout_is_drawn_again_for_an_output_t
     let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
     assert_eq!((&*failure.node, failure.status), ("all", StateStatus::Errored));
     assert!(failure.error.contains("retried by hand"), "{}", failure.error);
+    run.retry_failed("once more").await.unwrap();
+    assert_eq!(run.outcome().await.failures[0].error, failure.error);
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,4 +212,20 @@ async fn a_fanout_that_is_drawn_again_gives_a_merger_above_it_each_output_once()
     assert_eq!(run.outcome().await.status, RunStatus::Failed);
     run.retry_failed("again").await.unwrap();
     assert_eq!(run.outcome().await.output::<Numbers>().unwrap().n, [0, 1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_merger_without_its_input_is_not_called_when_it_is_retried_by_hand() {
+    let work = |_: Number| async move { Ok(Maybe { n: None }) };
+    let join = |_: Value, _: Context| async move { Ok(Emit::one(Value::empty_object())) };
+    let join = Handler::dynamic("join", (Schema::any(), Schema::any()), Arity::One, join);
+    let runtime =
+        runtime().handler(Handler::one("work", work)).handler(join).build().await.unwrap();
+    let run = start(&runtime, joined("work", |merger| merger.handler("join"))).await;
+    let outcome = run.outcome().await;
+    assert_eq!(outcome.failures.len(), 1, "{outcome:?}");
+    run.retry_failed("again").await.unwrap();
+    let again = run.outcome().await;
+    assert_eq!(again.status, RunStatus::Failed, "{again:?}");
+    assert_eq!(again.failures[0].error, outcome.failures[0].error);
 }
