@@ -219,9 +219,11 @@ impl RunState {
         desk.spare.clear();
         let control = &self.pool.control;
         let batch = Batch::take(desk);
-        // A merger may be skipped because the run is being stopped.
-        if let Some(journal) = self.cell.journal.as_ref().filter(|_| !control.is_cancelled()) {
-            journal.append(&batch.entries);
+        match &self.cell.journal {
+            // A merger may be skipped because the run is being stopped.
+            Some(journal) if control.is_cancelled() => journal.made_by_stop(batch.entries),
+            Some(journal) => journal.append(&batch.entries),
+            None => {}
         }
         for event in batch.events {
             self.cell.announce(event);

@@ -9,7 +9,9 @@ use crate::run::walk::Walker;
 impl Replay<'_> {
     /// Ends what had not ended when the run was stopped, as its lanes did.
     pub(super) fn abandon(&mut self) {
-        // Their numbers are not on record.
+        let made = self.made_by_stop.values().flatten().copied().filter(|id| *id != u64::MAX);
+        self.last_state = made.chain([self.last_state]).max().unwrap_or_default();
+        // The numbers of what was ended by force are not on record.
         self.ground.states.take_up_to(self.last_state);
         for open in std::mem::take(&mut self.fans).into_values() {
             self.abandon_fanout(&open);
@@ -24,18 +26,22 @@ impl Replay<'_> {
             self.count();
             let verdicts = std::mem::take(&mut self.verdicts);
             if verdicts.is_empty() {
+                self.made_by_stop.clear();
                 return;
             }
             for verdict in verdicts.into_all() {
+                let ids = self.made_by_stop.remove(&verdict.execution()).unwrap_or_default();
                 match verdict {
                     Verdict::Fire(firing) => {
-                        // It is not on record that it began, nor with which number.
-                        let mut walker = Walker::new(self.ground, &mut self.batch, false);
+                        let mut walker = match ids.as_slice() {
+                            [] => Walker::new(self.ground, &mut self.batch, false),
+                            ids => Walker::again(self.ground, &mut self.batch, ids),
+                        };
                         let execution = walker.merged(*firing);
                         self.made(execution.into_iter().collect());
                     }
                     Verdict::Skip(skipping) => {
-                        self.step(&[], |walker| walker.merger_skipped(*skipping));
+                        self.step(&ids, |walker| walker.merger_skipped(*skipping));
                     }
                 }
             }
@@ -45,7 +51,8 @@ impl Replay<'_> {
     fn abandon_fanout(&mut self, open: &OpenFan) {
         let (own, left_out) = (&open.own, open.left_out());
         let all = open.drawn.len();
-        self.step(&[], |walker| {
+        let ids = self.made_by_stop.remove(&own.id).unwrap_or_default();
+        self.step(&ids, |walker| {
             if let Some(first) = left_out.first() {
                 walker.cut_off(own, *first as u64);
             }

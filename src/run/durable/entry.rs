@@ -61,6 +61,8 @@ pub(crate) enum Entry {
     Skipped { merger: u64, ids: Vec<u64> },
     /// The run is being stopped.
     Stopped(Stop),
+    /// The stop made states, which a retry by hand may name: of a merger, or of the rest of a fanout.
+    MadeByStop { of: u64, ids: Vec<u64> },
     /// States are retried by hand, under that id. What was written so many units before is counted
     /// after that: nobody had been told of it.
     Retried {

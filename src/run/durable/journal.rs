@@ -39,6 +39,8 @@ struct Written {
     units: u64,
     /// Those of lanes that the run's actor has not counted.
     untold: BTreeSet<u64>,
+    /// Of the states that the stop of the run made.
+    made_by_stop: Vec<Entry>,
 }
 
 impl RunJournal {
@@ -101,6 +103,20 @@ impl RunJournal {
         if !written.is_over {
             self.write(&mut written, entries);
         }
+    }
+
+    /// Keeps the numbers of the states that a stop made, for when the end of the run goes on record.
+    pub(crate) fn made_by_stop(&self, entries: Vec<Entry>) {
+        let made = entries.into_iter().filter_map(|entry| match entry {
+            Entry::Fired { merger: of, ids } | Entry::Skipped { merger: of, ids } => {
+                Some(Entry::MadeByStop { of, ids })
+            }
+            Entry::MadeByStop { ref ids, .. } => (!ids.is_empty()).then_some(entry),
+            // Accepted before the stop.
+            Entry::Reopened { .. } => Some(entry),
+            _ => None,
+        });
+        self.written.lock().made_by_stop.extend(made);
     }
 
     /// The same of what the run's actor counts later; it says [then](Self::told) which unit it was.
@@ -190,8 +206,10 @@ impl RunJournal {
     fn append_end(&self, entry: Entry, status: RunStatus) {
         {
             let mut written = self.written.lock();
-            self.write(&mut written, &[entry]);
-            *written = Written { is_over: true, units: written.units, untold: BTreeSet::new() };
+            let mut end = std::mem::take(&mut written.made_by_stop);
+            end.push(entry);
+            self.write(&mut written, &end);
+            *written = Written { is_over: true, units: written.units, ..Written::default() };
         }
         let at = self.clock.now();
         self.log.change_row(|row| {
@@ -202,7 +220,10 @@ impl RunJournal {
 
     /// The run goes on: its row says so from the next flush on.
     pub(crate) fn reopen(&self) {
-        self.written.lock().is_over = false;
+        let mut written = self.written.lock();
+        // What its lanes still had when it was ended by force is no part of the next episode.
+        (written.is_over, written.made_by_stop) = (false, Vec::new());
+        drop(written);
         self.is_stopped.store(false, Ordering::Relaxed);
         self.log.change_row(|row| {
             row.status = RunStatus::Running.as_str().into();

@@ -91,7 +91,8 @@ impl Replay<'_> {
 
     /// Ends such a fanout where it stands: the run was stopped.
     pub(super) fn abandon_resumable(&mut self, OpenResumable { own, drawn, .. }: &OpenResumable) {
-        self.step(&[], |walker| {
+        let ids = self.made_by_stop.remove(&own.id).unwrap_or_default();
+        self.step(&ids, |walker| {
             walker.cut_off(own, *drawn);
             walker.closed(own, *drawn);
         });

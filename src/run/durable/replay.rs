@@ -74,6 +74,8 @@ pub(super) struct Replay<'a> {
     pub(super) opened_at: Timestamp,
     pub(super) at: Timestamp,
     pub(super) last_state: u64,
+    /// By execution, the numbers of the states that the stop of the run made.
+    pub(super) made_by_stop: HashMap<u64, Vec<u64>>,
 }
 
 /// Rebuilds a run from what followed its beginning.
@@ -99,6 +101,7 @@ pub(crate) fn replay(
         opened_at: began.starts_at.unwrap_or(began.at),
         at: began.at,
         last_state: 0,
+        made_by_stop: HashMap::new(),
     };
     replay.begin(began);
     for (place, entry) in entries.into_iter().enumerate() {
@@ -166,6 +169,7 @@ impl Replay<'_> {
                 // The first reason counts, and the effect is for an actor to carry out.
                 let _ = self.machine.stop(stop);
             }
+            Entry::MadeByStop { of, ids } => drop(self.made_by_stop.insert(of, ids)),
             Entry::Retried { what, id, .. } => self.retried(what, &id)?,
             Entry::Reopened { state, ids } => self.reopened(state, &ids)?,
             Entry::Ended(status) => self.ended(status)?,

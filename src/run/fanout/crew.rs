@@ -142,13 +142,16 @@ impl LaneArguments {
         }
     }
 
-    /// Ends everything the lane has: what it did before that is put on record, and no more.
+    /// Ends everything the lane has: what it did before that is put on record, and no more but the
+    /// numbers of the states that are made by that.
     fn abandon(&mut self) {
-        if let Some(journal) = &self.lane.tools.cell.journal {
-            journal.append(&self.lane.batch.entries);
-        }
+        let before = std::mem::take(&mut self.lane.batch.entries);
         self.lane.abandon();
-        self.lane.batch.entries.clear();
+        let made = std::mem::take(&mut self.lane.batch.entries);
+        if let Some(journal) = &self.lane.tools.cell.journal {
+            journal.append(&before);
+            journal.made_by_stop(made);
+        }
     }
 
     /// Waits until something that was parked ends, or something else woke the lane.

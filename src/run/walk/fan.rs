@@ -166,6 +166,8 @@ impl Walker<'_> {
     pub(crate) fn cut_off(&mut self, execution: &Execution, index: u64) {
         let (rest, was) = self.rest(execution, index);
         self.cancel(rest, was);
+        let of = execution.id;
+        self.write(|ids| Entry::MadeByStop { of, ids });
     }
 
     /// Outputs were drawn that get no states.

@@ -257,3 +257,24 @@ async fn a_retry_has_the_time_of_a_run_anew_whichever_process_takes_it_or_goes_o
         let _ = runtime.shutdown(Duration::ZERO).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_merger_that_a_cancel_cut_off_and_somebody_retries_is_the_same_in_another_process() {
+    let (kept, clock) = (Arc::new(MemoryJournal::new()), SystemClock::new());
+    let runtime = open(kept.clone(), clock.clone(), Durability::EveryState).await;
+    let run = runtime.start("g", Value::object([("n", 60)])).idempotency_key("once");
+    let run = run.await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    run.cancel();
+    assert_eq!(run.outcome().await.status, RunStatus::Cancelled);
+    let states = run.states();
+    let cut_off = states.iter().find(|state| &*state.node == "join").unwrap();
+    assert_eq!(cut_off.status, StateStatus::Cancelled);
+    run.retry(cut_off.id, "by hand").await.unwrap();
+    let (outcome, states) = (run.outcome().await, run.states());
+    assert_eq!(runtime.shutdown(Duration::from_secs(60)).await.parked, []);
+    let runtime = open(kept, clock, Durability::EveryState).await;
+    let again = runtime.storage().unwrap().load(run.id()).await.unwrap();
+    assert_eq!(ended(&*again.outcome().await), ended(&outcome));
+    assert_eq!(again.states(), states);
+}

@@ -21,6 +21,7 @@ mod kills;
 #[cfg(feature = "sqlite")]
 mod known_keys;
 mod live_retries;
+mod mergers_anywhere;
 mod orphans;
 mod random;
 mod recalled;

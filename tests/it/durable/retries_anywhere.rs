@@ -29,17 +29,30 @@ const QUIET: u64 = 2;
 const FOUND: [u64; 1] = [205];
 
 /// Longer than any run takes.
-const WAIT: Duration = Duration::from_secs(600);
+pub const WAIT: Duration = Duration::from_secs(600);
 
 /// A journal whose commits take their time, and whose process dies at one of them.
 #[derive(Debug)]
-struct Dying {
+pub struct Dying {
     inner: Arc<MemoryJournal>,
     rng: Mutex<Rng>,
     slowest: u64,
     dies_at: usize,
     commits: AtomicUsize,
-    died: Notify,
+    pub died: Notify,
+}
+
+impl Dying {
+    /// Before a journal: a commit takes so many milliseconds at most, and at that one it dies.
+    pub fn before(
+        inner: Arc<MemoryJournal>,
+        rng: Rng,
+        slowest: u64,
+        dies_at: usize,
+    ) -> Arc<Before<Self>> {
+        let (rng, commits, died) = (Mutex::new(rng), AtomicUsize::new(0), Notify::new());
+        Arc::new(Before(Self { inner, rng, slowest, dies_at, commits, died }))
+    }
 }
 
 impl Hook for Dying {
@@ -82,14 +95,10 @@ impl History {
     /// One process; says how the run ended, unless the process died.
     async fn live(&mut self, is_quiet: bool) -> Option<Ended> {
         let dies = !is_quiet && self.rng.up_to(2) > 0;
-        let journal = Arc::new(Before(Dying {
-            inner: self.kept.clone(),
-            rng: Mutex::new(Rng::seeded(self.rng.next_u64())),
-            slowest: [0, 5, 300][usize::try_from(self.rng.up_to(2)).unwrap()],
-            dies_at: if dies { usize::try_from(self.rng.up_to(60)).unwrap() } else { usize::MAX },
-            commits: AtomicUsize::new(0),
-            died: Notify::new(),
-        }));
+        let rng = Rng::seeded(self.rng.next_u64());
+        let slowest = [0, 5, 300][usize::try_from(self.rng.up_to(2)).unwrap()];
+        let dies_at = if dies { usize::try_from(self.rng.up_to(60)).unwrap() } else { usize::MAX };
+        let journal = Dying::before(self.kept.clone(), rng, slowest, dies_at);
         let work = async {
             let runtime = self.open(journal.clone()).await;
             let run = runtime.start("nested", Value::Null).idempotency_key("once").await;
@@ -217,7 +226,7 @@ fn child() -> Document {
 }
 
 /// Of a merger's execution there is one, on record.
-async fn no_merger_fired_twice(kept: &MemoryJournal) {
+pub async fn no_merger_fired_twice(kept: &MemoryJournal) {
     for row in kept.runs(&RunQuery::default()).await.unwrap() {
         let mut fired = BTreeSet::new();
         for record in kept.read(Stream::Run(row.run), 0, usize::MAX).await.unwrap() {
