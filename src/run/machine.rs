@@ -255,8 +255,11 @@ impl Machine {
         self.extra_mut().failures.remove(&state);
         let record = self.records.sorted().get_mut(&state).expect("checked to be there");
         let (node, path) = (record.execution.node, &record.execution.path);
-        for results in &mut self.results {
-            results.retain(|(of, place, _)| (*of, &*place) != (node, path));
+        // Others left none: a whole fanout of those is retried at once.
+        if record.status == StateStatus::Success {
+            for results in &mut self.results {
+                results.retain(|(of, place, _)| (*of, &*place) != (node, path));
+            }
         }
         self.counts.shift(node, Some(record.status), StateStatus::RetryCreated);
         record.status = StateStatus::RetryCreated;

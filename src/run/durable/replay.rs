@@ -173,10 +173,7 @@ impl Replay<'_> {
             Entry::Retried { what, id, .. } => self.retried(what, &id)?,
             Entry::Reopened { state, ids } => self.reopened(state, &ids)?,
             Entry::Ended(status) => self.ended(status)?,
-            Entry::GivenUp => {
-                self.machine.give_up();
-                self.ended(RunStatus::Cancelled)?;
-            }
+            Entry::GivenUp => self.given_up()?,
         }
         Ok(())
     }
@@ -348,6 +345,11 @@ impl Replay<'_> {
         };
         self.step(ids, |walker| walker.merger_skipped(*skipping));
         Ok(())
+    }
+
+    fn given_up(&mut self) -> Result<(), String> {
+        self.machine.give_up();
+        self.ended(RunStatus::Cancelled)
     }
 
     fn ended(&mut self, status: RunStatus) -> Result<(), String> {
