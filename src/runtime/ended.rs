@@ -8,7 +8,9 @@ use tokio::runtime::Handle;
 
 use super::Inner;
 use crate::id::RunId;
+use crate::journal::RunRow;
 use crate::run::{Records, Run};
+use crate::session::Standing;
 
 /// How many state records ended runs may keep together; outcomes and failures stay beyond that.
 ///
@@ -116,11 +118,18 @@ impl EndedRuns {
 }
 
 impl Inner {
-    /// Those of some runs that are not live: they may be deleted.
-    pub(super) fn that_ended(&self, runs: impl Iterator<Item = RunId>) -> Arc<[RunId]> {
+    /// Those of some runs and sessions of the journal that go on here no more: they may be deleted.
+    ///
+    /// Their rows alone do not say so: an end that was refused may be on record until it is taken back.
+    pub(super) fn that_ended(&self, rows: &[RunRow]) -> Arc<[RunId]> {
         let ended = self.ended.lock();
         let has_ended = |run: &RunId| ended.runs.iter().any(|ended| ended.run == *run);
-        runs.filter(|run| !self.runs.contains_key(run) || has_ended(run)).collect()
+        let goes_on = |row: &&RunRow| match (Standing::of(&row.status), &row.key) {
+            (Some(_), Some(id)) => self.sessions.is_open(id),
+            _ if self.is_stranded(row.run) => true,
+            _ => self.runs.contains_key(&row.run) && !has_ended(&row.run),
+        };
+        rows.iter().filter(|row| !goes_on(row)).map(|row| row.run).collect()
     }
 
     /// Keeps a run that has ended, and lets go of what is beyond the limits.

@@ -180,7 +180,7 @@ impl Inner {
         }
     }
 
-    fn is_stranded(&self, run: RunId) -> bool {
+    pub(super) fn is_stranded(&self, run: RunId) -> bool {
         self.stranded.lock().contains_key(&run)
     }
 

@@ -52,10 +52,14 @@ impl SessionCell {
         Self { id, bus, held, pin: Mutex::default() }
     }
 
+    /// Whether the session has begun, as far as is known; it may have if something is done with it.
+    fn has_begun(&self) -> bool {
+        self.held.try_lock().map_or(true, |held| held.state.is_some())
+    }
+
     /// Whether the session has not begun, as far as is known, and nobody waits for events of it.
     fn is_unused(&self) -> bool {
-        let has_begun = self.held.try_lock().map_or(true, |held| held.state.is_some());
-        !has_begun
+        !self.has_begun()
             && self.pin.lock().is_none()
             && Arc::strong_count(&self.bus) == 1
             && !self.bus.is_watched()
@@ -85,6 +89,11 @@ impl Sessions {
         {
             self.cells.remove(&oldest);
         }
+    }
+
+    /// Whether a session goes on, as far as is known.
+    pub(in crate::runtime) fn is_open(&self, id: &str) -> bool {
+        self.cells.get(id).is_some_and(|cell| !cell.bus.is_closed() && cell.has_begun())
     }
 
     /// A finished session is gone from the journal.

@@ -32,7 +32,7 @@ impl Turn {
 
     async fn read_from(&mut self, keeper: &Keeper) -> Result<(), JournalError> {
         let run = self.cell.stream();
-        let Some(row) = keeper.row(run).await? else { return Ok(()) };
+        let Some(row) = keeper.settled_row(run).await? else { return Ok(()) };
         let stream = Stream::Run(run);
         let records = keeper.read_records(&row).await?;
         let entries = records.iter().map(|record| SessionEntry::decode(&record.body));

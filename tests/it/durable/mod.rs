@@ -6,6 +6,7 @@ mod boundaries;
 mod counted;
 mod crash_points;
 pub mod cut;
+mod doubtful;
 mod drawn_again;
 mod failing;
 mod failing_commands;

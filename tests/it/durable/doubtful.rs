@@ -1,0 +1,119 @@
+//! Runs and sessions that are read or deleted while the journal is in doubt, changes, or is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hotgraph::{
+    Document, Epoch, Handler, Journal, JournalError, JournalFuture, MemoryJournal, NodeSpec, RunId,
+    RunStatus, Runtime, Value, Write,
+};
+
+use super::before::{Before, Hook};
+
+/// A journal that says for a while that it is unavailable when it has written everything.
+#[derive(Debug)]
+struct Doubtful {
+    kept: Arc<MemoryJournal>,
+    is_away: AtomicBool,
+}
+
+impl Hook for Doubtful {
+    fn inner(&self) -> &dyn Journal {
+        &*self.kept
+    }
+
+    fn commit(&self, epoch: Epoch, writes: Arc<[Write]>) -> JournalFuture<'_, ()> {
+        Box::pin(async move {
+            self.kept.commit(epoch, writes).await?;
+            match self.is_away.load(Ordering::SeqCst) {
+                true => Err(JournalError::Unavailable("no answer".into())),
+                false => Ok(()),
+            }
+        })
+    }
+}
+
+impl Doubtful {
+    fn new() -> Arc<Before<Self>> {
+        Arc::new(Before(Self { kept: Arc::default(), is_away: AtomicBool::new(false) }))
+    }
+
+    fn away(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::SeqCst);
+    }
+}
+
+fn slow() -> Handler {
+    let slow = |(), ctx: hotgraph::Context| async move {
+        ctx.sleep(Duration::from_secs(60)).await;
+        Ok(())
+    };
+    Handler::one("slow", slow)
+}
+
+async fn process(journal: &Arc<Before<Doubtful>>) -> Runtime {
+    let builder = Runtime::builder().journal(journal.clone());
+    builder.handler(slow()).build().await.unwrap()
+}
+
+async fn publish(runtime: &Runtime) {
+    let graph = Document::builder("g").node(NodeSpec::new("slow")).build();
+    runtime.publish_and_promote(graph).await.unwrap();
+}
+
+/// A process that lacks the handler of a run.
+async fn stranded(journal: &Arc<Before<Doubtful>>) -> (Runtime, RunId) {
+    let first = process(journal).await;
+    publish(&first).await;
+    let run = first.start("g", Value::Null).await.unwrap().id();
+    assert_eq!(first.shutdown(Duration::ZERO).await.parked, [run]);
+    (Runtime::builder().journal(journal.clone()).build().await.unwrap(), run)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_end_by_hand_was_refused_is_not_deleted() {
+    let journal = Doubtful::new();
+    let (runtime, run) = stranded(&journal).await;
+    journal.away(true);
+    assert!(runtime.give_up(run).await.is_err());
+    journal.away(false);
+    assert_eq!(runtime.storage().unwrap().delete([run]).await, Ok(0));
+    runtime.register(slow()).unwrap();
+    let again = runtime.resume(run).await.unwrap();
+    assert_eq!(again.await.status, RunStatus::Success);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_end_was_refused_is_not_deleted() {
+    let journal = Doubtful::new();
+    let runtime = process(&journal).await;
+    publish(&runtime).await;
+    let session = runtime.session("s").graph("g");
+    session.next(Value::Null).await.unwrap();
+    journal.away(true);
+    assert!(session.finish().await.is_err());
+    journal.away(false);
+    let deleted = runtime.storage().unwrap().delete_older_than(Duration::ZERO).await;
+    assert_eq!(deleted, Ok(1), "the run of its input has ended");
+    session.next(Value::Null).await.unwrap();
+    session.finish().await.unwrap();
+
+    let second = process(&journal).await;
+    assert_eq!(second.session("s").view().await.unwrap().steps, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_beginning_was_refused_has_not_begun_for_another_handle() {
+    let journal = Doubtful::new();
+    let runtime = process(&journal).await;
+    publish(&runtime).await;
+    let next = || async { runtime.session("s").graph("g").next(Value::Null).await };
+    journal.away(true);
+    assert!(next().await.is_err());
+    journal.away(false);
+    assert_eq!(next().await.unwrap().step, 1);
+
+    let second = process(&journal).await;
+    assert_eq!(second.session("s").view().await.unwrap().steps, 1);
+}
