@@ -122,11 +122,12 @@ impl Inner {
     ///
     /// Their rows alone do not say so: an end that was refused may be on record until it is taken back.
     pub(super) fn that_ended(&self, rows: &[RunRow]) -> Arc<[RunId]> {
+        let awaited = self.sessions.awaited();
         let ended = self.ended.lock();
         let has_ended = |run: &RunId| ended.runs.iter().any(|ended| ended.run == *run);
         let goes_on = |row: &&RunRow| match (Standing::of(&row.status), &row.key) {
             (Some(_), Some(id)) => self.sessions.is_open(id),
-            _ if self.is_stranded(row.run) => true,
+            _ if self.is_stranded(row.run) || awaited.contains(&row.run) => true,
             _ => self.runs.contains_key(&row.run) && !has_ended(&row.run),
         };
         rows.iter().filter(|row| !goes_on(row)).map(|row| row.run).collect()

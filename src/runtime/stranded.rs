@@ -135,7 +135,9 @@ impl Inner {
         }
         self.join(&found);
         go_on_with(found).await;
-        sessions.iter().for_each(|row| self.take_up_session(row));
+        for row in &sessions {
+            self.take_up_session(row).await;
+        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The sessions that a runtime knows: what their handles share.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -34,6 +34,8 @@ pub(in crate::runtime) struct SessionCell {
     pub(super) held: Arc<tokio::sync::Mutex<Held>>,
     /// Keeps the session's version between inputs.
     pub(super) pin: Mutex<Option<Pin>>,
+    /// The run of an input whose end the session has not on record; also known while a turn is under way.
+    awaited: Mutex<Option<RunId>>,
 }
 
 /// How a session stands, and where what changes it is put on record.
@@ -49,7 +51,13 @@ pub(super) struct Held {
 impl SessionCell {
     fn new(id: Arc<str>) -> Self {
         let (bus, held) = (Arc::default(), Arc::default());
-        Self { id, bus, held, pin: Mutex::default() }
+        Self { id, bus, held, pin: Mutex::default(), awaited: Mutex::default() }
+    }
+
+    /// Sees to it that the run of an input stays until the session, which stands so, has its end.
+    pub(super) fn await_run(&self, state: Option<&SessionState>) {
+        let pending = state.and_then(SessionState::pending);
+        *self.awaited.lock() = pending.map(|input| input.run);
     }
 
     /// Whether the session has begun, as far as is known; it may have if something is done with it.
@@ -94,6 +102,12 @@ impl Sessions {
     /// Whether a session goes on, as far as is known.
     pub(in crate::runtime) fn is_open(&self, id: &str) -> bool {
         self.cells.get(id).is_some_and(|cell| !cell.bus.is_closed() && cell.has_begun())
+    }
+
+    /// The runs of inputs whose ends their sessions have not on record: if they were gone, they would
+    /// be carried out again.
+    pub(in crate::runtime) fn awaited(&self) -> BTreeSet<RunId> {
+        self.cells.iter().filter_map(|cell| *cell.awaited.lock()).collect()
     }
 
     /// A finished session is gone from the journal.
@@ -144,7 +158,7 @@ impl Inner {
     }
 
     /// Keeps the version of a session of the journal, and goes on with an input that had not ended.
-    pub(in crate::runtime) fn take_up_session(&self, row: &RunRow) {
+    pub(in crate::runtime) async fn take_up_session(&self, row: &RunRow) {
         let (Some(id), Some(inner)) = (&row.key, self.myself.upgrade()) else { return };
         let cell = self.session_cell(id);
         // Without its version its next input is refused, and says why.
@@ -152,7 +166,9 @@ impl Inner {
         if Standing::of(&row.status) == Some(Standing::Busy)
             && let Ok(held) = cell.held.clone().try_lock_owned()
         {
-            let turn = Turn::new(inner, cell, held);
+            let mut turn = Turn::new(inner, cell, held);
+            // Before anybody deletes runs; who asks for a session that cannot be read is told why.
+            let _ = turn.read().await;
             // Whoever gives the input again is told how it ended, or why it does not go on.
             self.sessions.turns.spawn(async { drop(turn.go_on().await) });
         }

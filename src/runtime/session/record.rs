@@ -40,6 +40,7 @@ impl Turn {
         let entries = entries.map_err(|why| corrupt(stream, None, why))?;
         let state = SessionState::replay(entries);
         self.held.state = state.map_err(|(seq, why)| corrupt(stream, Some(seq), why))?;
+        self.cell.await_run(self.held.state.as_ref());
         self.held.log = Some(keeper.session(row));
         if self.held.state.as_ref().is_some_and(SessionState::is_finished) {
             self.cell.bus.close();
@@ -67,6 +68,7 @@ impl Turn {
             let followed = SessionState::follow(&mut self.held.state, entry);
             followed.expect("what is written was judged before");
         }
+        self.cell.await_run(self.held.state.as_ref());
         Ok(())
     }
 

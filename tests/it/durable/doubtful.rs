@@ -1,5 +1,6 @@
 //! Runs and sessions that are read or deleted while the journal is in doubt, changes, or is lost.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -116,4 +117,24 @@ async fn a_session_whose_beginning_was_refused_has_not_begun_for_another_handle(
 
     let second = process(&journal).await;
     assert_eq!(second.session("s").view().await.unwrap().steps, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_run_of_an_input_is_not_deleted_before_its_session_has_its_end() {
+    let journal = Doubtful::new();
+    let first = process(&journal).await;
+    publish(&first).await;
+    let input = tokio::spawn(first.session("s").graph("g").next(Value::Null).into_future());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let run = first.shutdown(Duration::ZERO).await.parked[0];
+    assert!(input.await.unwrap().is_err());
+    let second = Runtime::builder().journal(journal.clone()).build().await.unwrap();
+    second.give_up(run).await.unwrap();
+    assert_eq!(second.storage().unwrap().delete([run]).await, Ok(0));
+    assert!(second.shutdown(Duration::ZERO).await.parked.is_empty());
+
+    let third = process(&journal).await;
+    let last = third.session("s").view().await.unwrap().last.unwrap();
+    assert_eq!((last.step, last.outcome.status), (1, RunStatus::Cancelled), "it ran again");
+    assert_eq!(third.storage().unwrap().delete([run]).await, Ok(1));
 }
