@@ -73,8 +73,13 @@ impl Storage {
     ///
     /// If the run is unknown, or a record cannot be read.
     pub async fn history(&self, run: RunId) -> Result<Vec<HistoryStep>, StrandedReason> {
-        let row = self.row(run).await?;
-        Ok(self.keeper().read_history(&row).await?)
+        loop {
+            let row = self.row(run).await?;
+            let read = self.keeper().read_history(&row).await.map_err(StrandedReason::from);
+            if !self.was_overtaken(&row, &read).await? {
+                return read;
+            }
+        }
     }
 
     /// A run as it stood after its first records: `step` of them, all if it has fewer.
@@ -85,8 +90,13 @@ impl Storage {
     ///
     /// If the run is unknown, a record cannot be read, or the process lacks its version.
     pub async fn load_at(&self, run: RunId, step: u64) -> Result<RunAt, StrandedReason> {
-        let row = self.row(run).await?;
-        self.inner.view_at(self.keeper(), &row, step).await
+        loop {
+            let row = self.row(run).await?;
+            let read = self.inner.view_at(self.keeper(), &row, step).await;
+            if !self.was_overtaken(&row, &read).await? {
+                return read;
+            }
+        }
     }
 
     /// Deletes runs that have ended, and says how many; others stay.
@@ -162,6 +172,19 @@ impl Storage {
             deleted.for_each(|row| self.inner.forget_run(row));
         }
         Ok(gone)
+    }
+
+    /// Whether the records of a run are not what its row says because that has changed since, as it
+    /// does when the run is deleted.
+    async fn was_overtaken<T>(
+        &self,
+        row: &RunRow,
+        read: &Result<T, StrandedReason>,
+    ) -> Result<bool, StrandedReason> {
+        match read {
+            Err(StrandedReason::Damaged(_)) => Ok(self.row(row.run).await? != *row),
+            _ => Ok(false),
+        }
     }
 
     async fn row(&self, run: RunId) -> Result<RunRow, StrandedReason> {

@@ -32,9 +32,16 @@ impl Turn {
 
     async fn read_from(&mut self, keeper: &Keeper) -> Result<(), JournalError> {
         let run = self.cell.stream();
-        let Some(row) = keeper.settled_row(run).await? else { return Ok(()) };
+        let (row, records) = loop {
+            let Some(row) = keeper.settled_row(run).await? else { return Ok(()) };
+            match keeper.read_records(&row).await {
+                // It was finished, and is deleted meanwhile.
+                Err(JournalError::Corrupt { .. })
+                    if keeper.row(run).await?.as_ref() != Some(&row) => {}
+                records => break (row, records?),
+            }
+        };
         let stream = Stream::Run(run);
-        let records = keeper.read_records(&row).await?;
         let entries = records.iter().map(|record| SessionEntry::decode(&record.body));
         let entries: Result<Vec<_>, _> = entries.collect();
         let entries = entries.map_err(|why| corrupt(stream, None, why))?;

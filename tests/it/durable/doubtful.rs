@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hotgraph::{
-    Document, Epoch, Handler, Journal, JournalError, JournalFuture, MemoryJournal, NodeSpec, RunId,
-    RunStatus, Runtime, Value, Write,
+    Document, Epoch, Handler, Journal, JournalError, JournalFuture, MemoryJournal, NodeSpec,
+    Record, RunId, RunQuery, RunStatus, Runtime, SessionError, StrandedReason, Stream, Value,
+    Write,
 };
 
 use super::before::{Before, Hook};
@@ -137,4 +138,69 @@ async fn the_run_of_an_input_is_not_deleted_before_its_session_has_its_end() {
     let last = third.session("s").view().await.unwrap().last.unwrap();
     assert_eq!((last.step, last.outcome.status), (1, RunStatus::Cancelled), "it ran again");
     assert_eq!(third.storage().unwrap().delete([run]).await, Ok(1));
+}
+
+/// A journal whose reader is overtaken by a deletion.
+#[derive(Debug)]
+struct Overtaken(Arc<MemoryJournal>, AtomicBool);
+
+impl Hook for Overtaken {
+    fn inner(&self) -> &dyn Journal {
+        &*self.0
+    }
+
+    fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
+        Box::pin(async move {
+            if self.1.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            self.0.read(stream, after, limit).await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_deleted_while_it_is_read_is_unknown_and_not_damaged() {
+    let journal = Arc::new(Before(Overtaken(Arc::default(), AtomicBool::new(false))));
+    let builder = Runtime::builder().journal(journal.clone()).handler(slow());
+    let runtime = builder.build().await.unwrap();
+    publish(&runtime).await;
+    let storage = runtime.storage().unwrap();
+    for _ in 0..2 {
+        let run = runtime.start("g", Value::Null).await.unwrap();
+        run.outcome().await;
+        journal.1.store(true, Ordering::SeqCst);
+        let (history, at, deleted) = tokio::join!(
+            storage.history(run.id()),
+            storage.load_at(run.id(), 2),
+            storage.delete([run.id()])
+        );
+        assert_eq!(deleted, Ok(1));
+        assert_eq!(history.unwrap_err(), StrandedReason::UnknownRun);
+        assert_eq!(at.unwrap_err(), StrandedReason::UnknownRun);
+        journal.1.store(false, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_deleted_while_it_is_read_is_unknown_and_not_damaged() {
+    let journal = Arc::new(Before(Overtaken(Arc::default(), AtomicBool::new(false))));
+    let runtime = Runtime::builder().journal(journal.clone()).handler(slow());
+    let runtime = runtime.keep_ended(0).build().await.unwrap();
+    publish(&runtime).await;
+    let session = runtime.session("s").graph("g");
+    session.next(Value::Null).await.unwrap();
+    session.finish().await.unwrap();
+    drop(session);
+    let kept = journal.runs(&RunQuery::default()).await.unwrap();
+    let runs: Arc<[RunId]> = kept.iter().map(|row| row.run).collect();
+    journal.1.store(true, Ordering::SeqCst);
+    let session = runtime.session("s");
+    let deletion = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        // As by a `Storage` that asked before anybody read it.
+        journal.delete(Epoch(1), runs).await.unwrap();
+    };
+    let (view, ()) = tokio::join!(session.view(), deletion);
+    assert_eq!(view.unwrap_err(), SessionError::Unknown { session: "s".into() });
 }
