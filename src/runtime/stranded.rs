@@ -70,13 +70,8 @@ impl Runtime {
     /// Dropped before it is polled, it does nothing. Dropped later, it loses only its answer: the run
     /// goes on, or is listed still.
     pub async fn resume(&self, run: RunId) -> Result<Run, StrandedReason> {
-        match self.inner.take_up_again(run, Arc::default()).await {
-            // The shutdown may have parked it, and it was forgotten.
-            Err(StrandedReason::NotStranded) if self.inner.places.are_closed() => {
-                Err(StrandedReason::ShuttingDown)
-            }
-            taken => taken,
-        }
+        let taken = self.inner.take_up_again(run, Arc::default()).await;
+        taken.map_err(|reason| self.inner.or_shut_down(reason))
     }
 
     /// Ends a stranded run as `CANCELLED`, for every process: its version does not have to be there.
@@ -252,6 +247,15 @@ impl Inner {
         let stranded = self.stranded.lock();
         let found = stranded.get(&run).map(|stranded| stranded.reason.clone());
         found.unwrap_or(StrandedReason::NotStranded)
+    }
+
+    /// Why a run does not go on that is not stranded, or for that reason: a shutdown may have parked
+    /// it, and it was forgotten.
+    pub(super) fn or_shut_down(&self, reason: StrandedReason) -> StrandedReason {
+        match reason {
+            StrandedReason::NotStranded if self.places.are_closed() => StrandedReason::ShuttingDown,
+            reason => reason,
+        }
     }
 
     async fn take_up_or_strand(

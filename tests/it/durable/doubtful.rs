@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use hotgraph::{
     Document, Epoch, Handler, Journal, JournalError, JournalFuture, MemoryJournal, NodeSpec,
-    Record, RunId, RunQuery, RunStatus, Runtime, SessionError, StrandedReason, Stream, Value,
-    Write,
+    Record, RunId, RunQuery, RunStatus, Runtime, SessionError, StartError, StrandedReason, Stream,
+    Value, Write,
 };
 
 use super::before::{Before, Hook};
@@ -203,4 +203,29 @@ async fn a_session_that_is_deleted_while_it_is_read_is_unknown_and_not_damaged()
     };
     let (view, ()) = tokio::join!(session.view(), deletion);
     assert_eq!(view.unwrap_err(), SessionError::Unknown { session: "s".into() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_with_the_key_of_a_run_that_the_shutdown_parked_is_told_so() {
+    let journal = Arc::new(Before(Overtaken(Arc::default(), AtomicBool::new(false))));
+    let builder = || Runtime::builder().journal(journal.clone()).handler(slow()).keep_ended(0);
+    let first = builder().build().await.unwrap();
+    publish(&first).await;
+    first.session("s").graph("g").next(Value::Null).await.unwrap();
+    assert!(first.shutdown(Duration::ZERO).await.parked.is_empty());
+
+    let second = builder().build().await.unwrap();
+    let start = || second.start("g", Value::Null).idempotency_key("key");
+    let run = start().await.unwrap();
+    journal.1.store(true, Ordering::SeqCst);
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(run.outcome().await.status, RunStatus::Parked);
+        start().await.unwrap_err()
+    };
+    // The shutdown waits for the session, which takes its time to be read.
+    let session = second.session("s");
+    let (_, refused, _) = tokio::join!(session.view(), meanwhile, second.shutdown(Duration::ZERO));
+    let StartError::Stranded { reason, .. } = refused else { panic!("{refused:?}") };
+    assert_eq!(*reason, StrandedReason::ShuttingDown);
 }

@@ -61,7 +61,7 @@ where
             SessionError::Journal { .. } | SessionError::Parked { .. } => true,
             SessionError::CutOff { .. } => true,
             // The run was parked, and forgotten.
-            SessionError::Stranded { reason, .. } => **reason == StrandedReason::NotStranded,
+            SessionError::Stranded { reason, .. } => **reason == StrandedReason::ShuttingDown,
             SessionError::Start { source, .. } => {
                 matches!(**source, StartError::ShuttingDown | StartError::Journal { .. })
             }
