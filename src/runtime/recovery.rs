@@ -47,7 +47,7 @@ pub enum StrandedReason {
     /// Its records are not as they were written, or the journal has lost them.
     #[error("it is in quarantine")]
     Damaged(#[source] JournalError),
-    /// The journal cannot read it at the moment.
+    /// The journal cannot read it at the moment, or is this process's no longer.
     #[error("the journal cannot read it at the moment")]
     Unreadable(#[source] JournalError),
     /// The runtime is shut down.
@@ -63,9 +63,13 @@ pub enum StrandedReason {
 
 impl From<JournalError> for StrandedReason {
     fn from(error: JournalError) -> Self {
-        match error.is_temporary() {
-            true => Self::Unreadable(error),
-            false => Self::Damaged(error),
+        match error {
+            // Nothing is wrong with the run: this process has the journal no longer.
+            JournalError::Owned { .. } | JournalError::Fenced { .. } | JournalError::Closed => {
+                Self::Unreadable(error)
+            }
+            error if error.is_temporary() => Self::Unreadable(error),
+            error => Self::Damaged(error),
         }
     }
 }

@@ -229,3 +229,22 @@ async fn a_start_with_the_key_of_a_run_that_the_shutdown_parked_is_told_so() {
     let StartError::Stranded { reason, .. } = refused else { panic!("{refused:?}") };
     assert_eq!(*reason, StrandedReason::ShuttingDown);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_that_is_shut_down_tells_no_run_to_be_damaged() {
+    let journal = Doubtful::new();
+    let (runtime, run) = stranded(&journal).await;
+    assert!(runtime.shutdown(Duration::ZERO).await.parked.is_empty());
+    let refused = runtime.give_up(run).await.unwrap_err();
+    assert!(!matches!(refused, StrandedReason::Damaged(_)), "{refused:?}");
+    assert_eq!(journal.runs(&RunQuery::default().unfinished()).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_has_lost_its_journal_tells_no_run_to_be_damaged() {
+    let journal = Doubtful::new();
+    let (runtime, run) = stranded(&journal).await;
+    let _next = process(&journal).await;
+    let refused = runtime.give_up(run).await.unwrap_err();
+    assert!(!matches!(refused, StrandedReason::Damaged(_)), "{refused:?}");
+}
