@@ -131,6 +131,7 @@ impl Inner {
     ) -> Result<Found, StrandedReason> {
         let place = self.take_place_again(&signals).map_err(|_| StrandedReason::ShuttingDown)?;
         let found = self.rebuild(keeper, row, (signals, Some(place))).await?;
+        self.make_known(found.run.clone());
         // Its version may have been revoked when the run was not here to be stopped.
         self.obey(&found.run, found.pin.version());
         self.obey_shutdown(&found.run);
@@ -144,11 +145,13 @@ impl Inner {
         row: RunRow,
     ) -> Result<Run, StrandedReason> {
         let Found { run, barriers, .. } = self.rebuild(keeper, row, (Arc::default(), None)).await?;
+        // Before it is known: nobody finds a run of which nothing is heard any more.
         run.has_ended(barriers);
+        self.make_known(run.clone());
         Ok(run)
     }
 
-    /// Takes the steps of a run again, and makes it known.
+    /// Takes the steps of a run again.
     async fn rebuild(
         &self,
         keeper: &Keeper,
@@ -183,7 +186,6 @@ impl Inner {
             version,
         };
         let run = Run::of(self.cell(parts));
-        self.make_known(run.clone());
         Ok(Found { run, pin, barriers, rest, parent: began.parent })
     }
 
