@@ -31,6 +31,10 @@ pub trait Hook: Debug + Send + Sync + 'static {
     fn runs<'a>(&'a self, query: &'a RunQuery) -> JournalFuture<'a, Vec<RunRow>> {
         self.inner().runs(query)
     }
+
+    fn delete(&self, epoch: Epoch, runs: Arc<[RunId]>) -> JournalFuture<'_, u64> {
+        self.inner().delete(epoch, runs)
+    }
 }
 
 /// The journal that is seen through a hook.
@@ -67,7 +71,7 @@ impl<H: Hook> Journal for Before<H> {
     }
 
     fn delete(&self, epoch: Epoch, runs: Arc<[RunId]>) -> JournalFuture<'_, u64> {
-        self.inner().delete(epoch, runs)
+        self.0.delete(epoch, runs)
     }
 
     fn vacuum(&self, epoch: Epoch) -> JournalFuture<'_, ()> {

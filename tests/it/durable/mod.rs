@@ -39,6 +39,7 @@ mod shared_commits;
 pub mod shut_down_anywhere;
 mod shutdown;
 mod storage;
+mod stories;
 mod storm;
 mod stranded;
 mod versions;
