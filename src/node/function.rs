@@ -7,6 +7,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::context::Context;
 use super::emit::Emit;
@@ -152,7 +153,8 @@ where
         let (f, ctx) = (f.clone(), ctx.clone());
         let work = move || output_value(&f(input, ctx)?);
         attempt.set(async move {
-            match tokio::task::spawn_blocking(work).await {
+            // Work that has no thread yet when the attempt is dropped is not begun.
+            match AbortOnDropHandle::new(tokio::task::spawn_blocking(work)).await {
                 Ok(output) => Ok(Emission::One(output?)),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 Err(error) => Err(NodeError::from(error)),

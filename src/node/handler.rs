@@ -190,7 +190,8 @@ impl Handler {
 
     /// A function that blocks its thread; it runs on the blocking pool.
     ///
-    /// Cancelling a run does not stop it: its result is ignored when it comes.
+    /// Neither a cancel nor a timeout stops it: its result is ignored when it comes. One that has no
+    /// thread by then does not begin.
     pub fn blocking<In, Out>(
         name: &str,
         function: impl Fn(In, Context) -> Result<Out, NodeError> + Send + Sync + 'static,

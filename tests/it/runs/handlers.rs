@@ -1,5 +1,6 @@
 //! Every kind of handler, and what a handler may say.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use hotgraph::{
     Arity, Context, Document, Emit, EventKind, GraphBuilder, Handler, Node, NodeError, NodeSpec,
     RetryPolicy, RunStatus, Signal, StateStatus, Value,
 };
+use parking_lot::Mutex;
 
 use super::{Number, Numbers, build, joined, runtime, single, start};
 
@@ -46,6 +48,32 @@ async fn blocking_code_has_a_thread_of_its_own() {
     let runtime = build(Handler::blocking("blocks", |input: Number, _| Ok(input))).await;
     let run = start(&runtime, single(NodeSpec::new("blocks").input("n", 3))).await;
     assert_eq!(run.await.output::<Number>().unwrap().n, 3);
+}
+
+#[test]
+fn blocking_code_that_has_no_thread_when_its_run_is_cancelled_does_not_begin() {
+    let mut tokio = tokio::runtime::Builder::new_multi_thread();
+    let tokio = tokio.worker_threads(1).max_blocking_threads(1).enable_time().build().unwrap();
+    tokio.block_on(async {
+        let (gate, opened) = std::sync::mpsc::channel::<()>();
+        let (opened, begun) = (Mutex::new(opened), Arc::new(AtomicU64::new(0)));
+        let calls = begun.clone();
+        let held = Handler::blocking("held", move |input: Number, _| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            let _ = opened.lock().recv();
+            Ok(input)
+        });
+        let run = start(&build(held).await, joined("held", |merger| merger)).await;
+        while begun.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        run.cancel();
+        assert_eq!(run.await.status, RunStatus::Cancelled);
+        drop(gate);
+        // What had been waiting for the only thread would have had it before this.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+    });
 }
 
 #[tokio::test(start_paused = true)]
