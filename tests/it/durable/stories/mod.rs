@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hotgraph::{Journal, MemoryJournal, Rng, Run, RunQuery, Runtime, SystemClock};
+use hotgraph::{
+    Handler, Journal, MemoryJournal, Rng, Run, RunQuery, Runtime, RuntimeBuilder, SystemClock,
+};
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
@@ -46,27 +48,24 @@ impl Story {
         Arc::new(Before(Shaky { kept, rng, slowest, fails, is_dead, told }))
     }
 
-    async fn open(&mut self, journal: &Arc<Before<Shaky>>, has_all: bool) -> Runtime {
+    fn handlers(&self) -> Vec<Handler> {
+        vec![work(&self.told), rest(&self.told)]
+    }
+
+    async fn open(&mut self, journal: &Arc<Before<Shaky>>, handlers: Vec<Handler>) -> Runtime {
         let builder = Runtime::builder().seed(self.rng.next_u64()).keep_ended(self.keep_ended);
         let builder = builder.clock(self.clock.clone()).journal(journal.clone());
-        let builder = if has_all || heads(&mut self.rng) {
-            builder.handler(work(&self.told))
-        } else {
-            builder
-        };
-        let builder = if has_all || heads(&mut self.rng) {
-            builder.handler(rest(&self.told))
-        } else {
-            builder
-        };
-        builder.build().await.unwrap()
+        handlers.into_iter().fold(builder, RuntimeBuilder::handler).build().await.unwrap()
     }
 
     /// One process.
     async fn live(&mut self, number: usize, handles: &Arc<Mutex<Vec<Run>>>) {
         let journal = self.journal();
-        let has_all = number == 0 || self.rng.up_to(2) > 0;
-        let runtime = self.open(&journal, has_all).await;
+        let mut handlers = self.handlers();
+        if number > 0 && self.rng.up_to(2) == 0 {
+            handlers.retain(|_| heads(&mut self.rng));
+        }
+        let runtime = self.open(&journal, handlers).await;
         if number == 0 {
             for graph in graphs() {
                 runtime.publish_and_promote(graph).await.unwrap();
@@ -119,7 +118,7 @@ impl Story {
     /// The last process: everything ends.
     async fn end(&mut self) {
         let journal = self.journal();
-        let runtime = self.open(&journal, true).await;
+        let runtime = self.open(&journal, self.handlers()).await;
         assert_eq!(runtime.stranded(), []);
         for id in ["s", "t"] {
             let session = runtime.session(id);
