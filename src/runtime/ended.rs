@@ -1,6 +1,6 @@
 //! The runs that ended and stay readable: the latest ones whole, older ones without most of their states.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -124,11 +124,11 @@ impl Inner {
     pub(super) fn that_ended(&self, rows: &[RunRow]) -> Arc<[RunId]> {
         let awaited = self.sessions.awaited();
         let ended = self.ended.lock();
-        let has_ended = |run: &RunId| ended.runs.iter().any(|ended| ended.run == *run);
+        let have_ended: HashSet<RunId> = ended.runs.iter().map(|ended| ended.run).collect();
         let goes_on = |row: &&RunRow| match (Standing::of(&row.status), &row.key) {
             (Some(_), Some(id)) => self.sessions.is_open(id),
             _ if self.is_stranded(row.run) || awaited.contains(&row.run) => true,
-            _ => self.runs.contains_key(&row.run) && !has_ended(&row.run),
+            _ => self.runs.contains_key(&row.run) && !have_ended.contains(&row.run),
         };
         rows.iter().filter(|row| !goes_on(row)).map(|row| row.run).collect()
     }
