@@ -148,7 +148,7 @@ impl Control {
 
     /// Sets who is told of pauses.
     pub(crate) fn announce_to(&self, watcher: Weak<dyn PauseWatcher>) {
-        // A run's control is announced to once, when the run is made.
+        // Those of one run all are its own.
         let _ = self.watcher.set(watcher);
     }
 

@@ -15,6 +15,7 @@ use super::machine::{Machine, Stop};
 use super::message::RunMessage;
 use super::outcome::Outcome;
 use super::place::Place;
+use super::retention::Keeps;
 use super::status::RunStatus;
 use super::unites::Barriers;
 use super::walk::Ground;
@@ -129,7 +130,7 @@ pub(crate) trait Host: Send + Sync {
     fn reopened(&self, cell: &Arc<RunCell>);
 
     /// An episode has ended, which gives its place back after this.
-    fn ended(&self, cell: &Arc<RunCell>);
+    fn ended(&self, cell: &Arc<RunCell>, keeps: Keeps);
 }
 
 impl RunCell {
@@ -157,7 +158,16 @@ impl RunCell {
 
     /// The pool of the current episode.
     pub(crate) fn pool(&self) -> Arc<Pool> {
-        Arc::new(Pool::new(&self.ground.plan, self.control(), self.lanes()))
+        self.pool_with(self.control())
+    }
+
+    /// The pool of the first episode.
+    pub(crate) fn first_pool(&self) -> Arc<Pool> {
+        self.pool_with(self.facts.control.clone())
+    }
+
+    fn pool_with(&self, control: Arc<Control>) -> Arc<Pool> {
+        Arc::new(Pool::new(&self.ground.plan, control, self.lanes()))
     }
 
     pub(crate) fn control(&self) -> Arc<Control> {
@@ -204,7 +214,14 @@ impl RunCell {
         self.announce_pauses(&control);
     }
 
-    /// Tells those who watch when the episode with these signals is paused or goes on.
+    /// Holds new states back, or lets them go on.
+    pub(crate) fn set_paused(self: &Arc<Self>, paused: bool) {
+        let control = self.control();
+        self.announce_pauses(&control);
+        control.set_paused(paused);
+    }
+
+    /// From now on those who watch are told when the episode with these signals is paused or goes on.
     pub(crate) fn announce_pauses(self: &Arc<Self>, control: &Control) {
         control.announce_to(Arc::<Self>::downgrade(self));
     }
@@ -227,15 +244,15 @@ impl Progress for RunCell {
 pub(crate) struct EndGuard {
     cell: Arc<RunCell>,
     held: Option<(Pin, Option<Arc<dyn Host>>)>,
-    /// How the run ended, if nobody was told yet.
-    outcome: Option<Arc<Outcome>>,
+    /// How the run ended, and what it keeps, if nobody was told yet.
+    settled: Option<(Arc<Outcome>, Keeps)>,
 }
 
 impl EndGuard {
     /// Opens the first episode, which has the place that its start took.
     pub(crate) fn open(cell: Arc<RunCell>, pin: Pin) -> Self {
         let host = cell.host.upgrade();
-        Self { cell, held: Some((pin, host)), outcome: None }
+        Self { cell, held: Some((pin, host)), settled: None }
     }
 
     /// Opens the next episode if it may be, and the runtime takes any.
@@ -257,7 +274,7 @@ impl EndGuard {
 
     /// Decides how the run ended: nothing changes it any more.
     pub(crate) fn settle(&mut self) {
-        if self.held.is_some() && self.outcome.is_none() {
+        if self.held.is_some() && self.settled.is_none() {
             let live = self.cell.live.lock();
             let is_cancelled = live.control.is_cancelled();
             let is_parked = live.control.is_parked();
@@ -267,13 +284,14 @@ impl EndGuard {
                 // Its lanes may have gone home before anybody could say why.
                 let _ = machine.stop(Stop::Parked);
             }
-            self.outcome = Some(Arc::new(machine.end(is_cancelled)));
+            let outcome = machine.end(is_cancelled);
+            self.settled = Some((Arc::new(outcome), machine.keeps()));
         }
     }
 
     /// The run could not put its end on record: it goes on from there after a restart.
     pub(crate) fn park(&mut self) {
-        if let Some(outcome) = &mut self.outcome {
+        if let Some((outcome, _)) = &mut self.settled {
             Arc::make_mut(outcome).status = RunStatus::Parked;
         }
     }
@@ -281,7 +299,8 @@ impl EndGuard {
     /// Tells the end: releases the pin, then tells those who wait.
     pub(crate) fn end(&mut self) {
         self.settle();
-        let (Some((pin, host)), Some(outcome)) = (self.held.take(), self.outcome.take()) else {
+        let (Some((pin, host)), Some((outcome, keeps))) = (self.held.take(), self.settled.take())
+        else {
             return;
         };
         let mut live = self.cell.live.lock();
@@ -305,7 +324,7 @@ impl EndGuard {
         self.cell.version.tally().ended(outcome.status.as_str());
         drop(pin);
         if let Some(host) = &host {
-            host.ended(&self.cell);
+            host.ended(&self.cell, keeps);
         }
         drop(host);
         // Who is told of the end may start another run at once.

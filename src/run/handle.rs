@@ -17,6 +17,7 @@ use super::machine::{RetryWhat, Stop};
 use super::message::RunMessage;
 use super::outcome::{Outcome, RunView, StateView};
 use super::records::Records;
+use super::retention::Keeps;
 use super::status::RunStatus;
 use super::unites::Barriers;
 use crate::clock::Timestamp;
@@ -61,7 +62,7 @@ impl Run {
 
     /// Walks from the first state as far as that goes without waiting; an actor takes over the rest.
     async fn walk_guarded(&self, mut end: EndGuard) {
-        match Alone::walk(&self.cell, &self.cell.pool()) {
+        match Alone::walk(&self.cell, &self.cell.first_pool()) {
             None => end.end(),
             // Boxed: a walk that ends the run keeps no room for what spawning an actor takes.
             Some(rest) => Box::pin(self.open(end, Opening::GoOn(rest))).await,
@@ -70,7 +71,7 @@ impl Run {
 
     /// Goes on with a run that came back from its journal.
     pub(crate) async fn go_on(&self, pin: Pin, barriers: Box<Barriers>, rest: Rest) {
-        let rest = Box::new(Alone::resume(&self.cell, &self.cell.pool(), barriers, rest));
+        let rest = Box::new(Alone::resume(&self.cell, &self.cell.first_pool(), barriers, rest));
         self.open(self.guard(pin), Opening::GoOn(rest)).await;
     }
 
@@ -246,13 +247,13 @@ impl Run {
     /// Holds new states back; attempts under way go on. Child runs pause too.
     pub fn pause(&self) {
         if !self.is_ended() {
-            self.cell.control().set_paused(true);
+            self.cell.set_paused(true);
         }
     }
 
     /// Lets a paused run go on.
     pub fn resume(&self) {
-        self.cell.control().set_paused(false);
+        self.cell.set_paused(false);
     }
 
     /// Retries a state by hand: a new attempt with a fresh budget of retries.
@@ -351,8 +352,8 @@ impl Run {
         self.cell.machine.lock().keep_failures()
     }
 
-    /// How many state records the run keeps, and how many outputs, failures and skips.
-    pub(crate) fn keeps(&self) -> (usize, usize) {
+    /// How much the run keeps, which has ended.
+    pub(crate) fn keeps(&self) -> Keeps {
         self.cell.machine.lock().keeps()
     }
 

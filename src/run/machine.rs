@@ -19,7 +19,7 @@ use super::execution::{Execution, Executions};
 use super::fingerprint::Fingerprint;
 use super::outcome::Outcome;
 use super::records::Records;
-use super::retention::StateRetention;
+use super::retention::{Keeps, StateRetention};
 use super::status::{RunStatus, StateStatus};
 use crate::graph::{OnFailure, Plan};
 use crate::id::{NodeIndex, RunId, StateId, VersionNumber};
@@ -345,11 +345,11 @@ impl Machine {
         std::mem::take(&mut self.records)
     }
 
-    /// The most state records that are kept, and how many outputs, failures and skips.
-    pub(crate) fn keeps(&self) -> (usize, usize) {
+    /// How much is kept once the run has ended.
+    pub(crate) fn keeps(&self) -> Keeps {
         let results: usize = self.results.iter().map(SmallVec::len).sum();
         let reports = results + self.extra().failures.len() + self.extra().skipped.len();
-        (self.records.at_most(), reports)
+        Keeps { records: self.records.at_most(), reports }
     }
 
     /// The status: terminal once the run has ended.

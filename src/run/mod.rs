@@ -72,6 +72,7 @@ pub use outcome::{
 };
 pub(crate) use place::{NoPlace, Place, Places};
 pub(crate) use records::Records;
+pub(crate) use retention::Keeps;
 pub use retention::StateRetention;
 pub(crate) use scope::{Scope, View};
 pub(crate) use state_ids::StateCounter;

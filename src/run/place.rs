@@ -10,7 +10,7 @@
 //!    the new one is counted: nobody has stopped waiting by then.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -19,19 +19,32 @@ use crate::until::until;
 
 /// The places of a runtime.
 pub(crate) struct Places {
-    most: usize,
-    taken: AtomicUsize,
-    /// Runs that have no place any more and are about to tell their ends.
-    telling: AtomicUsize,
+    most: u64,
+    /// How many are taken, and how many runs tell their ends: one word, which is zero if neither.
+    counts: AtomicU64,
     closed: AtomicBool,
     emptied: Notify,
 }
 
+/// A place that is taken.
+const TAKEN: u64 = 1;
+
+/// A run that tells its end: above all places that there may be in memory.
+const TELLING: u64 = 1 << 32;
+
 /// A place among the live runs; given back by dropping it.
-pub(crate) struct Place(Arc<Places>);
+pub(crate) struct Place(Counted);
 
 /// A run that gave its place back and has not told its end; it has when this is dropped.
-pub(crate) struct Telling(Arc<Places>);
+pub(crate) struct Telling {
+    _counted: Counted,
+}
+
+/// What is counted until it is dropped.
+struct Counted {
+    places: Arc<Places>,
+    as_what: u64,
+}
 
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +57,8 @@ pub(crate) enum NoPlace {
 
 impl Places {
     pub(crate) fn new(most: usize) -> Arc<Self> {
-        let none = || AtomicUsize::new(0);
         let (closed, emptied) = (AtomicBool::new(false), Notify::new());
-        Arc::new(Self { most, taken: none(), telling: none(), closed, emptied })
+        Arc::new(Self { most: most as u64, counts: AtomicU64::new(0), closed, emptied })
     }
 
     /// A place for a run that starts.
@@ -56,7 +68,7 @@ impl Places {
 
     /// A place for a run that was accepted before: there is always one, unless they are closed.
     pub(crate) fn take_again(self: &Arc<Self>) -> Result<Place, NoPlace> {
-        self.take_of(usize::MAX)
+        self.take_of(u64::MAX)
     }
 
     /// A place for a run with these signals that another one starts: also after they are closed, as
@@ -67,30 +79,31 @@ impl Places {
 
     /// The same for one that was accepted before.
     pub(crate) fn take_again_below(self: &Arc<Self>, signals: &Control) -> Result<Place, NoPlace> {
-        self.take_below_of(usize::MAX, signals)
+        self.take_below_of(u64::MAX, signals)
     }
 
-    fn take_below_of(self: &Arc<Self>, most: usize, signals: &Control) -> Result<Place, NoPlace> {
+    fn take_below_of(self: &Arc<Self>, most: u64, signals: &Control) -> Result<Place, NoPlace> {
         let place = self.count(most);
         // The run above is stopped before it gives up its place while an attempt of it is under way.
         if self.are_closed() && signals.is_cancelled() { Err(NoPlace::Closed) } else { place }
     }
 
-    fn take_of(self: &Arc<Self>, most: usize) -> Result<Place, NoPlace> {
+    fn take_of(self: &Arc<Self>, most: u64) -> Result<Place, NoPlace> {
         let place = self.count(most);
         // If it is closed, the place that was just counted is given back.
         if self.are_closed() { Err(NoPlace::Closed) } else { place }
     }
 
-    fn count(self: &Arc<Self>, most: usize) -> Result<Place, NoPlace> {
-        let one_more = |taken| (taken < most).then_some(taken + 1);
-        let taken = self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
-        taken.map(|_| Place(self.clone())).map_err(|_| NoPlace::Full)
+    fn count(self: &Arc<Self>, most: u64) -> Result<Place, NoPlace> {
+        let one_more = |counts| (counts % TELLING < most).then_some(counts + TAKEN);
+        let taken = self.counts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
+        let place = |_| Place(Counted { places: self.clone(), as_what: TAKEN });
+        taken.map(place).map_err(|_| NoPlace::Full)
     }
 
     /// How many are taken.
     pub(crate) fn taken(&self) -> usize {
-        self.taken.load(Ordering::SeqCst)
+        (self.counts.load(Ordering::SeqCst) % TELLING) as usize
     }
 
     /// Gives no more places, but to children of runs that have theirs.
@@ -105,38 +118,26 @@ impl Places {
 
     /// Waits until no place is taken and every end was told; they have to be closed.
     pub(crate) async fn emptied(&self) {
-        until(&self.emptied, || self.is_empty()).await;
-    }
-
-    fn is_empty(&self) -> bool {
-        // In this order: a run is counted as telling before it has no place any more.
-        self.taken() == 0 && self.telling.load(Ordering::SeqCst) == 0
-    }
-
-    fn counts_one_less(&self, count: &AtomicUsize) {
-        if count.fetch_sub(1, Ordering::SeqCst) == 1 && self.are_closed() {
-            self.emptied.notify_waiters();
-        }
+        until(&self.emptied, || self.counts.load(Ordering::SeqCst) == 0).await;
     }
 }
 
 impl Place {
     /// Gives the place of a run back that is about to tell its end.
     pub(crate) fn give_back(self) -> Telling {
-        self.0.telling.fetch_add(1, Ordering::SeqCst);
-        Telling(self.0.clone())
+        let Self(mut counted) = self;
+        counted.places.counts.fetch_add(TELLING - TAKEN, Ordering::SeqCst);
+        counted.as_what = TELLING;
+        Telling { _counted: counted }
     }
 }
 
-impl Drop for Place {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.counts_one_less(&self.0.taken);
-    }
-}
-
-impl Drop for Telling {
-    fn drop(&mut self) {
-        self.0.counts_one_less(&self.0.telling);
+        let before = self.places.counts.fetch_sub(self.as_what, Ordering::SeqCst);
+        if before == self.as_what && self.places.are_closed() {
+            self.places.emptied.notify_waiters();
+        }
     }
 }
 

@@ -45,3 +45,12 @@ impl StateRetention {
         self != Self::None
     }
 }
+
+/// How much a run that has ended keeps.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Keeps {
+    /// State records, at most.
+    pub records: usize,
+    /// Outputs, failures and skips.
+    pub reports: usize,
+}

@@ -60,7 +60,10 @@ impl Inner {
 
     pub(super) fn cell(&self, parts: CellParts) -> Arc<RunCell> {
         let cell = Arc::new_cyclic(|me| self.cell_at(me, parts));
-        cell.announce_pauses(&cell.facts.control);
+        if cell.facts.control.is_below() || cell.journal.is_some() {
+            // It is paused with the run above it, or may come to be.
+            cell.announce_pauses(&cell.facts.control);
+        }
         cell
     }
 

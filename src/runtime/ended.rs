@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::Inner;
 use crate::id::RunId;
 use crate::journal::RunRow;
-use crate::run::{Records, Run};
+use crate::run::{Keeps, Records, Run};
 use crate::session::Standing;
 
 /// How many state records ended runs may keep together; outcomes and failures stay beyond that.
@@ -37,10 +37,7 @@ pub(super) struct EndedRuns {
 /// A run that ended, and how much it keeps.
 struct Ended {
     run: RunId,
-    /// State records.
-    records: usize,
-    /// Outputs, failures and skips.
-    reports: usize,
+    keeps: Keeps,
 }
 
 /// What is beyond the limits after a run has ended.
@@ -72,16 +69,16 @@ impl EndedRuns {
         if let Some(place) = self.runs.iter().position(|ended| ended.run == run)
             && let Some(ended) = self.runs.remove(place)
         {
-            self.records -= ended.records;
-            self.reports -= ended.reports;
+            self.records -= ended.keeps.records;
+            self.reports -= ended.keeps.reports;
             self.bare -= usize::from(place < self.bare);
         }
     }
 
     /// One more has ended, and `keep` of them stay known.
     fn add(&mut self, latest: Ended, keep: usize) -> Beyond {
-        self.records += latest.records;
-        self.reports += latest.reports;
+        self.records += latest.keeps.records;
+        self.reports += latest.keeps.reports;
         self.runs.push_back(latest);
         let mut beyond = Beyond::default();
         // The latest run stays, however much it keeps.
@@ -101,8 +98,8 @@ impl EndedRuns {
     /// The oldest run, to be forgotten.
     fn pop(&mut self) -> Option<Ended> {
         let oldest = self.runs.pop_front()?;
-        self.records -= oldest.records;
-        self.reports -= oldest.reports;
+        self.records -= oldest.keeps.records;
+        self.reports -= oldest.keeps.reports;
         self.bare = self.bare.saturating_sub(1);
         Some(oldest)
     }
@@ -111,7 +108,7 @@ impl EndedRuns {
     fn strip(&mut self) -> Option<RunId> {
         let is_older = self.bare + 1 < self.runs.len();
         let oldest = self.runs.get_mut(self.bare).filter(|_| is_older)?;
-        self.records -= std::mem::take(&mut oldest.records);
+        self.records -= std::mem::take(&mut oldest.keeps.records);
         self.bare += 1;
         Some(oldest.run)
     }
@@ -134,12 +131,8 @@ impl Inner {
     }
 
     /// Keeps a run that has ended, and lets go of what is beyond the limits.
-    pub(super) fn keep_ended(&self, run: &Run) {
-        if !self.rollouts.is_idle() {
-            self.tell_rollouts(run);
-        }
-        let (records, reports) = run.keeps();
-        let latest = Ended { run: run.id(), records, reports };
+    pub(super) fn keep_ended(&self, run: RunId, keeps: Keeps) {
+        let latest = Ended { run, keeps };
         // Locked until they are given up: no retry by hand opens one of these runs meanwhile.
         let mut ended = self.ended.lock();
         let Beyond { bare, forgotten } = ended.add(latest, self.settings.keep_ended);

@@ -96,7 +96,7 @@ impl Inner {
             return Err(self.or_shut_down(self.why_stranded(run)));
         }
         let run = self.rebuild_ended(keeper, row).await?;
-        self.keep_ended(&run);
+        self.keep_ended(run.id(), run.keeps());
         Ok(run)
     }
 

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Inner, StartError};
 use crate::node::Control;
-use crate::run::{Host, MayOpen, NoPlace, Place, RetryError, Run, RunCell};
+use crate::run::{Host, Keeps, MayOpen, NoPlace, Place, RetryError, Run, RunCell};
 
 impl Inner {
     /// A place for a run that starts, with these signals if it is that of a sub-graph node.
@@ -61,7 +61,10 @@ impl Host for Inner {
         self.obey_shutdown(&Run::of(cell.clone()));
     }
 
-    fn ended(&self, cell: &Arc<RunCell>) {
-        self.keep_ended(&Run::of(cell.clone()));
+    fn ended(&self, cell: &Arc<RunCell>, keeps: Keeps) {
+        if !self.rollouts.is_idle() {
+            self.tell_rollouts(&Run::of(cell.clone()));
+        }
+        self.keep_ended(cell.ground.run, keeps);
     }
 }

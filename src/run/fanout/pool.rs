@@ -1,8 +1,8 @@
 //! What the lanes of a run share: work that any of them may take.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -18,8 +18,9 @@ use crate::run::execution::Execution;
 /// Work that any lane of a run may take.
 pub(crate) struct Pool {
     pub control: Arc<Control>,
-    /// `None` as long as there was none: a run that one lane has never has any.
-    work: Mutex<Option<Box<Work>>>,
+    /// Not there as long as there was none: a run that one lane has never has any, and looks for it
+    /// without a lock. Whoever brings the first tells those who wait after that.
+    work: OnceLock<Box<Mutex<Work>>>,
     /// How many executions nobody has: read before the lock is taken.
     queued: AtomicUsize,
     closed: AtomicBool,
@@ -58,7 +59,7 @@ impl Pool {
         });
         Self {
             control,
-            work: Mutex::default(),
+            work: OnceLock::new(),
             queued: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             hungry: AtomicUsize::new(0),
@@ -77,10 +78,9 @@ impl Pool {
 
     /// Hands executions to whichever lane is free.
     pub(crate) fn push(&self, executions: impl IntoIterator<Item = Box<Execution>>) {
-        let mut work = self.work.lock();
-        let all = work.get_or_insert_default();
-        all.executions.extend(executions);
-        self.count(all);
+        let mut work = self.work().lock();
+        work.executions.extend(executions);
+        self.count(&work);
         drop(work);
         self.control.changed.notify_waiters();
     }
@@ -88,21 +88,20 @@ impl Pool {
     /// Lets every lane draw from a fanout.
     pub(crate) fn share(&self, fanout: Arc<Fanout>) {
         fanout.set_shared();
-        self.work.lock().get_or_insert_default().fanouts.push(fanout);
+        self.work().lock().fanouts.push(fanout);
         self.control.changed.notify_waiters();
     }
 
     /// Hands what was drawn of a resumable fanout, and the fanout, to whichever lanes are free.
     pub(crate) fn hand(&self, Handed { branches, fanout }: Handed) {
-        let mut work = self.work.lock();
-        let all = work.get_or_insert_default();
-        all.handed.extend(branches);
-        self.count(all);
+        let mut work = self.work().lock();
+        work.handed.extend(branches);
+        self.count(&work);
         if let Some(fanout) = fanout {
             // A state inside another has a greater number: the innermost one stays last.
             let is_outside = |other: &Arc<Fanout>| other.execution.state < fanout.execution.state;
-            let place = all.fanouts.iter().rposition(is_outside).map_or(0, |last| last + 1);
-            all.fanouts.insert(place, fanout);
+            let place = work.fanouts.iter().rposition(is_outside).map_or(0, |last| last + 1);
+            work.fanouts.insert(place, fanout);
         }
         drop(work);
         self.control.changed.notify_waiters();
@@ -114,7 +113,7 @@ impl Pool {
         if !self.has_executions() {
             return None;
         }
-        self.take_from(self.work.lock().as_mut()?)
+        self.take_from(&mut self.work.get()?.lock())
     }
 
     fn take_from(&self, work: &mut Work) -> Option<Box<Execution>> {
@@ -133,6 +132,10 @@ impl Pool {
         Some(execution)
     }
 
+    fn work(&self) -> &Mutex<Work> {
+        self.work.get_or_init(Box::default)
+    }
+
     fn count(&self, work: &Work) {
         self.queued.store(work.executions.len() + work.handed.len(), Ordering::Relaxed);
     }
@@ -149,9 +152,8 @@ impl Pool {
 
     /// Work that nobody has: executions first, then the innermost fanout that is not in `stalled`.
     pub(crate) fn take(&self, stalled: &[Drawing]) -> Option<Taken> {
-        let mut work = self.work.lock();
-        let work = work.as_mut()?;
-        if let Some(execution) = self.take_from(work) {
+        let mut work = self.work.get()?.lock();
+        if let Some(execution) = self.take_from(&mut work) {
             return Some(Taken::Execution(execution));
         }
         let is_full = !self.control.is_cancelled() && self.may_draw_ahead() == 0;
@@ -175,9 +177,9 @@ impl Pool {
     /// Forgets a fanout whose end was seen.
     pub(crate) fn forget(&self, fanout: &Arc<Fanout>) {
         if fanout.is_shared()
-            && let Some(work) = self.work.lock().as_mut()
+            && let Some(work) = self.work.get()
         {
-            work.fanouts.retain(|other| !Arc::ptr_eq(other, fanout));
+            work.lock().fanouts.retain(|other| !Arc::ptr_eq(other, fanout));
         }
     }
 
