@@ -227,7 +227,8 @@ impl<'a> Reader<'a> {
         let rest = self.rest();
         match rest.strip_prefix("${{") {
             Some(inner) => {
-                let length = inner.find("}}").ok_or_else(|| self.error("`${{` is not closed"))?;
+                let length = inner.find("}}").filter(|end| !inner[..*end].contains("${{"));
+                let length = length.ok_or_else(|| self.error("`${{` is not closed"))?;
                 let part = parse_placeholder(&inner[..length])
                     .ok_or_else(|| self.error("expected node.outputs.field or store.key"))?;
                 self.position += "${{".len() + length + "}}".len();

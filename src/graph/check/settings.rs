@@ -135,6 +135,10 @@ fn check_cron(expression: &str) -> Result<(), String> {
     if expression.len() > CRON_LENGTH {
         return Err(format!("longer than {CRON_LENGTH} bytes"));
     }
+    // The parser passes over an item that is not there.
+    if expression.split_whitespace().any(|field| field.split(',').any(str::is_empty)) {
+        return Err("an item of a list is empty".to_owned());
+    }
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
     parser.parse(expression).map(drop).map_err(|error| error.to_string())
 }

@@ -197,13 +197,15 @@ fn sub_graphs_and_triggers_are_judged() {
     let both = node("a", json!({ "graph": { "name": "g" } }));
     check_nodes(json!([both]), &["subgraph_invalid@a:a"]);
     let triggers = json!([{}, { "type": "CRON" }, { "type": "CRON", "value": { "expression": 1 } },
-        { "type": "CRON", "value": { "expression": "0 0 * * * *" } }]);
+        { "type": "CRON", "value": { "expression": "0 0 * * * *" } },
+        { "type": "CRON", "value": { "expression": "1,,2 * * * *" } }]);
     check_parts(
         json!([node("a", json!({}))]),
         &json!({ "triggers": triggers }),
         &[
             "cron_invalid",
             "cron_invalid:0 0 * * * *",
+            "cron_invalid:1,,2 * * * *",
             "field_missing:expression",
             "field_missing:type",
         ],

@@ -100,6 +100,7 @@ fn what_is_no_condition_is_refused_with_its_place() {
         ("  ", 2),
         ("done", 0),
         ("${{a.outputs.n", 0),
+        ("${{a.outputs.n == ${{b.outputs.n}}", 0),
         ("1 == ${{a.inputs.n}}", 5),
         ("1 = 1", 2),
         ("1 ==", 4),

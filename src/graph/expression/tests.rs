@@ -57,6 +57,8 @@ fn check(template: &str, expected: &str) {
 fn one_placeholder_keeps_its_type() {
     check(r#""${{a.outputs.n}}""#, "1");
     check(r#""${{ a.outputs.a.b.0 }}""#, "10");
+    check(r#""${{ a . outputs .\n a . b . 0 }}""#, "10");
+    check(r#""${{ store . k }}""#, "\"v\"");
     check(r#""${{a.outputs.a.b.1.c}}""#, "true");
     check(r#""${{store.k}}""#, "\"v\"");
     check(r#""${{many.outputs}}""#, r#"[{"v": 1, "w": null}, {"v": "2"}]"#);
@@ -137,6 +139,8 @@ fn a_malformed_template_is_refused_with_its_place() {
     for (template, kind, position, path) in [
         (r#""${{""#, Unclosed, 0, ""),
         (r#""ab ${{a.outputs}} ${{b""#, Unclosed, 18, ""),
+        (r#""a ${{a.outputs.x ${{b.outputs.y}}""#, Unclosed, 2, ""),
+        (r#""${{a.outputs.${{b.outputs.y}}}}""#, Unclosed, 0, ""),
         (r#"{"x": [1, "${{}}"]}"#, BadPlaceholder, 0, "x.1"),
         (r#""${{a}}""#, BadPlaceholder, 0, ""),
         (r#""${{a.outputs.}}""#, BadPlaceholder, 0, ""),

@@ -174,6 +174,10 @@ pub fn parse_text(text: &str) -> Result<Vec<Part>, ExpressionError> {
         let Some(length) = text[inner..].find(CLOSE) else {
             return Err(ExpressionError::new(ExpressionErrorKind::Unclosed, open));
         };
+        // One that begins inside another shows that the other was never closed.
+        if text[inner..inner + length].contains(OPEN) {
+            return Err(ExpressionError::new(ExpressionErrorKind::Unclosed, open));
+        }
         let end = inner + length + CLOSE.len();
         let Some(part) = parse_placeholder(&text[inner..inner + length]) else {
             return Err(ExpressionError::malformed(&text[open..end], open));
@@ -186,18 +190,15 @@ pub fn parse_text(text: &str) -> Result<Vec<Part>, ExpressionError> {
     Ok(parts)
 }
 
-/// Reads what stands between the braces.
+/// Reads what stands between the braces; white space around its dots means nothing.
 pub(in crate::graph) fn parse_placeholder(inner: &str) -> Option<Part> {
-    let (node, rest) = inner.trim().split_once('.')?;
+    let mut steps = inner.split('.').map(str::trim);
+    let (node, second) = (steps.next()?, steps.next()?);
+    let path: Vec<_> = steps.collect();
     if node == "store" {
-        let key = rest.to_owned();
-        return (!rest.contains('.')).then_some(Part::Store { key });
+        return path.is_empty().then(|| Part::Store { key: second.to_owned() });
     }
-    let node = node.to_owned();
-    if rest == "outputs" {
-        return Some(Part::Node { node, field: None });
-    }
-    let field = rest.strip_prefix("outputs.")?;
-    let field = field.split('.').all(|step| !step.is_empty()).then(|| field.to_owned())?;
-    Some(Part::Node { node, field: Some(field) })
+    let is_read = second == "outputs" && path.iter().all(|step| !step.is_empty());
+    let field = (!path.is_empty()).then(|| path.join("."));
+    is_read.then(|| Part::Node { node: node.to_owned(), field })
 }
