@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::outcome::StepOutcome;
 use super::standing::Standing;
 use crate::id::{GraphName, RunId, VersionNumber};
-use crate::value::Value;
+use crate::value::{Value, read_record};
 
 /// A slot by its name, and what it holds from then on; nothing if it was emptied.
 pub(crate) type SlotChange = (String, Option<Value>);
@@ -81,6 +81,6 @@ impl SessionEntry {
 
     /// Reads what was written.
     pub(crate) fn decode(body: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(body).map_err(|error| error.to_string())
+        read_record(body)
     }
 }

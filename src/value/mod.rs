@@ -4,6 +4,7 @@
 //! reference. [`to_value`] and [`from_value`] convert from and to user types without JSON text.
 
 mod de;
+mod deep;
 mod fields;
 mod ser;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use de::from_value;
+pub(crate) use deep::read_record;
 pub use fields::{Fields, Key};
 pub use ser::to_value;
 pub use text::Text;

@@ -14,7 +14,7 @@ use crate::run::execution::Execution;
 use crate::run::machine::{RetryWhat, Stop};
 use crate::run::status::RunStatus;
 use crate::run::walk::Fault;
-use crate::value::Value;
+use crate::value::{Value, read_record};
 use crate::version::Decision;
 
 /// How many outputs of a fanout share an entry.
@@ -152,6 +152,6 @@ impl Entry {
 
     /// Reads what was written.
     pub(crate) fn decode(body: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(body).map_err(|error| error.to_string())
+        read_record(body)
     }
 }

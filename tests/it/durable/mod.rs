@@ -6,6 +6,7 @@ mod boundaries;
 mod counted;
 mod crash_points;
 pub mod cut;
+mod deep;
 mod doubtful;
 mod drawn_again;
 mod failing;
