@@ -1,5 +1,6 @@
 //! From a checked document and its handlers to a plan.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::check::{Checked, CheckedNode};
@@ -27,7 +28,7 @@ pub(crate) fn compile(
     hash: Option<[u8; 32]>,
 ) -> Result<Plan, Problems> {
     let structure = structure(&checked);
-    let mut compiler = Compiler { checked, handlers, structure, problems: Vec::new() };
+    let mut compiler = Compiler::new(checked, handlers, structure);
     let nodes: Vec<_> = (0..compiler.handlers.len()).map(|place| compiler.node(place)).collect();
     compiler.finish(nodes, hash)
 }
@@ -36,6 +37,12 @@ struct Compiler {
     checked: Checked,
     handlers: Vec<Arc<Handler>>,
     structure: Structure,
+    /// The place of each identifier.
+    places: HashMap<String, NodeIndex>,
+    /// The nodes whose inputs or conditions read each node.
+    readers: Vec<Vec<NodeIndex>>,
+    /// The nodes that lead to each node.
+    parents: Vec<Vec<NodeIndex>>,
     problems: Vec<Problem>,
 }
 
@@ -52,12 +59,27 @@ fn structure(checked: &Checked) -> Structure {
 }
 
 impl Compiler {
+    fn new(checked: Checked, handlers: Vec<Arc<Handler>>, structure: Structure) -> Self {
+        let named = |(place, node): (usize, &CheckedNode)| (node.identifier.clone(), index(place));
+        let places = checked.nodes.iter().enumerate().map(named).collect();
+        let readers = vec![Vec::new(); checked.nodes.len()];
+        let (parents, problems) = (structure.parents(), Vec::new());
+        let mut compiler =
+            Self { checked, handlers, structure, places, readers, parents, problems };
+        for reader in (0..compiler.handlers.len()).map(index) {
+            for node in compiler.reads(reader) {
+                compiler.readers[node.at()].push(reader);
+            }
+        }
+        compiler
+    }
+
     fn document(&self, node: NodeIndex) -> &CheckedNode {
         &self.checked.nodes[node.at()]
     }
 
     fn find(&self, identifier: &str) -> Option<NodeIndex> {
-        self.checked.nodes.iter().position(|node| node.identifier == identifier).map(index)
+        self.places.get(identifier).copied()
     }
 
     fn node(&mut self, place: usize) -> PlanNode {
@@ -147,22 +169,23 @@ impl Compiler {
     /// Whether anything but the inputs of direct children reads the node's outputs.
     fn is_kept(&self, node: NodeIndex) -> bool {
         let next = &self.structure.next[node.at()];
-        let readers = (0..self.handlers.len()).map(index).filter(|other| *other != node);
-        let mut readers = readers.filter(|other| self.reads(*other).contains(&node));
-        readers.any(|reader| {
+        let below = self.structure.below(node);
+        let mut readers = self.readers[node.at()].iter().filter(|other| **other != node);
+        readers.any(|&reader| {
             let direct = next.contains(&reader) && self.structure.unites[reader.at()].is_none();
             let conditions =
                 self.document(reader).edges.iter().filter_map(|(_, when)| when.as_ref());
             let name = &self.document(node).identifier;
             let in_condition = conditions.flat_map(Condition::node_names).any(|read| read == name);
             // A child that is also a later descendant may read the output from further below.
-            !direct || in_condition || self.below_a_sibling(node, reader)
+            !direct || in_condition || self.is_further_below(reader, node, &below)
         })
     }
 
-    fn below_a_sibling(&self, node: NodeIndex, reader: NodeIndex) -> bool {
-        let siblings = self.structure.next[node.at()].iter().filter(|next| **next != reader);
-        siblings.into_iter().any(|next| self.structure.below(*next).contains(reader))
+    /// Whether a child of `node` also follows on another node `below` it.
+    fn is_further_below(&self, child: NodeIndex, node: NodeIndex, below: &NodeSet) -> bool {
+        let mut parents = self.parents[child.at()].iter().filter(|parent| **parent != node);
+        parents.any(|parent| below.contains(*parent))
     }
 
     fn is_result(&self, node: NodeIndex) -> bool {

@@ -106,7 +106,8 @@ impl Structure {
         chain
     }
 
-    fn parents(&self) -> Vec<Vec<NodeIndex>> {
+    /// The nodes that lead to each node.
+    pub(super) fn parents(&self) -> Vec<Vec<NodeIndex>> {
         let mut parents = vec![Vec::new(); self.next.len()];
         for node in self.nodes() {
             for &next in &self.next[node.at()] {

@@ -7,6 +7,7 @@ mod families;
 mod folds;
 mod handlers;
 mod lanes;
+mod large;
 mod left_behind;
 mod limits;
 mod live_retries;
