@@ -130,9 +130,25 @@ impl Structure {
                     && !above_merger.contains(other)
         };
         // A merger fires once: one that waits for what is outside follows it on every way.
-        self.reach(united, |node| {
-            self.unites[node.at()].is_some() && self.above(node).iter().any(closes_this_group)
-        })
+        let outside = self.after_any(self.nodes().filter(|node| closes_this_group(*node)));
+        self.reach(united, |node| self.unites[node.at()].is_some() && outside.contains(node))
+    }
+
+    /// The nodes of `from` and those below them over edges and unites.
+    fn after_any(&self, from: impl Iterator<Item = NodeIndex>) -> NodeSet {
+        let mut mergers = vec![Vec::new(); self.next.len()];
+        for node in self.nodes() {
+            if let Some(united) = self.unites[node.at()] {
+                mergers[united.at()].push(node);
+            }
+        }
+        let mut after = NodeSet::empty(self.next.len());
+        let mut open: Vec<_> = from.filter(|node| after.insert(*node)).collect();
+        while let Some(node) = open.pop() {
+            let follow = self.next[node.at()].iter().chain(&mergers[node.at()]);
+            open.extend(follow.filter(|next| after.insert(**next)));
+        }
+        after
     }
 
     /// The nodes of `region` from which the merger can be reached over edges inside it.

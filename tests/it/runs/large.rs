@@ -31,9 +31,24 @@ fn star() -> GraphBuilder {
     (1..NODES).map(leaf).fold(Document::builder("g").node(center), GraphBuilder::node)
 }
 
+/// As many groups as that, each inside the one before.
+fn nested(groups: u64) -> GraphBuilder {
+    let opener = |at: u64| {
+        let next = if at + 1 < groups { format!("a{}", at + 1) } else { format!("m{at}") };
+        NodeSpec::new(format!("a{at}")).handler("pass").input("n", 1).next(&next)
+    };
+    let merger = |at: u64| {
+        let node = NodeSpec::new(format!("m{at}")).handler("pass").input("n", 1);
+        let node = node.unites(format!("a{at}"));
+        if at > 0 { node.next(&format!("m{}", at - 1)) } else { node }
+    };
+    let nodes = (0..groups).flat_map(|at| [opener(at), merger(at)]);
+    nodes.fold(Document::builder("g"), GraphBuilder::node)
+}
+
 #[tokio::test]
 async fn a_graph_of_as_many_nodes_as_there_may_be_is_published_and_run_in_time() {
-    for graph in [chain(), star()] {
+    for graph in [chain(), star(), nested(1_000)] {
         let began = Instant::now();
         let runtime = runtime().build().await.unwrap();
         let run = start(&runtime, graph).await;
