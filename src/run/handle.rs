@@ -259,7 +259,8 @@ impl Run {
     /// Retries a state by hand: a new attempt with a fresh budget of retries.
     ///
     /// An ended run opens its next episode on the version it is pinned to. `id` names the retry: the
-    /// same one again is refused. What the state's earlier attempts led to stays as it is: mergers
+    /// same one again is refused for the states of this node, and for every state if it named a
+    /// [`retry_failed`](Self::retry_failed). What the state's earlier attempts led to stays as it is: mergers
     /// that fired do not fire again, and failures below a state that succeeded remain failures. A
     /// merger of the outputs that are retried, which has not fired, joins those of the new attempt.
     ///
@@ -277,6 +278,7 @@ impl Run {
     }
 
     /// Retries every failed state by hand, and says which; cancelled states are not failed ones.
+    /// An `id` that named any other retry is refused.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@
 //! 3. What is retried by hand is no longer a failure.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use super::fingerprint::Fingerprint;
 use super::outcome::Outcome;
 use super::records::Records;
 use super::retention::{Keeps, StateRetention};
+use super::retry_ids::RetryIds;
 use super::status::{RunStatus, StateStatus};
 use crate::graph::{OnFailure, Plan};
 use crate::id::{NodeIndex, RunId, StateId, VersionNumber};
@@ -80,7 +81,7 @@ pub(super) struct Extra {
     pub warnings: Vec<String>,
     pub failures: BTreeMap<StateId, Failure>,
     pub skipped: BTreeMap<StateId, Skip>,
-    retry_ids: BTreeSet<String>,
+    retry_ids: RetryIds,
     pub stop: Option<Stop>,
 }
 
@@ -89,7 +90,7 @@ static NOTHING: Extra = Extra {
     warnings: Vec::new(),
     failures: BTreeMap::new(),
     skipped: BTreeMap::new(),
-    retry_ids: BTreeSet::new(),
+    retry_ids: RetryIds::NONE,
     stop: None,
 };
 
@@ -196,9 +197,10 @@ impl Machine {
     /// Accepts a manual retry: the executions whose groups have to be opened again.
     pub(crate) fn retry(&mut self, what: RetryWhat, id: &str) -> Result<Executions, RetryError> {
         let states = self.can_retry(what, id)?;
+        let node = self.node_of(what)?;
         self.ended = false;
         let extra = self.extra_mut();
-        extra.retry_ids.insert(id.to_owned());
+        extra.retry_ids.add(id, node);
         extra.stop = None;
         Ok(states.into_iter().map(|state| self.take_back(state)).collect())
     }
@@ -212,7 +214,8 @@ impl Machine {
         if self.extra().stop.is_some() && !self.ended {
             return Err(RetryError::Stopping);
         }
-        if self.extra().retry_ids.contains(id) {
+        let node = self.node_of(what)?;
+        if self.extra().retry_ids.has(id, node) {
             return Err(RetryError::Duplicate(id.to_owned()));
         }
         self.retryable(what)
@@ -226,6 +229,13 @@ impl Machine {
     /// Whether nothing is counted.
     pub(crate) const fn is_idle(&self) -> bool {
         self.tally.is_settled()
+    }
+
+    /// The node of the state that is to be retried, if it is one.
+    fn node_of(&mut self, what: RetryWhat) -> Result<Option<NodeIndex>, RetryError> {
+        let RetryWhat::One(state) = what else { return Ok(None) };
+        let record = self.records.sorted().get(&state).ok_or(RetryError::UnknownState(state))?;
+        Ok(Some(record.execution.node))
     }
 
     fn retryable(&mut self, what: RetryWhat) -> Result<Vec<StateId>, RetryError> {

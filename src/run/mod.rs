@@ -46,6 +46,7 @@ mod place;
 mod records;
 mod retention;
 mod retry;
+mod retry_ids;
 mod saving;
 mod scope;
 mod state_ids;

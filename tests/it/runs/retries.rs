@@ -221,3 +221,33 @@ async fn a_run_that_is_retried_as_it_is_to_be_forgotten_is_one_of_the_latest_aga
         assert!(runtime.run(old.id()).is_some(), "round {round}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_id_names_one_retry_of_each_node_or_of_all_that_failed() {
+    let fails = |_: ()| async { Err::<(), _>(NodeError::new("ill")) };
+    let twice = |_: ()| async { Ok(Emit::each([(), ()])) };
+    let builder = Runtime::builder().handler(Handler::one("fails", fails));
+    let runtime = builder.handler(Handler::many("twice", twice)).build().await.unwrap();
+    let graph = Document::builder("g")
+        .node(spec("twice").next("a").next("b"))
+        .node(spec("a").handler("fails"))
+        .node(spec("b").handler("fails"));
+    let run = start(&runtime, graph).await;
+    end_of(&run).await;
+    let states = run.states();
+    let of =
+        |node: &str| states.iter().filter(|one| &*one.node == node).map(|one| one.id).collect();
+    let (a, b): (Vec<_>, Vec<_>) = (of("a"), of("b"));
+    let used = |id: &str| Err(RetryError::Duplicate(id.to_owned()));
+
+    run.retry(a[0], "x").await.unwrap();
+    run.retry(b[0], "x").await.unwrap();
+    end_of(&run).await;
+    assert_eq!(run.retry(a[1], "x").await, used("x"), "another state of the node");
+    assert_eq!(run.retry(a[0], "x").await, used("x"), "which was taken back, too");
+    assert_eq!(run.retry_failed("x").await.map(drop), used("x"));
+    assert_eq!(run.retry_failed("all").await.map(|all| all.len()), Ok(4));
+    end_of(&run).await;
+    assert_eq!(run.retry(a[1], "all").await, used("all"));
+    run.retry(a[1], "other").await.expect_err("it was taken back by the retry of all");
+}
