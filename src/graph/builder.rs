@@ -195,6 +195,9 @@ impl NodeSpec {
     }
 
     /// Bounds how long one attempt may take, rounded up to whole milliseconds.
+    ///
+    /// An attempt is over when its handler returns: how long a stream that it returned takes to be drawn
+    /// depends on the branches, and is bounded by the [graph's timeout](GraphBuilder::timeout) alone.
     pub fn timeout(mut self, attempt: Duration) -> Self {
         self.times().attempt_ms = Some(milliseconds(attempt).into());
         self

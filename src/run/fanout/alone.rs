@@ -22,9 +22,16 @@ use crate::run::cell::RunCell;
 use crate::run::machine::Effect;
 use crate::run::unites::Barriers;
 
-/// How long a walk may take, or what is left of a fanout be expected to, before a crew is worth its
-/// actors: its lanes walk some fifty microseconds later, and two of them halve what is left then.
+/// How long a walk may take before a crew is worth its actors: its lanes walk some fifty microseconds
+/// later, and two of them halve what is left then.
 const ENOUGH: Duration = Duration::from_micros(150);
+
+/// What a crew has to save of a fanout of short branches, of which a walk knows how long they take.
+///
+/// Besides what it costs to call, its lanes hand each other the memory that the values lie in: up to
+/// some 400 microseconds a fanout is joined no sooner by two lanes than by one, and they take half as
+/// much processor time again. The first branches, from which the rest is estimated, are the slowest.
+const WORTH: Duration = Duration::from_micros(250);
 
 /// A turn of fewer attempts says little about how long those take that are left.
 const TELLING: u32 = 64;
@@ -182,16 +189,17 @@ impl Alone {
 
     /// Whether there is enough left for a crew, after a turn that took so long and all that were spent.
     fn is_for_a_crew(&self, turn: Duration, spent: Duration) -> bool {
-        let tasks = &self.lane.tasks;
+        let (tasks, lanes) = (&self.lane.tasks, self.cell().lanes() as u32);
         let left = match tasks.last() {
-            Some(Task::Drawing(drawing)) if self.cell().lanes() > 1 => drawing.fanout.at_least(),
+            Some(Task::Drawing(drawing)) if lanes > 1 => drawing.fanout.at_least(),
             _ => 0,
         };
         match (left, self.lane.attempts()) {
             (WIDE.., _) => true,
             // It is all that is left. Each branch is drawn and tried at least once.
             (1.., attempts @ TELLING..) if tasks.len() == 1 => {
-                turn * 2 * left as u32 / attempts > ENOUGH
+                let alone = turn * 2 * left as u32 / attempts;
+                alone - alone / lanes > WORTH
             }
             _ => spent > ENOUGH,
         }
