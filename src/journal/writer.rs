@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::contract::{Epoch, Journal, Write};
 use super::error::JournalError;
@@ -86,14 +86,27 @@ struct Flush {
 
 impl Writer {
     /// A writer, and its work: to be polled by whoever owns it, until every writer is dropped.
+    ///
+    /// Once `hurry` says so nobody waits for the journal to recover, and a commit takes that long at
+    /// most.
     pub(crate) fn new(
         journal: Arc<dyn Journal>,
         epoch: Epoch,
         clock: Arc<dyn Clock>,
         on_failure: OnSaveFailure,
+        hurry: watch::Receiver<Option<Duration>>,
     ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (flushes, receiver) = mpsc::channel(WAITING);
-        let work = Work { journal, epoch, clock, on_failure, receiver, doubtful: Vec::new() };
+        let work = Work {
+            journal,
+            epoch,
+            clock,
+            on_failure,
+            hurry,
+            is_silent: false,
+            receiver,
+            doubtful: Vec::new(),
+        };
         (Self { flushes }, work.run())
     }
 
@@ -115,6 +128,10 @@ struct Work {
     epoch: Epoch,
     clock: Arc<dyn Clock>,
     on_failure: OnSaveFailure,
+    /// How long a commit may take, once nobody waits for the journal to recover.
+    hurry: watch::Receiver<Option<Duration>>,
+    /// Whether the last commit took longer: the next ones are given no time.
+    is_silent: bool,
     receiver: mpsc::Receiver<Flush>,
     /// Streams that may have more records than they ought to, and where they end.
     doubtful: Vec<(Stream, Position)>,
@@ -191,17 +208,29 @@ impl Work {
         back.collect()
     }
 
-    async fn commit(&self, writes: &Arc<[Write]>) -> Result<(), JournalError> {
-        match writes.is_empty() {
-            true => Ok(()),
-            false => self.journal.commit(self.epoch, writes.clone()).await,
+    async fn commit(&mut self, writes: &Arc<[Write]>) -> Result<(), JournalError> {
+        if writes.is_empty() {
+            return Ok(());
         }
+        let out_of_time = async {
+            let most = hurried(self.hurry.clone()).await;
+            if !self.is_silent {
+                self.clock.sleep(most).await;
+            }
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = self.journal.commit(self.epoch, writes.clone()) => Some(answer),
+            () = out_of_time => None,
+        };
+        self.is_silent = answer.is_none();
+        answer.unwrap_or_else(|| Err(JournalError::Unavailable("it gives no answer".to_owned())))
     }
 
     /// Tells those that do not wait, or those alone that the failure is about; gives back the others,
     /// with what is written for them.
     fn refuse(&mut self, taken: Vec<Taken>, writes: &[Write], error: &JournalError) -> Batch {
-        let waits = self.on_failure.waits_for(error);
+        let waits = self.on_failure.waits_for(error) && self.hurry.borrow().is_none();
         let blamed = blamed(&taken, error);
         let (mut left, mut refused, mut rest) = (Batch::default(), Vec::new(), writes);
         for taken in taken {
@@ -237,10 +266,12 @@ impl Work {
     /// Waits for the journal to recover; meanwhile others may come to wait, and some are refused.
     async fn wait(&mut self, pause: Duration, batch: &mut Batch, error: &JournalError) {
         let mut pause = self.clock.sleep(pause);
+        let mut hurried = std::pin::pin!(hurried(self.hurry.clone()));
         loop {
             let flush = tokio::select! {
                 biased;
                 () = &mut pause => return,
+                _ = &mut hurried => return,
                 flush = self.receiver.recv() => flush,
             };
             let Some(flush) = flush else { return pause.await };
@@ -250,6 +281,15 @@ impl Work {
             batch.taken.extend(taken);
             batch.writes.extend(writes);
         }
+    }
+}
+
+/// Waits until nobody waits for the journal to recover; says how long a commit may take then.
+async fn hurried(mut hurry: watch::Receiver<Option<Duration>>) -> Duration {
+    match hurry.wait_for(Option::is_some).await.map(|most| *most) {
+        Ok(Some(most)) => most,
+        // Whoever could say so has gone.
+        _ => std::future::pending().await,
     }
 }
 

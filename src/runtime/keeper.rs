@@ -1,7 +1,9 @@
 //! What a runtime holds of its journal: the epoch, the writer, and its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::key_locks::KeyLocks;
@@ -23,6 +25,8 @@ pub(super) struct Keeper {
     /// Held while a start asks the journal for its key.
     pub keys: KeyLocks,
     writer: Writer,
+    /// How long a commit may take, once nobody waits for the journal to recover.
+    hurry: watch::Sender<Option<Duration>>,
     /// Ended with the runtime.
     work: JoinHandle<()>,
 }
@@ -36,9 +40,10 @@ impl Keeper {
     ) -> Result<Self, JournalError> {
         let owner = format!("process {}", std::process::id());
         let epoch = journal.claim(&owner).await?;
-        let (writer, work) = Writer::new(journal.clone(), epoch, clock.clone(), on_failure);
-        let keys = KeyLocks::default();
-        Ok(Self { journal, epoch, clock, on_failure, keys, writer, work: tokio::spawn(work) })
+        let (hurry, told) = watch::channel(None);
+        let (writer, work) = Writer::new(journal.clone(), epoch, clock.clone(), on_failure, told);
+        let (keys, work) = (KeyLocks::default(), tokio::spawn(work));
+        Ok(Self { journal, epoch, clock, on_failure, keys, writer, hurry, work })
     }
 
     /// The journal of a run that starts; its beginning is written with the first flush.
@@ -96,6 +101,11 @@ impl Keeper {
         let nothing = StreamLog::new(Stream::Run(run), self.writer.clone(), 0, None, None);
         nothing.flush(Patience::Impatient).await?;
         self.row(run).await
+    }
+
+    /// From now on nobody waits for a journal that takes nothing, and a commit takes that long at most.
+    pub(super) fn hurry(&self, most: Duration) {
+        self.hurry.send_replace(Some(most));
     }
 
     /// Gives the journal back.

@@ -31,6 +31,9 @@ impl Runtime {
     /// Refuses new starts, lets runs finish for `grace` with the child runs that they start, parks
     /// those that are on record, cancels the rest, and ends every actor.
     ///
+    /// A journal that is away is waited for during the grace alone: runs whose latest steps it does not
+    /// take are parked, and go on from what is on record.
+    ///
     /// # Cancel safety
     ///
     /// Dropping it leaves the runtime closed for starts and the rest to a second call.
@@ -51,6 +54,8 @@ impl Runtime {
         }
         // What ended is put on record with its session; what is not is found again after a restart.
         inner.sessions.settled(inner.clock.sleep(inner.settings.grace)).await;
+        // A command may be under way still.
+        inner.hurry();
         let report = inner.grace.report();
         // While the registry still keeps a record of their ends.
         inner.rollouts.stop().await;
@@ -67,6 +72,15 @@ impl Inner {
     fn stop_all(&self) {
         self.grace.is_over.store(true, Ordering::SeqCst);
         self.live_top_down().iter().for_each(|run| self.grace.stop(run));
+        // Behind that: what cannot be put on record parks a run then, and does not fail it.
+        self.hurry();
+    }
+
+    /// Has nobody wait any longer for a journal that is away, also who is about to put an end on record.
+    fn hurry(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.hurry(self.settings.grace);
+        }
     }
 
     /// Stops a run that goes on from now, if the grace of a shutdown is over.

@@ -1,6 +1,7 @@
 //! Runs with a journal: what a crash leaves behind, and how they go on.
 
 mod altered;
+mod away;
 pub mod before;
 mod boundaries;
 mod counted;
