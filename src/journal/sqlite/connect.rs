@@ -1,7 +1,8 @@
 //! Opens the database: the file, its settings, its format, its soundness.
 
-use std::fs::OpenOptions;
-use std::path::PathBuf;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,24 @@ pub(super) fn make_file(config: &SqliteConfig) -> Result<PathBuf, JournalError> 
     let options = OpenOptions::new().create(true).truncate(false).read(true).write(true).clone();
     options.open(&config.path).map_err(failed)?;
     config.path.canonicalize().map_err(failed)
+}
+
+/// Which file it is that a path leads to.
+#[cfg(unix)]
+pub(super) type FileId = (u64, u64);
+#[cfg(not(unix))]
+pub(super) type FileId = ();
+
+#[cfg(unix)]
+pub(super) fn file_id(path: &Path) -> io::Result<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+/// What is open can be neither removed nor replaced there.
+#[cfg(not(unix))]
+pub(super) fn file_id(path: &Path) -> io::Result<FileId> {
+    fs::metadata(path).map(drop)
 }
 
 /// Opens a store for the first time.

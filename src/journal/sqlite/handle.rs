@@ -18,7 +18,8 @@ use crate::journal::row::{RunQuery, RunRow};
 ///
 /// Several processes may open it, and one at a time owns it: until it releases the store, drops
 /// the journal or ends. The files `-wal` and `-shm` beside the store belong to it, and `-lock` is
-/// what the owner holds.
+/// what the owner holds. While the path does not lead to the file that was opened, because it was
+/// removed or replaced, every request answers [`Storage`](JournalError::Storage); put back it goes on.
 ///
 /// Dropping it waits for the request that is under way.
 #[derive(Debug)]

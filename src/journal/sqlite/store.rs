@@ -3,13 +3,17 @@
 //! Invariants:
 //! 1. Whatever writes is one transaction that begins by comparing the epoch.
 //! 2. A connection on which something went wrong that the store did not decide is not used again.
+//! 3. Nothing is done with a file that is not the one that was opened first, or whose path leads to
+//!    it no more: SQLite goes on writing to one that was removed, and nobody would find that again.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::config::SqliteConfig;
+use super::connect::FileId;
 use super::error::Failure;
 use super::lock::OwnerLock;
 use super::{connect, kept, records, rows};
@@ -27,6 +31,7 @@ const CLAIM: &str = "UPDATE owner SET epoch = ?1, name = ?2";
 #[derive(Debug)]
 pub(super) struct Store {
     config: SqliteConfig,
+    file: FileId,
     /// `None` after it broke, until the next request.
     connection: Option<Connection>,
 }
@@ -35,7 +40,8 @@ impl Store {
     pub(super) fn open(mut config: SqliteConfig) -> Result<Self, JournalError> {
         config.path = connect::make_file(&config)?;
         let connection = connect::open(&config).map_err(|failure| at(&config.path, failure.0))?;
-        Ok(Self { config, connection: Some(connection) })
+        let file = connect::file_id(&config.path).map_err(|error| gone(&config.path, &error))?;
+        Ok(Self { config, file, connection: Some(connection) })
     }
 
     /// Takes the lock of the owner, and the next epoch.
@@ -131,7 +137,14 @@ impl Store {
     }
 
     fn connect(&mut self) -> Result<Connection, Failure> {
-        self.connection.take().map_or_else(|| connect::connect(&self.config), Ok)
+        let connection = self.connection.take();
+        let path = &self.config.path;
+        match connect::file_id(path) {
+            Ok(file) if file == self.file => {}
+            Ok(_) => return Err(gone(path, &"another file is there").into()),
+            Err(error) => return Err(gone(path, &error).into()),
+        }
+        connection.map_or_else(|| connect::connect(&self.config), Ok)
     }
 }
 
@@ -177,6 +190,11 @@ fn at(path: &Path, error: JournalError) -> JournalError {
         JournalError::Unusable(why) => JournalError::Unusable(format!("{}: {why}", path.display())),
         other => other,
     }
+}
+
+/// The store is not where it was: it may be put back.
+fn gone(path: &Path, why: &dyn Display) -> JournalError {
+    JournalError::Storage(format!("{}: {why}", path.display()))
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

@@ -4,6 +4,7 @@ pub mod child;
 mod damage;
 mod format;
 mod full;
+mod gone;
 mod kill;
 mod open;
 mod owners;
