@@ -190,8 +190,9 @@ impl Handler {
 
     /// A function that blocks its thread; it runs on the blocking pool.
     ///
-    /// Neither a cancel nor a timeout stops it: its result is ignored when it comes. One that has no
-    /// thread by then does not begin.
+    /// Neither a cancel nor a timeout stops it: its result is ignored when it comes, and it counts no
+    /// longer among the attempts that its node may have at once. One that has no thread by then does
+    /// not begin.
     pub fn blocking<In, Out>(
         name: &str,
         function: impl Fn(In, Context) -> Result<Out, NodeError> + Send + Sync + 'static,
