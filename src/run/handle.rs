@@ -6,19 +6,19 @@ use std::pin::Pin as BoxPin;
 use std::sync::Arc;
 
 use ractor::Actor;
-use tokio::sync::oneshot;
 
 use super::actor::{Opening, RunActor, RunArguments};
 use super::cell::{EndGuard, RunCell};
 use super::durable::{AttemptKey, Durability, Rest};
 use super::error::RetryError;
 use super::fanout::Alone;
-use super::machine::{RetryWhat, Stop};
+use super::machine::Stop;
 use super::message::RunMessage;
 use super::outcome::{Outcome, RunView, StateView};
 use super::records::Records;
 use super::retention::Keeps;
 use super::status::RunStatus;
+use super::take_back::RetryWhat;
 use super::unites::Barriers;
 use crate::clock::Timestamp;
 use crate::event::{EventKind, EventStream};
@@ -32,7 +32,7 @@ use crate::version::{Decision, Pin};
 #[derive(Clone)]
 #[must_use = "a run goes on without its handle, but nobody sees how it ends"]
 pub struct Run {
-    cell: Arc<RunCell>,
+    pub(super) cell: Arc<RunCell>,
 }
 
 impl Run {
@@ -260,7 +260,8 @@ impl Run {
     ///
     /// An ended run opens its next episode on the version it is pinned to. `id` names the retry: the
     /// same one again is refused for the states of this node, and for every state if it named a
-    /// [`retry_failed`](Self::retry_failed). What the state's earlier attempts led to stays as it is: mergers
+    /// [`retry_failed`](Self::retry_failed). An output of a fanout is retried with the whole fanout, once,
+    /// and takes the failed outputs beside it back. What earlier attempts led to stays as it is: mergers
     /// that fired do not fire again, and failures below a state that succeeded remain failures. A
     /// merger of the outputs that are retried, which has not fired, joins those of the new attempt.
     ///
@@ -278,6 +279,7 @@ impl Run {
     }
 
     /// Retries every failed state by hand, and says which; cancelled states are not failed ones.
+    ///
     /// An `id` that named any other retry is refused.
     ///
     /// # Errors
@@ -291,51 +293,7 @@ impl Run {
         self.retry_what(RetryWhat::Failed, id.into()).await
     }
 
-    async fn retry_what(&self, what: RetryWhat, id: String) -> Result<Vec<StateId>, RetryError> {
-        loop {
-            let (reply, answer) = oneshot::channel();
-            let _one_at_a_time = self.cell.opening.get_or_init(Box::default).lock().await;
-            if self.is_ended() {
-                let pin = Pin::of(&self.cell.version).ok_or_else(|| self.unpinned())?;
-                if self.cell.ground.plan.has_mergers && self.cell.barriers.lock().is_none() {
-                    return Err(RetryError::Gone);
-                }
-                // Checked before an episode is opened, so that a refusal changes nothing.
-                let may_open = || self.cell.machine.lock().can_retry(what, &id).map(drop);
-                let end = EndGuard::open_again(self.cell.clone(), pin, &may_open).await?;
-                self.cell.reopen();
-                if let Some(host) = self.cell.host.upgrade() {
-                    host.reopened(&self.cell);
-                }
-                self.open(end, Opening::Retry(what, id.clone(), reply)).await;
-            } else {
-                self.cell.tell(RunMessage::Retry(what, id.clone(), reply));
-            }
-            match answer.await {
-                Ok(answer) => {
-                    // Revoked meanwhile: the run may not have been live when its version's runs
-                    // were cancelled.
-                    if self.cell.version.is_revoked() {
-                        self.cancel();
-                    }
-                    return answer;
-                }
-                // The run ended before it read the request: its next episode takes it.
-                Err(_) => drop(self.outcome().await),
-            }
-        }
-    }
-
-    /// Why the run's version takes no pin.
-    fn unpinned(&self) -> RetryError {
-        let (graph, version) = (self.graph().clone(), self.version());
-        match self.cell.version.is_revoked() {
-            true => RetryError::VersionRevoked { graph, version },
-            false => RetryError::VersionGone { graph, version },
-        }
-    }
-
-    async fn open(&self, end: EndGuard, opening: Opening) {
+    pub(super) async fn open(&self, end: EndGuard, opening: Opening) {
         let cell = self.cell.clone();
         let arguments = RunArguments { cell, end, opening };
         // Waits for nothing but tokio's budget, without which nobody can drop this halfway. An actor

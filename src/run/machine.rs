@@ -14,9 +14,6 @@ use smallvec::SmallVec;
 
 use super::batch::{Failure, Record, Results, RunDelta, Skip, Tally};
 use super::counts::Counts;
-use super::error::RetryError;
-use super::execution::{Execution, Executions};
-use super::fingerprint::Fingerprint;
 use super::outcome::Outcome;
 use super::records::Records;
 use super::retention::{Keeps, StateRetention};
@@ -38,13 +35,6 @@ pub(crate) enum Stop {
     Broken(String),
     /// It leaves the process; its journal has what it takes to go on.
     Parked,
-}
-
-/// Which states are retried by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum RetryWhat {
-    One(StateId),
-    Failed,
 }
 
 /// What the run's actor has to do.
@@ -81,7 +71,7 @@ pub(super) struct Extra {
     pub warnings: Vec<String>,
     pub failures: BTreeMap<StateId, Failure>,
     pub skipped: BTreeMap<StateId, Skip>,
-    retry_ids: RetryIds,
+    pub retry_ids: RetryIds,
     pub stop: Option<Stop>,
 }
 
@@ -121,7 +111,7 @@ impl Machine {
     }
 
     /// The same, to add to it or to take from it.
-    fn extra_mut(&mut self) -> &mut Extra {
+    pub(super) fn extra_mut(&mut self) -> &mut Extra {
         self.extra.get_or_insert_default()
     }
 
@@ -150,7 +140,7 @@ impl Machine {
         effects
     }
 
-    fn settle(&self) -> Option<Effect> {
+    pub(super) fn settle(&self) -> Option<Effect> {
         (self.tally.is_settled() && !self.ended).then_some(Effect::Settled)
     }
 
@@ -194,110 +184,9 @@ impl Machine {
         self.records.sorted().values().filter(of_execution).any(is_past)
     }
 
-    /// Accepts a manual retry: the executions whose groups have to be opened again.
-    pub(crate) fn retry(&mut self, what: RetryWhat, id: &str) -> Result<Executions, RetryError> {
-        let states = self.can_retry(what, id)?;
-        let node = self.node_of(what)?;
-        self.ended = false;
-        let extra = self.extra_mut();
-        extra.retry_ids.add(id, node);
-        extra.stop = None;
-        Ok(states.into_iter().map(|state| self.take_back(state)).collect())
-    }
-
-    /// Which states a manual retry would take back.
-    pub(crate) fn can_retry(
-        &mut self,
-        what: RetryWhat,
-        id: &str,
-    ) -> Result<Vec<StateId>, RetryError> {
-        if self.extra().stop.is_some() && !self.ended {
-            return Err(RetryError::Stopping);
-        }
-        let node = self.node_of(what)?;
-        if self.extra().retry_ids.has(id, node) {
-            return Err(RetryError::Duplicate(id.to_owned()));
-        }
-        self.retryable(what)
-    }
-
-    /// Whether some state was retried by hand: only then can two states have one place.
-    pub(crate) fn was_retried(&self) -> bool {
-        !self.extra().retry_ids.is_empty()
-    }
-
     /// Whether nothing is counted.
     pub(crate) const fn is_idle(&self) -> bool {
         self.tally.is_settled()
-    }
-
-    /// The node of the state that is to be retried, if it is one.
-    fn node_of(&mut self, what: RetryWhat) -> Result<Option<NodeIndex>, RetryError> {
-        let RetryWhat::One(state) = what else { return Ok(None) };
-        let record = self.records.sorted().get(&state).ok_or(RetryError::UnknownState(state))?;
-        Ok(Some(record.execution.node))
-    }
-
-    fn retryable(&mut self, what: RetryWhat) -> Result<Vec<StateId>, RetryError> {
-        match what {
-            RetryWhat::One(state) => {
-                let record =
-                    self.records.sorted().get(&state).ok_or(RetryError::UnknownState(state))?;
-                let node = &self.plan.node(record.execution.node).identifier;
-                match record.status {
-                    StateStatus::Skipped | StateStatus::RetryCreated => {}
-                    status if status.is_terminal() => return Ok(vec![state]),
-                    _ => {}
-                }
-                Err(RetryError::NotRetryable { state, node: node.clone(), status: record.status })
-            }
-            RetryWhat::Failed => {
-                let mut failed: Vec<_> = self.extra().failures.keys().copied().collect();
-                let records = self.records.sorted();
-                failed.retain(|state| records.contains_key(state));
-                if failed.is_empty() { Err(RetryError::NothingToRetry) } else { Ok(failed) }
-            }
-        }
-    }
-
-    /// A state that ended is no longer the last word; the run is held open for its next attempt.
-    fn take_back(&mut self, state: StateId) -> Box<Execution> {
-        self.extra_mut().failures.remove(&state);
-        let record = self.records.sorted().get_mut(&state).expect("checked to be there");
-        let (node, path) = (record.execution.node, &record.execution.path);
-        // Others left none: a whole fanout of those is retried at once.
-        if record.status == StateStatus::Success {
-            for results in &mut self.results {
-                results.retain(|(of, place, _)| (*of, &*place) != (node, path));
-            }
-        }
-        self.counts.shift(node, Some(record.status), StateStatus::RetryCreated);
-        record.status = StateStatus::RetryCreated;
-        self.tally.holds += 1;
-        Box::new(record.execution.clone())
-    }
-
-    /// The groups of a retried state are known: mergers that are waited for again are no longer
-    /// skipped, those that its next attempt replaces are forgotten.
-    pub(crate) fn reopened(&mut self, reopened: &[Fingerprint], dropped: &[Fingerprint]) {
-        self.tally.items += i64::try_from(reopened.len()).unwrap_or(i64::MAX);
-        let gone: Vec<_> = (self.extra().skipped.iter())
-            .filter(|(_, skip)| {
-                skip.group.is_some_and(|g| reopened.contains(&g) || dropped.contains(&g))
-            })
-            .map(|(state, skip)| (*state, skip.node))
-            .collect();
-        for (state, node) in gone {
-            self.extra_mut().skipped.remove(&state);
-            self.records.sorted().remove(&state);
-            self.counts.add(node, StateStatus::Skipped, -1);
-        }
-    }
-
-    /// The next attempt of a retried state is counted: its hold ends.
-    pub(crate) fn release_hold(&mut self) -> Effects {
-        self.tally.holds -= 1;
-        self.settle().into_iter().collect()
     }
 
     /// Ends the run: nothing changes it any more.

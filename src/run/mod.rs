@@ -52,6 +52,7 @@ mod scope;
 mod state_ids;
 mod status;
 mod summary;
+mod take_back;
 mod tokens;
 mod trail;
 mod unites;

@@ -1,18 +1,72 @@
-//! How a run's actor takes states back that somebody retries by hand.
+//! How states are retried by hand: asked of a run, whose actor takes them back.
 
 use ractor::{ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::actor::RunState;
+use super::actor::{Opening, RunState};
+use super::cell::EndGuard;
 use super::error::RetryError;
 use super::execution::Execution;
-use super::machine::RetryWhat;
+use super::handle::Run;
 use super::message::RunMessage;
+use super::take_back::{RetryWhat, Taken};
 use super::unites::{Reopening, UnitesMessage};
 use super::walk::Retaken;
 use crate::event::EventKind;
 use crate::id::StateId;
+use crate::version::Pin;
+
+impl Run {
+    /// Asks the run's actor for a retry; one that has ended opens its next episode.
+    pub(super) async fn retry_what(
+        &self,
+        what: RetryWhat,
+        id: String,
+    ) -> Result<Vec<StateId>, RetryError> {
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let _one_at_a_time = self.cell.opening.get_or_init(Box::default).lock().await;
+            if self.is_ended() {
+                let pin = Pin::of(&self.cell.version).ok_or_else(|| self.unpinned())?;
+                if self.cell.ground.plan.has_mergers && self.cell.barriers.lock().is_none() {
+                    return Err(RetryError::Gone);
+                }
+                // Checked before an episode is opened, so that a refusal changes nothing.
+                let may_open = || self.cell.machine.lock().can_retry(what, &id).map(drop);
+                let end = EndGuard::open_again(self.cell.clone(), pin, &may_open).await?;
+                self.cell.reopen();
+                if let Some(host) = self.cell.host.upgrade() {
+                    host.reopened(&self.cell);
+                }
+                self.open(end, Opening::Retry(what, id.clone(), reply)).await;
+            } else {
+                self.cell.tell(RunMessage::Retry(what, id.clone(), reply));
+            }
+            match answer.await {
+                Ok(answer) => {
+                    // Revoked meanwhile: the run may not have been live when its version's runs
+                    // were cancelled.
+                    if self.cell.version.is_revoked() {
+                        self.cancel();
+                    }
+                    return answer;
+                }
+                // The run ended before it read the request: its next episode takes it.
+                Err(_) => drop(self.outcome().await),
+            }
+        }
+    }
+
+    /// Why the run's version takes no pin.
+    fn unpinned(&self) -> RetryError {
+        let (graph, version) = (self.graph().clone(), self.version());
+        match self.cell.version.is_revoked() {
+            true => RetryError::VersionRevoked { graph, version },
+            false => RetryError::VersionGone { graph, version },
+        }
+    }
+}
 
 impl RunState {
     /// Takes states back, or says why not; their groups are asked what is open again.
@@ -28,7 +82,7 @@ impl RunState {
             return Ok(());
         }
         let accepted = self.cell.machine.lock().retry(what, id);
-        let states = accepted.as_ref().map(|all| all.iter().map(|one| one.state).collect());
+        let states = accepted.as_ref().map(|taken| states_of(taken));
         if let (Ok(_), Some(journal)) = (&accepted, self.cell.journal.clone()) {
             journal.reopen();
             journal.retry(what, id);
@@ -38,13 +92,13 @@ impl RunState {
         }
         // A caller that does not wait for the answer has its retry all the same.
         let _ = reply.send(states.map_err(Clone::clone));
-        let Ok(executions) = accepted else { return self.settle_if_idle(myself).await };
+        let Ok(taken) = accepted else { return self.settle_if_idle(myself).await };
         self.cell.announce(EventKind::RunStarted);
-        for execution in executions {
+        for taken in taken {
             let id = xxh3_64(id.as_bytes());
             match &self.unites {
-                Some(unites) => unites.cast(UnitesMessage::Reopen(execution, id))?,
-                None => myself.cast(RunMessage::Reopened(execution, id, Box::default()))?,
+                Some(unites) => unites.cast(UnitesMessage::Reopen(taken, id))?,
+                None => myself.cast(RunMessage::Reopened(taken.execution, id, Box::default()))?,
             }
         }
         Ok(())
@@ -75,4 +129,13 @@ impl RunState {
         let effects = self.cell.machine.lock().release_hold();
         self.carry_out(effects, myself).await
     }
+}
+
+/// The states that a retry took back.
+fn states_of(taken: &[Taken]) -> Vec<StateId> {
+    let with_those_along =
+        |taken: &Taken| std::iter::once(taken.execution.state).chain(taken.along.clone());
+    let mut states: Vec<_> = taken.iter().flat_map(with_those_along).collect();
+    states.sort_unstable();
+    states
 }

@@ -12,8 +12,9 @@ use super::level::Durability;
 use crate::clock::Clock;
 use crate::journal::{JournalError, Patience, Side, StreamLog};
 use crate::node::Store;
-use crate::run::machine::{RetryWhat, Stop};
+use crate::run::machine::Stop;
 use crate::run::status::RunStatus;
+use crate::run::take_back::RetryWhat;
 
 /// How many entries may wait for a flush: what a run that is not flushed at every state keeps in memory.
 const MOST_PENDING: usize = 4_096;

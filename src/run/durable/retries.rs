@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::replay::Replay;
 use crate::id::StateId;
 use crate::run::fingerprint::Fingerprint;
-use crate::run::machine::RetryWhat;
+use crate::run::take_back::RetryWhat;
 use crate::run::tokens::Tokens;
 use crate::run::walk::Retaken;
 
@@ -33,9 +33,10 @@ impl Replay<'_> {
         if self.machine.is_ended() {
             self.opened_at = self.at;
         }
-        let executions = self.machine.retry(what, id).map_err(|error| error.to_string())?;
-        for mut execution in executions {
-            let found = self.barriers.reopen(&execution);
+        let taken = self.machine.retry(what, id).map_err(|error| error.to_string())?;
+        for taken in taken {
+            let found = self.barriers.reopen(&taken);
+            let mut execution = taken.execution;
             execution.set_tokens(found.tokens.into_iter().collect());
             let retaken = Retaken { execution, id: hash, given_up: found.given_up };
             let (reopened, dropped) = (found.reopened, found.dropped);

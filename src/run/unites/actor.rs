@@ -41,9 +41,9 @@ impl Actor for UnitesActor {
                 }
                 drop(permit);
             }
-            UnitesMessage::Reopen(execution, id) => {
-                let found = state.barriers.reopen(&execution);
-                state.run.cast(RunMessage::Reopened(execution, id, Box::new(found)))?;
+            UnitesMessage::Reopen(taken, id) => {
+                let found = Box::new(state.barriers.reopen(&taken));
+                state.run.cast(RunMessage::Reopened(taken.execution, id, found))?;
             }
             UnitesMessage::Close => {
                 let empty = Box::new(Barriers::new(state.barriers.plan()));

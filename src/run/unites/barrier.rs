@@ -22,6 +22,7 @@ use crate::run::execution::Execution;
 use crate::run::fingerprint::Fingerprint;
 use crate::run::path::Step;
 use crate::run::status::StateStatus;
+use crate::run::take_back::Taken;
 use crate::run::tokens::{Token, Tokens};
 
 /// The groups whose mergers have not fired.
@@ -259,10 +260,11 @@ impl Barriers {
         Verdict::Skip(Box::new(Skipping { merger, group: fingerprint, opener, reason }))
     }
 
-    /// Takes a state that is retried by hand out of its groups' causes, and opens those again that
-    /// it alone had prevented.
-    pub(crate) fn reopen(&mut self, execution: &Execution) -> Reopening {
+    /// Takes a state that is retried by hand, and those taken back with it, out of their groups' causes,
+    /// and opens those again that they alone had prevented.
+    pub(crate) fn reopen(&mut self, taken: &Taken) -> Reopening {
         let mut found = Reopening::default();
+        let execution = &taken.execution;
         for token in execution.tokens().iter().rev() {
             let group = self.groups.get_mut(&token.group);
             let Some(group) = group.filter(|group| !group.given_up) else { continue };
@@ -273,15 +275,8 @@ impl Barriers {
                 continue;
             }
             found.tokens.push(*token);
-            // Until its next attempt is counted: the group may have settled but for that.
-            group.tally.add(RETAKEN);
-            let cause = group.causes.remove(&execution.state);
-            // With an output of a fanout that went wrong those beside it are made anew.
-            if cause.is_none() || execution.is_output() {
-                group.collector.taken_back(&self.plan, token.merger, execution);
-            }
-            group.lost -= i64::from(cause.is_some_and(|cause| cause.leads));
-            if group.skipped && preventing(&self.plan, token.merger, group).is_empty() {
+            group.take_back(&self.plan, token.merger, taken);
+            if group.skipped && !is_prevented(&self.plan, token.merger, group) {
                 group.skipped = false;
                 found.reopened.push(token.group);
             }
@@ -312,6 +307,34 @@ impl Barriers {
                 opened.outer = opened.outer.iter().filter(|t| left.contains(t)).copied().collect();
             }
         }
+    }
+}
+
+impl Group {
+    /// A state that is retried by hand prevents nothing any more, nor do those taken back with it.
+    fn take_back(&mut self, plan: &Plan, merger: NodeIndex, taken: &Taken) {
+        let Taken { execution, along } = taken;
+        // Until its next attempt is counted: the group may have settled but for that.
+        self.tally.add(RETAKEN);
+        let cause = self.causes.remove(&execution.state);
+        // With an output of a fanout that went wrong those beside it are made anew.
+        if cause.is_none() || execution.is_output() {
+            self.collector.taken_back(plan, merger, execution.node, &execution.path);
+        }
+        let beside: Vec<_> = along.iter().filter_map(|state| self.causes.remove(state)).collect();
+        for cause in &beside {
+            self.collector.taken_back(plan, merger, cause.node, &cause.path);
+        }
+        let led = cause.iter().chain(&beside).filter(|cause| cause.leads).count();
+        self.lost -= i64::try_from(led).unwrap_or(i64::MAX);
+    }
+}
+
+/// Whether something keeps the merger of a skipped group from firing.
+fn is_prevented(plan: &Plan, merger: NodeIndex, group: &Group) -> bool {
+    match plan.unites(merger).strategy {
+        Strategy::AllSuccess => !group.causes.is_empty(),
+        Strategy::AllDone => false,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::graph::{Multiplicity, Plan};
 use crate::id::NodeIndex;
 use crate::node::Call;
 use crate::run::batch::{Element, ElementValue};
-use crate::run::execution::{Execution, Folded};
+use crate::run::execution::Folded;
 use crate::run::order::sort_by_path;
 use crate::run::panics::GuardedFold;
 use crate::run::path::Path;
@@ -110,8 +110,13 @@ impl Collector {
 
     /// A state that gave outputs is retried by hand: its own no longer counts, but a fold cannot give
     /// back what it took.
-    pub(crate) fn taken_back(&mut self, plan: &Plan, merger: NodeIndex, execution: &Execution) {
-        let (node, place) = (execution.node, &execution.path);
+    pub(crate) fn taken_back(
+        &mut self,
+        plan: &Plan,
+        merger: NodeIndex,
+        node: NodeIndex,
+        place: &Path,
+    ) {
         for (_, outputs) in self.outputs.iter_mut().filter(|(of, _)| *of == node) {
             outputs.retain(|(path, _)| path != place);
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::poll;
 use hotgraph::{
-    Context, Document, Emit, GraphBuilder, Handler, NodeError, NodeSpec, RetryError, RetryPolicy,
-    Run, RunStatus, Runtime, StateStatus, Value,
+    Arity, Context, Document, Emit, GraphBuilder, Handler, MemoryJournal, NodeError, NodeSpec,
+    RetryError, RetryPolicy, Run, RunStatus, Runtime, Schema, StateStatus, Value,
 };
 use tokio::sync::oneshot;
 
@@ -250,4 +250,65 @@ async fn an_id_names_one_retry_of_each_node_or_of_all_that_failed() {
     end_of(&run).await;
     assert_eq!(run.retry(a[1], "all").await, used("all"));
     run.retry(a[1], "other").await.expect_err("it was taken back by the retry of all");
+}
+
+/// A list whose outputs lack a field when they are drawn first, how often its parts were called, and a run
+/// of it that failed.
+async fn lacking(journal: &Arc<MemoryJournal>) -> (Runtime, Run, [Arc<AtomicU64>; 3]) {
+    let calls: [Arc<AtomicU64>; 3] = Default::default();
+    let [lists, works, joins] = calls.clone();
+    let list = move |_: ()| {
+        let is_first = lists.fetch_add(1, Ordering::SeqCst) == 0;
+        let lacks =
+            |n: u64| if is_first { Value::empty_object() } else { Value::object([("n", n)]) };
+        let outputs: Vec<_> = (0..4).map(lacks).collect();
+        async move { Ok(Emit::each(outputs)) }
+    };
+    let work = move |input: Value| {
+        works.fetch_add(1, Ordering::SeqCst);
+        async move { Ok(Emit::one(input)) }
+    };
+    let join = move |input: Value| {
+        joins.fetch_add(1, Ordering::SeqCst);
+        async move { Ok(Emit::one(input)) }
+    };
+    let any = || (Schema::any(), Schema::any());
+    let runtime = Runtime::builder()
+        .journal(journal.clone())
+        .handler(Handler::dynamic("list", any(), Arity::Many, move |_: Value| list(())))
+        .handler(Handler::dynamic("work", any(), Arity::One, work))
+        .handler(Handler::dynamic("join", any(), Arity::One, join))
+        .build()
+        .await
+        .unwrap();
+    let graph = Document::builder("g")
+        .node(spec("list").next("work"))
+        .node(spec("work").input("n", "${{list.outputs.n}}").next("join"))
+        .node(spec("join").unites("list").input("n", "${{work.outputs.n}}"));
+    let run = start(&runtime, graph).await;
+    assert_eq!(end_of(&run).await.failures.len(), 4);
+    (runtime, run, calls)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fanout_is_drawn_once_however_many_of_its_outputs_are_retried() {
+    let numbers = Value::object([("n", [0, 1, 2, 3].map(Value::from).to_vec())]);
+    for one_of_them in [false, true] {
+        let journal = Arc::new(MemoryJournal::new());
+        let (runtime, run, calls) = lacking(&journal).await;
+        let failed: Vec<_> = end_of(&run).await.failures.iter().map(|one| one.state).collect();
+        match one_of_them {
+            true => run.retry(failed[2], "again").await.unwrap(),
+            false => assert_eq!(run.retry_failed("again").await.unwrap(), failed),
+        }
+        let outcome = end_of(&run).await;
+        assert_eq!((outcome.status, &outcome.outputs["join"]), (RunStatus::Success, &numbers));
+        // The list once and once more.
+        assert_eq!(calls.map(|calls| calls.load(Ordering::SeqCst)), [2, 4, 1]);
+        assert_eq!(run.status().of("list", StateStatus::RetryCreated), 4);
+        drop(runtime);
+        let (next, _, _) = lacking(&journal).await;
+        let read = next.storage().unwrap().load(run.id()).await.unwrap();
+        assert_eq!((&*read.outcome().await, read.status()), (&*outcome, run.status()));
+    }
 }
