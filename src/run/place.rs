@@ -85,7 +85,7 @@ impl Places {
     fn take_below_of(self: &Arc<Self>, most: u64, signals: &Control) -> Result<Place, NoPlace> {
         let place = self.count(most);
         // The run above is stopped before it gives up its place while an attempt of it is under way.
-        if self.are_closed() && signals.is_cancelled() { Err(NoPlace::Closed) } else { place }
+        if self.are_closed_to(Some(signals)) { Err(NoPlace::Closed) } else { place }
     }
 
     fn take_of(self: &Arc<Self>, most: u64) -> Result<Place, NoPlace> {
@@ -114,6 +114,11 @@ impl Places {
     /// Whether no more are given, but to children of runs that have theirs.
     pub(crate) fn are_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Whether no more are given to a run with these signals, if another one starts it.
+    pub(crate) fn are_closed_to(&self, signals: Option<&Control>) -> bool {
+        self.are_closed() && signals.is_none_or(Control::is_cancelled)
     }
 
     /// Waits until no place is taken and every end was told; they have to be closed.

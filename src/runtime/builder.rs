@@ -211,7 +211,7 @@ impl RuntimeBuilder {
             sessions: Sessions::default(),
             stranded: Mutex::default(),
             ahead: Mutex::default(),
-            taking_up: tokio::sync::Mutex::default(),
+            taking_up: tokio::sync::RwLock::default(),
             take_ups: TaskTracker::new(),
             #[cfg(feature = "metrics")]
             told: Mutex::default(),

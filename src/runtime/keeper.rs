@@ -24,6 +24,8 @@ pub(super) struct Keeper {
     pub on_failure: OnSaveFailure,
     /// Held while a start asks the journal for its key.
     pub keys: KeyLocks,
+    /// Held, after that of its key, while what memory has of a run is compared with the journal.
+    pub runs: KeyLocks,
     writer: Writer,
     /// How long a commit may take, once nobody waits for the journal to recover.
     hurry: watch::Sender<Option<Duration>>,
@@ -42,8 +44,8 @@ impl Keeper {
         let epoch = journal.claim(&owner).await?;
         let (hurry, told) = watch::channel(None);
         let (writer, work) = Writer::new(journal.clone(), epoch, clock.clone(), on_failure, told);
-        let (keys, work) = (KeyLocks::default(), tokio::spawn(work));
-        Ok(Self { journal, epoch, clock, on_failure, keys, writer, hurry, work })
+        let (keys, runs, work) = (KeyLocks::default(), KeyLocks::default(), tokio::spawn(work));
+        Ok(Self { journal, epoch, clock, on_failure, keys, runs, writer, hurry, work })
     }
 
     /// The journal of a run that starts; its beginning is written with the first flush.

@@ -1,4 +1,8 @@
 //! Locks for keys: of what has the same key, one at a time.
+//!
+//! Who needs several takes the lock of a start's key first, then that of a run's opening
+//! (`RunCell::opening`), then that of the run, then `Inner::taking_up`, and what is locked without
+//! waiting, as `Inner::ended`, last.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 

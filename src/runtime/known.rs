@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dashmap::mapref::entry::Entry;
-use tokio::sync::MutexGuard;
+use tokio::sync::{MutexGuard, RwLockReadGuard};
 
 use super::Inner;
 use super::keeper::Keeper;
@@ -13,6 +13,12 @@ use crate::journal::RunRow;
 use crate::node::Control;
 use crate::run::{RetryError, Run};
 use crate::session::Standing;
+
+/// Nobody else compares a run with the journal, and nobody takes up or deletes any.
+pub(super) struct AloneWith<'a> {
+    _of_run: MutexGuard<'a, ()>,
+    _of_all: RwLockReadGuard<'a, ()>,
+}
 
 impl Inner {
     /// The run with that id, if it is known.
@@ -84,7 +90,7 @@ impl Inner {
 
     /// Makes a run readable that has ended.
     async fn read_ended(&self, keeper: &Keeper, run: RunId) -> Result<Run, StrandedReason> {
-        let _one_at_a_time = self.taking_up.lock().await;
+        let _alone = self.alone_with(keeper, run).await;
         // Somebody else may have been quicker, and two of one run would not know of each other.
         if let Some(run) = self.run_of(run) {
             return Ok(run);
@@ -100,14 +106,20 @@ impl Inner {
         Ok(run)
     }
 
+    /// Waits until nobody else compares a run with the journal, and nobody takes up or deletes any.
+    async fn alone_with<'a>(&'a self, keeper: &'a Keeper, run: RunId) -> AloneWith<'a> {
+        let of_run = keeper.runs.lock(&run).await;
+        AloneWith { _of_run: of_run, _of_all: self.taking_up.read().await }
+    }
+
     /// Checks that the journal has a run as its last episode here left it, and sees to it that it stays
     /// so as long as the guard is held.
     pub(super) async fn stays_as_left(
         &self,
         run: &Run,
-    ) -> Result<Option<MutexGuard<'_, ()>>, RetryError> {
+    ) -> Result<Option<AloneWith<'_>>, RetryError> {
         let (Some(keeper), Some(written)) = (&self.keeper, run.written()) else { return Ok(None) };
-        let one_at_a_time = self.taking_up.lock().await;
+        let alone = self.alone_with(keeper, run.id()).await;
         // Another one of it came back from the journal since this one was forgotten.
         if self.run_of(run.id()).is_some_and(|known| !known.shares_cell(run)) {
             return Err(RetryError::Superseded);
@@ -117,7 +129,7 @@ impl Inner {
             None => Err(RetryError::Deleted),
             // Another one of it went on, and was forgotten, too.
             Some(records) if records != written => Err(RetryError::Superseded),
-            Some(_) => Ok(Some(one_at_a_time)),
+            Some(_) => Ok(Some(alone)),
         }
     }
 }

@@ -95,9 +95,9 @@ struct Inner {
     stranded: Mutex<BTreeMap<RunId, Stranded>>,
     /// Runs that go on while the run that waits for them is stranded.
     ahead: Mutex<Vec<(RunId, Parent)>>,
-    /// Held while a run of the journal is taken up, read, opened again or deleted: there is one of it
-    /// here.
-    taking_up: tokio::sync::Mutex<()>,
+    /// Written while runs of the journal are taken up, given up or deleted, and read, with a lock of the
+    /// run, while one is read back or opened again: there is one of it here.
+    taking_up: tokio::sync::RwLock<()>,
     /// The tasks that do so.
     take_ups: TaskTracker,
     places: Arc<Places>,

@@ -30,6 +30,11 @@ impl Inner {
         }
     }
 
+    /// Refuses a retry by hand once the runtime is being shut down.
+    fn takes_retries(&self) -> Result<(), RetryError> {
+        if self.places.are_closed() { Err(RetryError::ShuttingDown) } else { Ok(()) }
+    }
+
     /// Waits until every run has ended, and nobody is about to take up a stranded one.
     pub(super) async fn settled(&self) {
         self.take_ups.wait().await;
@@ -44,9 +49,15 @@ impl Host for Inner {
         may_open: &'a MayOpen<'_>,
     ) -> BoxFuture<'a, Result<Place, RetryError>> {
         Box::pin(async move {
+            // What memory knows needs no journal.
+            may_open()?;
+            self.takes_retries()?;
             let run = Run::of(cell.clone());
             // Until it has its place nobody deletes it, or goes on with another one of it.
-            let _one_at_a_time = self.stays_as_left(&run).await?;
+            let as_left = self.stays_as_left(&run).await;
+            // Whatever the journal said: it may have been closed meanwhile.
+            self.takes_retries()?;
+            let _as_left = as_left?;
             // Locked until it is among the live runs again: it gives up what it keeps before, or not.
             let mut ended = self.ended.lock();
             may_open()?;

@@ -165,7 +165,7 @@ impl Storage {
         let mut gone = 0;
         for rows in rows.chunks(TOGETHER) {
             // No retry by hand opens one of them, and none is read back, until they are gone.
-            let _one_at_a_time = self.inner.taking_up.lock().await;
+            let _one_at_a_time = self.inner.taking_up.write().await;
             let runs = self.inner.that_ended(rows);
             gone += keeper.journal.delete(keeper.epoch, runs.clone()).await?;
             let deleted = rows.iter().filter(|row| runs.contains(&row.run));

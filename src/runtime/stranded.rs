@@ -100,7 +100,7 @@ impl Inner {
     /// Ends a run if it is stranded still, and stops those of its sub-graph nodes that went on.
     async fn give_up_once(&self, run: RunId) -> Result<(), StrandedReason> {
         let keeper = self.keeper.as_ref().ok_or(StrandedReason::NotStranded)?;
-        let _one_at_a_time = self.taking_up.lock().await;
+        let _one_at_a_time = self.taking_up.write().await;
         let row = self.stranded.lock().get(&run).map(|stranded| stranded.row.clone());
         keeper.give_up(row.ok_or(StrandedReason::NotStranded)?).await?;
         self.no_longer_stranded(run);
@@ -128,11 +128,13 @@ impl Inner {
                 Err(_) => {}
             }
         }
+        let mut turns = Vec::new();
+        for row in &sessions {
+            turns.extend(self.take_up_session(row).await?);
+        }
         self.join(&found);
         go_on_with(found).await;
-        for row in &sessions {
-            self.take_up_session(row).await;
-        }
+        self.go_on_with_inputs(turns);
         Ok(())
     }
 
@@ -237,6 +239,18 @@ impl Inner {
         }
     }
 
+    /// Whether a stranded run keeps its version.
+    fn is_kept_for(&self, run: RunId) -> bool {
+        self.stranded.lock().get(&run).is_some_and(|stranded| stranded.pin.is_some())
+    }
+
+    /// A stranded run does not keep its version.
+    fn keep_nothing_for(&self, run: RunId) {
+        let pin = self.stranded.lock().get_mut(&run).and_then(|stranded| stranded.pin.take());
+        // As above.
+        drop(pin);
+    }
+
     fn no_longer_stranded(&self, run: RunId) {
         let listed = self.stranded.lock().remove(&run);
         drop(listed);
@@ -289,7 +303,7 @@ impl Inner {
     /// Goes on with a run if it is stranded still, and with the stranded ones that wait for it.
     async fn take_up_once(&self, run: RunId, signals: Arc<Control>) -> Result<Run, StrandedReason> {
         let keeper = self.keeper.as_ref().ok_or(StrandedReason::NotStranded)?;
-        let one_at_a_time = self.taking_up.lock().await;
+        let one_at_a_time = self.taking_up.write().await;
         let first = self.take_up_listed(keeper, run, signals).await?;
         let (run, mut above, mut found) = (first.run.clone(), first.parent, BTreeMap::new());
         found.insert(run.id(), first);
@@ -334,8 +348,13 @@ impl Inner {
         let Some(inner) = of_any.flatten() else { return };
         let all = async move {
             for run in of_graph {
-                // One that is stranded still is listed still.
-                let _ = inner.take_up_once(run, Arc::default()).await;
+                let was_kept = inner.is_kept_for(run);
+                // One that is stranded still is listed still; nobody asked for it, so that its version
+                // is kept for it if it was before.
+                let taken = inner.take_up_once(run, Arc::default()).await;
+                if taken.is_err() && !was_kept {
+                    inner.keep_nothing_for(run);
+                }
             }
         };
         // As above.

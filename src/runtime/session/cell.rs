@@ -7,11 +7,12 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
+use super::error::SessionError;
 use super::turn::Turn;
 use crate::clock::Sleep;
 use crate::event::SessionBus;
 use crate::id::{GraphName, RunId, VersionNumber};
-use crate::journal::{RunRow, StreamLog};
+use crate::journal::{JournalError, RunRow, StreamLog};
 use crate::runtime::Inner;
 use crate::session::{SessionState, Standing};
 use crate::version::Pin;
@@ -157,18 +158,35 @@ impl Inner {
         cell.or_insert_with(|| Arc::new(SessionCell::new(id.clone()))).clone()
     }
 
-    /// Keeps the version of a session of the journal, and goes on with an input that had not ended.
-    pub(in crate::runtime) async fn take_up_session(&self, row: &RunRow) {
-        let (Some(id), Some(inner)) = (&row.key, self.myself.upgrade()) else { return };
+    /// Keeps the version of a session of the journal; gives what goes on with an input that had not
+    /// ended.
+    pub(in crate::runtime) async fn take_up_session(
+        &self,
+        row: &RunRow,
+    ) -> Result<Option<Turn>, JournalError> {
+        let (Some(id), Some(inner)) = (&row.key, self.myself.upgrade()) else { return Ok(None) };
         let cell = self.session_cell(id);
         // Without its version its next input is refused, and says why.
         *cell.pin.lock() = self.hold(&row.graph, row.version);
-        if Standing::of(&row.status) == Some(Standing::Busy)
-            && let Ok(held) = cell.held.clone().try_lock_owned()
-        {
-            let mut turn = Turn::new(inner, cell, held);
-            // Before anybody deletes runs; who asks for a session that cannot be read is told why.
-            let _ = turn.read().await;
+        let held = cell.held.clone().try_lock_owned();
+        let Some(held) = held.ok().filter(|_| Standing::of(&row.status) == Some(Standing::Busy))
+        else {
+            return Ok(None);
+        };
+        let mut turn = Turn::new(inner, cell, held);
+        match turn.read().await {
+            // Nobody would know which run it waits for, and that could be deleted.
+            Err(SessionError::Journal { source: away @ JournalError::Unavailable(_), .. }) => {
+                Err(away)
+            }
+            // Who asks for a session that cannot be read is told why.
+            _ => Ok(Some(turn)),
+        }
+    }
+
+    /// Goes on with the inputs of sessions that were taken up.
+    pub(in crate::runtime) fn go_on_with_inputs(&self, turns: Vec<Turn>) {
+        for turn in turns {
             // Whoever gives the input again is told how it ended, or why it does not go on.
             self.sessions.turns.spawn(async { drop(turn.go_on().await) });
         }

@@ -26,7 +26,7 @@ use crate::value::Value;
 use crate::version::{Pin, Selector};
 
 /// One thing that is done with a session.
-pub(super) struct Turn {
+pub(in crate::runtime) struct Turn {
     pub(super) inner: Arc<Inner>,
     pub(super) cell: Arc<SessionCell>,
     pub(super) held: OwnedMutexGuard<Held>,

@@ -31,9 +31,18 @@ impl Start {
     pub(super) async fn accept(&self) -> Result<Accepted, StartError> {
         match (&self.inner.keeper, &self.idempotency_key) {
             // Boxed: a start without a key keeps no room for it.
-            (Some(keeper), Some(key)) => Box::pin(self.accept_once(keeper, key)).await,
+            (Some(keeper), Some(key)) => {
+                let accepted = Box::pin(self.accept_once(keeper, key)).await;
+                // Whatever the journal said: it may have been closed meanwhile.
+                accepted.map_err(|error| self.or_shut_down(error))
+            }
             _ => self.accept_now(),
         }
+    }
+
+    fn or_shut_down(&self, error: StartError) -> StartError {
+        let is_closed = self.inner.places.are_closed_to(self.control.as_deref());
+        if is_closed { StartError::ShuttingDown } else { error }
     }
 
     /// Accepts the run unless memory or the journal has one of the key.
@@ -44,6 +53,9 @@ impl Start {
         let _one_at_a_time = keeper.keys.lock(&key).await;
         if let Some(run) = self.inner.named(&key) {
             return Ok(Accepted::Known(run));
+        }
+        if self.inner.places.are_closed_to(self.control.as_deref()) {
+            return Err(StartError::ShuttingDown);
         }
         let query = RunQuery::default().graph(&self.graph).key(&*key.1);
         let rows = keeper.journal.runs(&query).await;

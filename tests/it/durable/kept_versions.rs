@@ -126,3 +126,13 @@ async fn a_version_whose_runs_are_cancelled_retires_beside_a_stranded_run_that_n
     cancel().await.unwrap();
     runtime.versions("g").retire(1).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_does_not_keep_again_what_a_drain_has_let_go() {
+    let (runtime, id) = stranded().await;
+    let versions = runtime.versions("g");
+    versions.drained(1).within(Duration::ZERO, InFlight::Cancel).await.unwrap();
+    runtime.publish_and_promote(graph("fast", 3)).await.unwrap();
+    assert_eq!(runtime.stranded().iter().map(|it| it.run).collect::<Vec<_>>(), [id]);
+    versions.retire(1).await.unwrap();
+}

@@ -4,6 +4,7 @@ mod altered;
 mod away;
 pub mod before;
 mod boundaries;
+mod called;
 mod counted;
 mod crash_points;
 pub mod cut;

@@ -11,6 +11,7 @@ mod restarts;
 mod shut_down_anywhere;
 mod slots;
 mod tasks;
+mod unread;
 mod versions;
 
 use std::time::Duration;
