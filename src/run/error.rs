@@ -51,8 +51,8 @@ pub enum RetryError {
     /// The runtime was shut down.
     #[error("the runtime is shutting down")]
     ShuttingDown,
-    /// The run's actor died.
-    #[error("the run is gone")]
+    /// What the run needs to go on is gone: its actor died.
+    #[error("what the run needs to go on is gone")]
     Gone,
     /// The run was deleted from the journal.
     #[error("the run was deleted")]

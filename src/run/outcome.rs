@@ -120,7 +120,11 @@ impl Outcome {
         match (outputs.next(), outputs.next()) {
             (Some((node, output)), None) => from_value(output)
                 .map_err(|source| OutputError::Misfit { node: node.as_str().to_owned(), source }),
-            (None, _) => Err(OutputError::None { status: self.status }),
+            (None, _) => {
+                let failure = self.failures.first();
+                let because = failure.map(|it| format!("node `{}`: {}", it.node, it.error));
+                Err(OutputError::None { status: self.status, because })
+            }
             (Some(_), Some(_)) => {
                 let names = self.outputs.iter().map(|(node, _)| node.as_str().to_owned());
                 Err(OutputError::Several { nodes: names.collect() })
@@ -134,10 +138,12 @@ impl Outcome {
 #[non_exhaustive]
 pub enum OutputError {
     /// No state gave an output.
-    #[error("the run ended as {status} without an output")]
+    #[error("the run ended as {status} without an output{}", after_colon(because))]
     None {
         /// How the run ended.
         status: RunStatus,
+        /// What failed first in fanout order, if something did.
+        because: Option<String>,
     },
     /// Several nodes gave one; take them from `outputs`, or name one as the graph's `result`.
     #[error("the run has outputs of several nodes: {}", nodes.join(", "))]
@@ -153,6 +159,10 @@ pub enum OutputError {
         /// What does not fit.
         source: ValueError,
     },
+}
+
+fn after_colon(because: &Option<String>) -> String {
+    because.as_ref().map(|because| format!(": {because}")).unwrap_or_default()
 }
 
 /// How a run stands.

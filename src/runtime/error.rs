@@ -50,7 +50,7 @@ pub enum PublishError {
 pub enum StartError {
     /// A run of that idempotency key is in the journal, and this process cannot go on with it, or
     /// read it.
-    #[error("graph `{graph}`: run {run} has that key, and is stranded")]
+    #[error("graph `{graph}`: run {run} has that key, and can neither go on nor be read here")]
     Stranded {
         /// The graph.
         graph: GraphName,

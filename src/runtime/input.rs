@@ -79,9 +79,11 @@ impl Start {
             given.iter().partition(|(key, _)| declared(key.as_str()));
         for (key, value) in &known {
             let wanted = root.handler.inputs().field(key.as_str());
-            if wanted.is_some_and(|wanted| !wanted.accepts(value)) {
-                let reason = format!("field `{}` cannot take {value}", key.as_str());
-                return Err(invalid(reason));
+            if let Some(wanted) = wanted.filter(|wanted| !wanted.accepts(value)) {
+                let field = key.as_str();
+                return Err(invalid(format!(
+                    "field `{field}` cannot take {value}, it takes {wanted}"
+                )));
             }
         }
         let view = View { own: None, scope: &Scope::default(), store };

@@ -37,7 +37,7 @@ pub struct Published {
 /// # Errors
 ///
 /// [`PublishError`] if the graph is not valid, with every problem and every warning at once; if the
-/// registry refuses it; or after a [`shutdown`](Runtime::shutdown), because the registry has stopped.
+/// registry refuses it; or after a [`shutdown`](Runtime::shutdown), which refuses every command.
 /// Nothing has changed then.
 ///
 /// # Cancel safety

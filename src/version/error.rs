@@ -272,8 +272,8 @@ pub enum VersionError {
         /// The graph.
         graph: GraphName,
     },
-    /// The registry has stopped.
-    #[error("the registry has stopped")]
+    /// The runtime is shut down.
+    #[error("the runtime is shut down")]
     Stopped,
 }
 
