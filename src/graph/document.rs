@@ -25,6 +25,7 @@ pub(in crate::graph) type Unknown = BTreeMap<String, Value>;
 
 /// A graph as it is written down.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "an object with the `name` and the `nodes` of a graph")]
 #[non_exhaustive]
 pub struct Document {
     /// The graph's name.

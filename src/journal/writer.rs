@@ -232,7 +232,7 @@ impl Work {
     fn refuse(&mut self, taken: Vec<Taken>, writes: &[Write], error: &JournalError) -> Batch {
         let waits = self.on_failure.waits_for(error) && self.hurry.borrow().is_none();
         let blamed = blamed(&taken, error);
-        let (mut left, mut refused, mut rest) = (Batch::default(), Vec::new(), writes);
+        let (mut kept, mut refused, mut rest) = (Batch::default(), Vec::new(), writes);
         for taken in taken {
             let (own, others) = rest.split_at(taken.count);
             rest = others;
@@ -242,15 +242,15 @@ impl Work {
             };
             match stays {
                 true => {
-                    left.writes.extend_from_slice(own);
-                    left.taken.push(taken);
+                    kept.writes.extend_from_slice(own);
+                    kept.taken.push(taken);
                 }
                 false => refused.push((taken, own.to_vec())),
             }
         }
         // The last one first: each stream ends up where it was before its first one.
         refused.into_iter().rev().for_each(|(taken, own)| self.give_back(taken, own, error));
-        left
+        kept
     }
 
     fn give_back(&mut self, taken: Taken, writes: Vec<Write>, error: &JournalError) {

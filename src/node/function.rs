@@ -17,6 +17,11 @@ use super::handler::{Arity, AttemptFuture, Emission, ErasedNode, output_value};
 use crate::value::{Fields, Value, from_value};
 
 /// An async function that can be a handler: of an input, or of an input and a [`Context`].
+#[diagnostic::on_unimplemented(
+    message = "this is no function that can be a handler",
+    note = "it has to be an async function of `(input)` or `(input, Context)` that returns \
+            `Result<output, NodeError>`, and for `Handler::many` `Result<Emit<output>, NodeError>`"
+)]
 pub trait NodeFunction<Args, In, Out>: Send + Sync + 'static {
     /// Calls the function.
     fn call(

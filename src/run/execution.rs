@@ -227,7 +227,7 @@ impl Execution {
     pub(crate) fn place_of_retry(&self, id: u64) -> Path {
         let below = self.path.then(Step::Retry(id));
         match self.is_output() {
-            // Outputs may be retried under one id.
+            // The hash tells an output from those beside it that were retried earlier.
             true => self.path.above().then(Step::Retry(below.hash())),
             false => below,
         }

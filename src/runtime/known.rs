@@ -99,7 +99,7 @@ impl Inner {
         let row = keeper.row(run).await?.filter(|row| Standing::of(&row.status).is_none());
         let row = row.ok_or(StrandedReason::UnknownRun)?;
         if row.ended_at.is_none() {
-            return Err(self.or_shut_down(self.why_stranded(run)));
+            return Err(self.shut_down_if_closed(self.why_stranded(run)));
         }
         let run = self.rebuild_ended(keeper, row).await?;
         self.keep_ended(run.id(), run.keeps());

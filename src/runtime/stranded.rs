@@ -71,7 +71,7 @@ impl Runtime {
     /// goes on, or is listed still.
     pub async fn resume(&self, run: RunId) -> Result<Run, StrandedReason> {
         let taken = self.inner.take_up_again(run, Arc::default()).await;
-        taken.map_err(|reason| self.inner.or_shut_down(reason))
+        taken.map_err(|reason| self.inner.shut_down_if_closed(reason))
     }
 
     /// Ends a stranded run as `CANCELLED`, for every process: its version does not have to be there.
@@ -265,7 +265,7 @@ impl Inner {
 
     /// Why a run does not go on that is not stranded, or for that reason: a shutdown may have parked
     /// it, and it was forgotten.
-    pub(super) fn or_shut_down(&self, reason: StrandedReason) -> StrandedReason {
+    pub(super) fn shut_down_if_closed(&self, reason: StrandedReason) -> StrandedReason {
         match reason {
             StrandedReason::NotStranded if self.places.are_closed() => StrandedReason::ShuttingDown,
             reason => reason,

@@ -199,8 +199,8 @@ impl Versions {
     /// `limit`, of those behind `after`.
     ///
     /// A run that is being started or ended at this moment may be missing; the count in
-    /// [`VersionInfo::live`] is exact. Stranded runs have no
-    /// handles: `Runtime::stranded` lists them.
+    /// [`VersionInfo::live`] is exact. Stranded runs have no handles:
+    /// [`Runtime::stranded`](crate::Runtime::stranded) lists them.
     #[must_use]
     pub fn blockers(
         &self,

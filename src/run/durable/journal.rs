@@ -120,7 +120,7 @@ impl RunJournal {
         self.written.lock().made_by_stop.extend(made);
     }
 
-    /// The same of what the run's actor counts later; it says [then](Self::told) which unit it was.
+    /// Appends what the run's actor counts later; it says [then](Self::told) which unit it was.
     pub(crate) fn append_untold(&self, entries: &[Entry]) -> Option<u64> {
         let mut written = self.written.lock();
         if written.is_over || entries.is_empty() {

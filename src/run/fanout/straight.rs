@@ -43,7 +43,7 @@ impl Lane {
             else {
                 return Some(own);
             };
-            // Whether it stops here is said where every other walk has it said.
+            // The caller decides what becomes of it, as of any other execution.
             if *left == 0 || room == 0 || control.is_cancelled() || control.is_paused() {
                 return Some(own);
             }

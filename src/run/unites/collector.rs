@@ -155,12 +155,12 @@ impl Collector {
     }
 
     /// Why the fold cannot finish, if it cannot.
-    pub(crate) fn unmade(&mut self) -> Option<Arc<str>> {
+    pub(crate) fn take_unmade(&mut self) -> Option<Arc<str>> {
         self.unmade.take().map(|(_, error)| error)
     }
 
     /// The kept elements in fanout order, or why the first of them that is missing could not be made.
-    pub(crate) fn kept(&mut self) -> Result<Vec<Value>, Arc<str>> {
+    pub(crate) fn take_kept(&mut self) -> Result<Vec<Value>, Arc<str>> {
         match std::mem::take(&mut self.steps) {
             Steps::Kept(kept) => in_order(kept).into_iter().collect(),
             Steps::Early | Steps::Folding(_) => Ok(Vec::new()),

@@ -45,9 +45,9 @@ impl Walker<'_> {
         let scope = firing.opener.scope.clone().with_united(collected, firing.tokens.clone());
         let view = View { own: None, scope: &scope, store: &ground.store };
         let made: Result<_, Arc<str>> = match plan.node(firing.merger).handler.call() {
-            Call::Fold(_) => firing.collector.unmade().map_or(Ok(Value::empty_object()), Err),
+            Call::Fold(_) => firing.collector.take_unmade().map_or(Ok(Value::empty_object()), Err),
             Call::KeptFold(_) => {
-                let elements = firing.collector.kept();
+                let elements = firing.collector.take_kept();
                 elements.map(|elements| Value::object([(KEPT_ELEMENTS, elements)]))
             }
             Call::Attempt(_) => {

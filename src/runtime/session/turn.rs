@@ -184,8 +184,8 @@ impl Turn {
 
     /// The run of an input that was accepted before.
     async fn resume(&mut self, input: &Input) -> Result<Run, SessionError> {
-        if let Some(run) = self.inner.runs.get(&input.run) {
-            return Ok(run.clone());
+        if let Some(run) = self.inner.run_of(input.run) {
+            return Ok(run);
         }
         if let Some(run) = self.find_run(input).await? {
             return Ok(run);

@@ -79,7 +79,7 @@ impl Start {
     pub(super) fn accept_now(&self) -> Result<Accepted, StartError> {
         let inner = &self.inner;
         let Some(key) = self.idempotency_key.clone() else {
-            let (run, pin) = self.admitted()?;
+            let (run, pin) = self.prepare_and_admit()?;
             return Ok(Accepted::New(run, pin));
         };
         let key = (self.graph.clone(), key);
@@ -90,13 +90,13 @@ impl Start {
             return Ok(Accepted::Known(run));
         }
         // The key is new, or the run that it named was forgotten.
-        // Known before the entry is let go: a second start of this key finds the run.
-        let (run, pin) = self.admitted()?;
+        let (run, pin) = self.prepare_and_admit()?;
+        // The run is known before the entry is let go: a second start of this key finds it.
         entry.insert(run.id());
         Ok(Accepted::New(run, pin))
     }
 
-    fn admitted(&self) -> Result<(Run, Pin), StartError> {
+    fn prepare_and_admit(&self) -> Result<(Run, Pin), StartError> {
         let (run, pin) = self.prepare()?;
         self.inner.admit(&run, &pin);
         Ok((run, pin))
