@@ -200,7 +200,7 @@ impl Versions {
     ///
     /// A run that is being started or ended at this moment may be missing; the count in
     /// [`VersionInfo::live`] is exact. Stranded runs have no handles:
-    /// [`Runtime::stranded`](crate::Runtime::stranded) lists them.
+    /// [`Runtime::stranded`](super::Runtime::stranded) lists them.
     #[must_use]
     pub fn blockers(
         &self,
