@@ -166,7 +166,7 @@ pub enum VersionError {
         labels: Vec<LabelName>,
     },
     /// Runs or sessions are pinned to the version, or nodes of other versions run it.
-    #[error("version {version} of graph `{graph}` is in use: {}", users(*live, referenced_by))]
+    #[error("version {version} of graph `{graph}` is in use: {}", users(*live, blockers, referenced_by))]
     InUse {
         /// The graph.
         graph: GraphName,
@@ -319,7 +319,7 @@ impl fmt::Display for Blocking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Routed => f.write_str("a label leads to it"),
-            Self::Live(live) => f.write_str(&users(*live, &[])),
+            Self::Live(live) => f.write_str(&users(*live, &[], &[])),
             Self::Held => f.write_str("it is held"),
             Self::ReferencedBy(graph, version) => {
                 write!(f, "a node of `{graph}` {version} runs it")
@@ -352,10 +352,12 @@ fn named(labels: &[LabelName]) -> String {
     format!("label{plural} {}", names.join(", "))
 }
 
-fn users(live: u64, referenced_by: &[(GraphName, VersionNumber)]) -> String {
-    let runs = (live > 0).then(|| match live {
-        1 => "1 run or session".to_owned(),
-        live => format!("{live} runs and sessions"),
+fn users(live: u64, blockers: &[RunId], referenced_by: &[(GraphName, VersionNumber)]) -> String {
+    let runs = (live > 0).then(|| match (live, blockers.first()) {
+        (1, Some(run)) => format!("run {run}"),
+        (1, None) => "1 run or session".to_owned(),
+        (live, Some(run)) => format!("{live} runs and sessions, run {run} among them"),
+        (live, None) => format!("{live} runs and sessions"),
     });
     let nodes = referenced_by.iter().map(|(graph, version)| format!("`{graph}` {version}"));
     let nodes: Vec<_> = nodes.collect();

@@ -33,7 +33,8 @@ async fn runs_in_the_way_are_kept_or_paused_and_the_wait_says_so() {
         let late = runtime.versions("g").drained(1).within(MINUTE, then).await;
         let late = late.unwrap_err();
         assert!(matches!(late, VersionError::InUse { live: 1, .. }), "{late:?}");
-        assert_eq!(late.to_string(), "version v1 of graph `default/g` is in use: 1 run or session");
+        let expected_text = format!("version v1 of graph `default/g` is in use: run {}", run.id());
+        assert_eq!(late.to_string(), expected_text);
         assert_eq!(run.status().status, expected);
     }
 }
