@@ -133,9 +133,8 @@ impl RunState {
 
 /// The states that a retry took back.
 fn states_of(taken: &[Taken]) -> Vec<StateId> {
-    let with_those_along =
-        |taken: &Taken| std::iter::once(taken.execution.state).chain(taken.along.clone());
-    let mut states: Vec<_> = taken.iter().flat_map(with_those_along).collect();
+    let states = taken.iter().flat_map(Taken::all).map(|execution| execution.state);
+    let mut states: Vec<_> = states.collect();
     states.sort_unstable();
     states
 }

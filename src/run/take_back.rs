@@ -22,8 +22,15 @@ pub(crate) enum RetryWhat {
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub execution: Box<Execution>,
-    /// Failed outputs beside it: the fanout of an output is drawn anew once, as a whole.
-    pub along: Vec<StateId>,
+    /// Failed outputs beside it, of whichever draw of its fanout: that is drawn anew once, as a whole.
+    pub along: Vec<Box<Execution>>,
+}
+
+impl Taken {
+    /// Everything that is taken back.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Execution> {
+        std::iter::once(&*self.execution).chain(self.along.iter().map(|along| &**along))
+    }
 }
 
 impl Machine {
@@ -39,7 +46,7 @@ impl Machine {
         Ok(states.into_iter().filter_map(|state| self.take(state, &mut beside)).collect())
     }
 
-    /// The failed outputs of the fanouts that are made anew, by the execution of each.
+    /// The failed outputs of the fanouts that are made anew, by the execution that each repeats.
     fn failed_outputs(&mut self, retried: &[StateId]) -> BTreeMap<u64, Vec<StateId>> {
         let anew = retried.iter().filter_map(|state| self.fanout_of(*state));
         let mut outputs: BTreeMap<_, Vec<_>> = anew.map(|fanout| (fanout, Vec::new())).collect();
@@ -55,10 +62,12 @@ impl Machine {
         outputs
     }
 
-    /// The execution that a state is an output of, if it is one.
+    /// The fanout that a state is an output of, or a draw of that failed as a whole: its first draw.
     fn fanout_of(&mut self, state: StateId) -> Option<u64> {
         let execution = &self.records.sorted().get(&state)?.execution;
-        execution.is_output().then_some(execution.id)
+        // Beside what failed as a whole and repeats nothing there are no outputs.
+        let may_have_others = execution.is_output() || execution.origin() != execution.id;
+        may_have_others.then(|| execution.origin())
     }
 
     /// Takes a state back with the failed outputs beside it, unless it was taken back with one.
@@ -69,9 +78,9 @@ impl Machine {
         }
         let execution = self.take_back(state);
         self.tally.holds += 1;
-        let mut along = beside.remove(&execution.id).unwrap_or_default();
+        let mut along = beside.remove(&execution.origin()).unwrap_or_default();
         along.retain(|other| *other != state);
-        along.iter().for_each(|other| drop(self.take_back(*other)));
+        let along = along.into_iter().map(|other| self.take_back(other)).collect();
         Some(Taken { execution, along })
     }
 

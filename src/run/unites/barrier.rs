@@ -264,16 +264,11 @@ impl Barriers {
     /// and opens those again that they alone had prevented.
     pub(crate) fn reopen(&mut self, taken: &Taken) -> Reopening {
         let mut found = Reopening::default();
-        let execution = &taken.execution;
-        for token in execution.tokens().iter().rev() {
+        // Those taken back along may be of another draw of the fanout, which has groups of its own.
+        taken.all().for_each(|execution| self.drop_own_groups(execution, &mut found));
+        for token in taken.execution.tokens().iter().rev() {
             let group = self.groups.get_mut(&token.group);
             let Some(group) = group.filter(|group| !group.given_up) else { continue };
-            if self.plan.unites(token.merger).node == execution.node {
-                found.dropped.push(token.group);
-                let mark = Group { given_up: true, ..Group::default() };
-                found.given_up.extend(given_up(std::mem::replace(group, mark)));
-                continue;
-            }
             found.tokens.push(*token);
             group.take_back(&self.plan, token.merger, taken);
             if group.skipped && !is_prevented(&self.plan, token.merger, group) {
@@ -286,6 +281,20 @@ impl Barriers {
             self.wait_again(fingerprint);
         }
         found
+    }
+
+    /// Gives up the groups that an execution opened: its next attempt opens others.
+    fn drop_own_groups(&mut self, execution: &Execution, found: &mut Reopening) {
+        for token in execution.tokens().iter().rev() {
+            if self.plan.unites(token.merger).node != execution.node {
+                continue;
+            }
+            let group = self.groups.get_mut(&token.group);
+            let Some(group) = group.filter(|group| !group.given_up) else { continue };
+            found.dropped.push(token.group);
+            let mark = Group { given_up: true, ..Group::default() };
+            found.given_up.extend(given_up(std::mem::replace(group, mark)));
+        }
     }
 
     /// The item of a merger that is waited for again counts in the groups around it.
@@ -321,7 +330,8 @@ impl Group {
         if cause.is_none() || execution.is_output() {
             self.collector.taken_back(plan, merger, execution.node, &execution.path);
         }
-        let beside: Vec<_> = along.iter().filter_map(|state| self.causes.remove(state)).collect();
+        let beside: Vec<_> =
+            along.iter().filter_map(|other| self.causes.remove(&other.state)).collect();
         for cause in &beside {
             self.collector.taken_back(plan, merger, cause.node, &cause.path);
         }

@@ -13,6 +13,7 @@ mod limits;
 mod live_retries;
 mod live_states;
 mod retries;
+mod retries_of_draws;
 mod shutdown;
 mod store;
 mod streams;
