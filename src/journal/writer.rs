@@ -224,7 +224,7 @@ impl Work {
             () = out_of_time => None,
         };
         self.is_silent = answer.is_none();
-        answer.unwrap_or_else(|| Err(JournalError::Unavailable("it gives no answer".to_owned())))
+        answer.unwrap_or_else(|| Err(no_answer()))
     }
 
     /// Tells those that do not wait, or those alone that the failure is about; gives back the others,
@@ -285,12 +285,17 @@ impl Work {
 }
 
 /// Waits until nobody waits for the journal to recover; says how long a commit may take then.
-async fn hurried(mut hurry: watch::Receiver<Option<Duration>>) -> Duration {
+pub(crate) async fn hurried(mut hurry: watch::Receiver<Option<Duration>>) -> Duration {
     match hurry.wait_for(Option::is_some).await.map(|most| *most) {
         Ok(Some(most)) => most,
         // Whoever could say so has gone.
         _ => std::future::pending().await,
     }
+}
+
+/// What is told of a journal that was given no more time.
+pub(crate) fn no_answer() -> JournalError {
+    JournalError::Unavailable("it gives no answer".to_owned())
 }
 
 /// The stream of a commit that a failure is about, and no other.

@@ -1,5 +1,6 @@
 //! What a runtime holds of its journal: the epoch, the writer, and its end.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::clock::Clock;
 use crate::id::RunId;
 use crate::journal::{
     Epoch, Journal, JournalError, OnSaveFailure, Patience, RunRow, Stream, StreamLog, Writer,
+    hurried, no_answer,
 };
 use crate::node::Store;
 use crate::run::{Began, Durability, Entry, RunJournal, RunStatus};
@@ -105,6 +107,22 @@ impl Keeper {
         self.row(run).await
     }
 
+    /// What the journal answers; once nobody waits for it, it is given no more time than for a commit.
+    pub(super) async fn answer<T>(
+        &self,
+        asked: impl Future<Output = Result<T, JournalError>>,
+    ) -> Result<T, JournalError> {
+        let out_of_time = async {
+            let most = hurried(self.hurry.subscribe()).await;
+            self.clock.sleep(most).await;
+        };
+        tokio::select! {
+            biased;
+            answer = asked => answer,
+            () = out_of_time => Err(no_answer()),
+        }
+    }
+
     /// From now on nobody waits for a journal that takes nothing, and a commit takes that long at most.
     pub(super) fn hurry(&self, most: Duration) {
         self.hurry.send_replace(Some(most));
@@ -114,7 +132,7 @@ impl Keeper {
     pub(super) async fn release(&self) {
         self.work.abort();
         // Whoever claims it next takes it all the same.
-        let _ = self.journal.release(self.epoch).await;
+        let _ = self.answer(self.journal.release(self.epoch)).await;
     }
 }
 

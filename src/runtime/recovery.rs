@@ -258,7 +258,8 @@ impl Keeper {
 
     /// The row of a run.
     pub(super) async fn row(&self, run: RunId) -> Result<Option<RunRow>, JournalError> {
-        let rows = self.journal.runs(&RunQuery::default().run(run)).await?;
+        let query = RunQuery::default().run(run);
+        let rows = self.answer(self.journal.runs(&query)).await?;
         Ok(rows.into_iter().next())
     }
 
@@ -319,7 +320,7 @@ impl Keeper {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Record>, JournalError> {
-        let page = self.journal.read(stream, after, limit).await?;
+        let page = self.answer(self.journal.read(stream, after, limit)).await?;
         for (record, expected) in page.iter().zip(after + 1..) {
             if record.seq != expected {
                 return Err(corrupt(stream, Some(expected), MISSING));

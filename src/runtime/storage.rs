@@ -167,7 +167,7 @@ impl Storage {
             // No retry by hand opens one of them, and none is read back, until they are gone.
             let _one_at_a_time = self.inner.taking_up.write().await;
             let runs = self.inner.that_ended(rows);
-            gone += keeper.journal.delete(keeper.epoch, runs.clone()).await?;
+            gone += keeper.answer(keeper.journal.delete(keeper.epoch, runs.clone())).await?;
             let deleted = rows.iter().filter(|row| runs.contains(&row.run));
             deleted.for_each(|row| self.inner.forget_run(row));
         }

@@ -58,7 +58,7 @@ impl Start {
             return Err(StartError::ShuttingDown);
         }
         let query = RunQuery::default().graph(&self.graph).key(&*key.1);
-        let rows = keeper.journal.runs(&query).await;
+        let rows = keeper.answer(keeper.journal.runs(&query)).await;
         let rows = rows.map_err(|source| self.journal(source))?;
         let is_run = |row: &RunRow| Standing::of(&row.status).is_none();
         let Some(row) = rows.into_iter().rfind(is_run) else { return self.accept_now() };

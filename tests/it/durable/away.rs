@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hotgraph::{
     Document, Durability, Emit, Epoch, Handler, Journal, JournalError, JournalFuture,
-    MemoryJournal, NodeError, NodeSpec, PublishError, Run, RunStatus, Runtime, StartError, Value,
-    VersionError, Write,
+    MemoryJournal, NodeError, NodeSpec, PublishError, Record, Run, RunId, RunStatus, Runtime,
+    ShutdownReport, StartError, StrandedReason, Stream, Value, VersionError, Write,
 };
 use parking_lot::Mutex;
 
@@ -42,6 +42,27 @@ impl Hook for Away {
             Answer::Done => self.kept.commit(epoch, writes),
             Answer::Failed => Box::pin(async { Err(JournalError::Full("no space left".into())) }),
             Answer::Never => Box::pin(std::future::pending()),
+        }
+    }
+
+    fn release(&self, epoch: Epoch) -> JournalFuture<'_, ()> {
+        match *self.answer.lock() {
+            Answer::Never => Box::pin(std::future::pending()),
+            _ => self.kept.release(epoch),
+        }
+    }
+
+    fn delete(&self, epoch: Epoch, runs: Arc<[RunId]>) -> JournalFuture<'_, u64> {
+        match *self.answer.lock() {
+            Answer::Never => Box::pin(std::future::pending()),
+            _ => self.kept.delete(epoch, runs),
+        }
+    }
+
+    fn read(&self, stream: Stream, after: u64, limit: usize) -> JournalFuture<'_, Vec<Record>> {
+        match *self.answer.lock() {
+            Answer::Never => Box::pin(std::future::pending()),
+            _ => self.kept.read(stream, after, limit),
         }
     }
 }
@@ -146,4 +167,44 @@ async fn a_shutdown_refuses_what_waits_for_a_journal_that_does_not_answer() {
     let publish = publish.await.unwrap().unwrap_err();
     let is_not_saved = matches!(publish, PublishError::Version(VersionError::NotSaved(_)));
     assert!(is_not_saved, "{publish:?}");
+}
+
+/// A process that lacks what runs need which another one left behind, when its journal gives no answer any
+/// more; the last run has ended.
+async fn left_behind() -> (Runtime, Vec<Run>) {
+    let (first, runs, journal) = without_journal(Durability::EveryState, Answer::Done).await;
+    drop(first.shutdown(Duration::ZERO).await);
+    let (kept, answer) = (journal.kept.clone(), Mutex::new(Answer::Done));
+    let journal = Arc::new(Before(Away { kept, answer }));
+    let runtime = Runtime::builder().journal(journal.clone()).build().await.unwrap();
+    *journal.answer.lock() = Answer::Never;
+    (runtime, runs)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_what_asks_a_journal_that_does_not_answer() {
+    for is_locked in [false, true] {
+        let (runtime, runs) = left_behind().await;
+        let (stranded, ended) = (runtime.stranded()[0].run, runs.last().unwrap().id());
+        let other = runtime.clone();
+        // Nobody takes up a run as long as one is deleted.
+        let delete = async move {
+            if is_locked {
+                other.storage().unwrap().delete([ended]).await.unwrap_err();
+            }
+        };
+        let delete = tokio::spawn(delete);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let other = runtime.clone();
+        let resume = tokio::spawn(async move { other.resume(stranded).await });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let report = tokio::time::timeout(SHUTDOWN, runtime.shutdown(GRACE)).await;
+        assert_eq!(report.expect("it hangs"), ShutdownReport::default(), "{is_locked}");
+        delete.await.unwrap();
+        let refused = resume.await.unwrap().unwrap_err();
+        match is_locked {
+            true => assert_eq!(refused, StrandedReason::ShuttingDown),
+            false => assert!(matches!(refused, StrandedReason::Unreadable(_)), "{refused:?}"),
+        }
+    }
 }
