@@ -23,13 +23,13 @@ pub(crate) enum RetryWhat {
 pub(crate) struct Taken {
     pub execution: Box<Execution>,
     /// Failed outputs beside it, of whichever draw of its fanout: that is drawn anew once, as a whole.
-    pub along: Vec<Box<Execution>>,
+    pub along: Vec<Execution>,
 }
 
 impl Taken {
     /// Everything that is taken back.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Execution> {
-        std::iter::once(&*self.execution).chain(self.along.iter().map(|along| &**along))
+        std::iter::once(&*self.execution).chain(&self.along)
     }
 }
 
@@ -80,7 +80,7 @@ impl Machine {
         self.tally.holds += 1;
         let mut along = beside.remove(&execution.origin()).unwrap_or_default();
         along.retain(|other| *other != state);
-        let along = along.into_iter().map(|other| self.take_back(other)).collect();
+        let along = along.into_iter().map(|other| *self.take_back(other)).collect();
         Some(Taken { execution, along })
     }
 
