@@ -231,7 +231,7 @@ struct Lacking {
 async fn list(input: Number, ctx: Context) -> Result<Emit<Lacking>, NodeError> {
     ctx.sleep(Duration::from_millis(50)).await;
     let is_first = ctx.store().put(format!("list {}", input.n), true).is_none();
-    let lacks = move |n| is_first && input.n % 2 == 0 && n > 0;
+    let lacks = move |n| is_first && input.n.is_multiple_of(2) && n > 0;
     Ok(Emit::each((0..3).map(move |n| Lacking { n: (!lacks(n)).then_some(3 * input.n + n) })))
 }
 
