@@ -5,7 +5,8 @@
 //! 2. A group that fired is forgotten; nothing counts in it again (its merger fires once).
 //! 3. A group that was skipped is kept, so that a manual retry can open it again.
 //! 4. A group that was given up stays as a mark, so that no group that is opened later waits for it.
-//! 5. The item of a merger passes to its execution when it fires, and ends when it is skipped.
+//! 5. What prevents the merger of a skipped group prevents those that it is counted in.
+//! 6. The item of a merger passes to its execution when it fires, and ends when it is skipped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
@@ -17,37 +18,37 @@ use super::collector::Collector;
 use crate::graph::{Plan, Strategy};
 use crate::id::{IdHasher, NodeIndex, StateId};
 use crate::node::{BranchOutcome, United};
-use crate::run::batch::{Cause, GroupDelta, Opened, RETAKEN, SkipCause, Tally};
+use crate::run::batch::{Cause, GroupDelta, Opened, SkipCause, Tally};
 use crate::run::execution::Execution;
 use crate::run::fingerprint::Fingerprint;
 use crate::run::path::Step;
 use crate::run::status::StateStatus;
-use crate::run::take_back::Taken;
 use crate::run::tokens::{Token, Tokens};
 
 /// The groups whose mergers have not fired.
 #[derive(Debug)]
 pub(crate) struct Barriers {
-    plan: Arc<Plan>,
-    groups: HashMap<Fingerprint, Group, BuildHasherDefault<IdHasher>>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) groups: HashMap<Fingerprint, Group, BuildHasherDefault<IdHasher>>,
 }
 
+/// A group whose merger has not fired.
 #[derive(Debug, Default)]
-struct Group {
-    opened: Option<Box<Opened>>,
-    tally: Tally,
+pub(super) struct Group {
+    pub opened: Option<Box<Opened>>,
+    pub tally: Tally,
     arrived: i64,
-    lost: i64,
+    pub lost: i64,
     unmet: i64,
     branches: i64,
-    causes: BTreeMap<StateId, Cause>,
-    collector: Collector,
+    pub causes: BTreeMap<StateId, Cause>,
+    pub collector: Collector,
     /// Groups that wait for this one's merger although they lie below it.
-    waiting: Vec<Token>,
-    skipped: bool,
+    pub waiting: Vec<Token>,
+    pub skipped: bool,
     /// Whether an output of its fanout was retried by hand: it is never judged again, and what still
     /// goes on in it is counted for nothing.
-    given_up: bool,
+    pub given_up: bool,
 }
 
 /// What has to be done with a merger.
@@ -84,19 +85,6 @@ pub(crate) struct Skipping {
     pub group: Fingerprint,
     pub opener: Execution,
     pub reason: SkipCause,
-}
-
-/// What a manual retry finds of the groups a state was counted in.
-#[derive(Debug, Default)]
-pub(crate) struct Reopening {
-    /// The groups that still count the state.
-    pub tokens: Vec<Token>,
-    /// The mergers that were skipped and are waited for again.
-    pub reopened: Vec<Fingerprint>,
-    /// The state's own groups, which its next attempt replaces.
-    pub dropped: Vec<Fingerprint>,
-    /// What those mergers are counted in that were waited for: they never fire.
-    pub given_up: Vec<Tokens>,
 }
 
 impl Verdict {
@@ -144,8 +132,7 @@ impl Barriers {
     ) -> Verdicts {
         let mut touched = Touched::new();
         for (fingerprint, delta) in deltas {
-            self.count(fingerprint, delta);
-            touched.push(fingerprint);
+            self.count(fingerprint, delta, &mut touched);
         }
         let mut verdicts = Verdicts::new();
         // A skipped merger ends an item of the groups around it, which may then be settled too.
@@ -155,7 +142,8 @@ impl Barriers {
         verdicts
     }
 
-    fn count(&mut self, fingerprint: Fingerprint, delta: GroupDelta) {
+    fn count(&mut self, fingerprint: Fingerprint, delta: GroupDelta, touched: &mut Touched) {
+        touched.push(fingerprint);
         if let Some(opened) = &delta.opened {
             self.wait_for_earlier(fingerprint, opened);
         }
@@ -169,8 +157,26 @@ impl Barriers {
         group.lost += delta.lost;
         group.unmet += delta.unmet;
         group.branches += delta.branches;
-        group.causes.extend(delta.causes.into_iter().map(|cause| (cause.state, cause)));
         group.collector.extend(delta.elements);
+        if group.skipped && !delta.causes.is_empty() {
+            self.pass_on(fingerprint, &delta.causes, touched);
+        }
+        let group = self.groups.entry(fingerprint).or_default();
+        group.causes.extend(delta.causes.into_iter().map(|cause| (cause.state, cause)));
+    }
+
+    /// What goes wrong in a group whose merger was skipped prevents those around it, too.
+    fn pass_on(&mut self, skipped: Fingerprint, causes: &[Cause], touched: &mut Touched) {
+        let Some(merger) = self.groups[&skipped].merger() else { return };
+        if self.plan.unites(merger).strategy == Strategy::AllDone {
+            return;
+        }
+        for token in self.groups[&skipped].around().iter() {
+            let leads = self.plan.unites(token.merger).leads.contains(merger);
+            let Some(outer) = self.groups.get_mut(&token.group) else { continue };
+            outer.prevent(causes, leads);
+            touched.push(token.group);
+        }
     }
 
     /// Registers a group with those whose mergers it waits for; some may be skipped already.
@@ -184,8 +190,7 @@ impl Barriers {
             }
             group.waiting.push(token);
             if group.skipped {
-                let merger = group.opened.as_deref().map(|opened| opened.merger);
-                let merger = merger.expect("skipped groups are open");
+                let merger = group.merger().expect("skipped groups are open");
                 let causes = preventing(&self.plan, merger, group);
                 self.release(token, merger, &causes);
             }
@@ -200,15 +205,7 @@ impl Barriers {
         if causes.is_empty() {
             outer.unmet += i64::from(leads);
         }
-        for cause in causes {
-            let unknown = || Cause { leads: false, ..cause.clone() };
-            let known = outer.causes.entry(cause.state).or_insert_with(unknown);
-            // The state itself may lie beside the way that the skipped merger was on.
-            if leads && !known.leads {
-                known.leads = true;
-                outer.lost += 1;
-            }
-        }
+        outer.prevent(causes, leads);
     }
 
     fn judge(&mut self, fingerprint: Fingerprint, touched: &mut Touched) -> Option<Verdict> {
@@ -233,8 +230,8 @@ impl Barriers {
 
     fn fire(&mut self, fingerprint: Fingerprint) -> Verdict {
         let group = self.groups.remove(&fingerprint).expect("judged groups exist");
+        let tokens = group.around();
         let opened = group.opened.expect("judged groups are open");
-        let tokens = tokens_of(&opened.outer, &group.waiting);
         let united = united(&self.plan, &opened.execution, group.branches, &group.causes);
         Verdict::Fire(Box::new(Firing {
             merger: opened.merger,
@@ -250,7 +247,7 @@ impl Barriers {
         group.skipped = true;
         let opened = group.opened.as_deref().expect("judged groups are open");
         let (merger, opener) = (opened.merger, opened.execution.clone());
-        let around = tokens_of(&opened.outer, &group.waiting);
+        let around = group.around();
         let causes = preventing(&self.plan, merger, group);
         for token in around.iter() {
             self.release(*token, merger, &causes);
@@ -259,92 +256,39 @@ impl Barriers {
         let reason = reason(&causes);
         Verdict::Skip(Box::new(Skipping { merger, group: fingerprint, opener, reason }))
     }
-
-    /// Takes a state that is retried by hand, and those taken back with it, out of their groups' causes,
-    /// and opens those again that they alone had prevented.
-    pub(crate) fn reopen(&mut self, taken: &Taken) -> Reopening {
-        let mut found = Reopening::default();
-        // Those taken back along may be of another draw of the fanout, which has groups of its own.
-        taken.all().for_each(|execution| self.drop_own_groups(execution, &mut found));
-        for token in taken.execution.tokens().iter().rev() {
-            let group = self.groups.get_mut(&token.group);
-            let Some(group) = group.filter(|group| !group.given_up) else { continue };
-            found.tokens.push(*token);
-            group.take_back(&self.plan, token.merger, taken);
-            if group.skipped && !is_prevented(&self.plan, token.merger, group) {
-                group.skipped = false;
-                found.reopened.push(token.group);
-            }
-        }
-        found.tokens.reverse();
-        for fingerprint in found.reopened.clone() {
-            self.wait_again(fingerprint);
-        }
-        found
-    }
-
-    /// Gives up the groups that an execution opened: its next attempt opens others.
-    fn drop_own_groups(&mut self, execution: &Execution, found: &mut Reopening) {
-        for token in execution.tokens().iter().rev() {
-            if self.plan.unites(token.merger).node != execution.node {
-                continue;
-            }
-            let group = self.groups.get_mut(&token.group);
-            let Some(group) = group.filter(|group| !group.given_up) else { continue };
-            found.dropped.push(token.group);
-            let mark = Group { given_up: true, ..Group::default() };
-            found.given_up.extend(given_up(std::mem::replace(group, mark)));
-        }
-    }
-
-    /// The item of a merger that is waited for again counts in the groups around it.
-    fn wait_again(&mut self, fingerprint: Fingerprint) {
-        let Some(group) = self.groups.get(&fingerprint) else { return };
-        let outer = group.opened.as_deref().map(|opened| opened.outer.clone());
-        let around = tokens_of(&outer.unwrap_or_default(), &group.waiting);
-        let mut left = Vec::new();
-        for token in around.iter() {
-            if let Some(outer) = self.groups.get_mut(&token.group) {
-                outer.tally.items += 1;
-                left.push(*token);
-            }
-        }
-        // Groups that fired meanwhile are gone: the merger no longer counts in them.
-        if let Some(group) = self.groups.get_mut(&fingerprint) {
-            group.waiting.retain(|token| left.contains(token));
-            if let Some(opened) = &mut group.opened {
-                opened.outer = opened.outer.iter().filter(|t| left.contains(t)).copied().collect();
-            }
-        }
-    }
 }
 
 impl Group {
-    /// A state that is retried by hand prevents nothing any more, nor do those taken back with it.
-    fn take_back(&mut self, plan: &Plan, merger: NodeIndex, taken: &Taken) {
-        let Taken { execution, along } = taken;
-        // Until its next attempt is counted: the group may have settled but for that.
-        self.tally.add(RETAKEN);
-        let cause = self.causes.remove(&execution.state);
-        // With an output of a fanout that went wrong those beside it are made anew.
-        if cause.is_none() || execution.is_output() {
-            self.collector.taken_back(plan, merger, execution.node, &execution.path);
-        }
-        let beside: Vec<_> =
-            along.iter().filter_map(|other| self.causes.remove(&other.state)).collect();
-        for cause in &beside {
-            self.collector.taken_back(plan, merger, cause.node, &cause.path);
-        }
-        let led = cause.iter().chain(&beside).filter(|cause| cause.leads).count();
-        self.lost -= i64::try_from(led).unwrap_or(i64::MAX);
+    /// What stays of a group that is given up.
+    pub fn mark() -> Self {
+        Self { given_up: true, ..Self::default() }
     }
-}
 
-/// Whether something keeps the merger of a skipped group from firing.
-fn is_prevented(plan: &Plan, merger: NodeIndex, group: &Group) -> bool {
-    match plan.unites(merger).strategy {
-        Strategy::AllSuccess => !group.causes.is_empty(),
-        Strategy::AllDone => false,
+    /// What prevented a merger inside this group prevents this one's.
+    pub fn prevent(&mut self, causes: &[Cause], leads: bool) {
+        for cause in causes {
+            let unknown = || Cause { leads: false, ..cause.clone() };
+            let known = self.causes.entry(cause.state).or_insert_with(unknown);
+            // The state itself may lie beside the way that the skipped merger was on.
+            if leads && !known.leads {
+                known.leads = true;
+                self.lost += 1;
+            }
+        }
+    }
+
+    fn merger(&self) -> Option<NodeIndex> {
+        self.opened.as_deref().map(|opened| opened.merger)
+    }
+
+    /// The groups that its merger is counted in.
+    pub fn around(&self) -> Tokens {
+        let outer = self.opened.as_deref().map(|opened| opened.outer.clone());
+        let outer = outer.unwrap_or_default();
+        if self.waiting.is_empty() {
+            return outer;
+        }
+        outer.iter().chain(&self.waiting).copied().collect()
     }
 }
 
@@ -353,19 +297,6 @@ fn preventing(plan: &Plan, merger: NodeIndex, group: &Group) -> Vec<Cause> {
     match plan.unites(merger).strategy {
         Strategy::AllSuccess => group.causes.values().cloned().collect(),
         Strategy::AllDone => Vec::new(),
-    }
-}
-
-/// What the merger of a group is counted in that is given up before it has fired or was skipped.
-fn given_up(group: Group) -> Option<Tokens> {
-    let opened = group.opened.filter(|_| !group.skipped)?;
-    Some(tokens_of(&opened.outer, &group.waiting))
-}
-
-fn tokens_of(outer: &Tokens, waiting: &[Token]) -> Tokens {
-    match waiting.is_empty() {
-        true => outer.clone(),
-        false => outer.iter().chain(waiting).copied().collect(),
     }
 }
 

@@ -7,7 +7,9 @@ mod actor;
 mod barrier;
 mod collector;
 mod message;
+mod reopen;
 
 pub(crate) use actor::{UnitesActor, UnitesArguments};
-pub(crate) use barrier::{Barriers, Firing, Reopening, Skipping, Verdict};
+pub(crate) use barrier::{Barriers, Firing, Skipping, Verdict};
 pub(crate) use message::UnitesMessage;
+pub(crate) use reopen::Reopening;

@@ -14,6 +14,7 @@ mod live_retries;
 mod live_states;
 mod retries;
 mod retries_of_draws;
+mod retries_of_waiting;
 mod shutdown;
 mod store;
 mod streams;
