@@ -13,7 +13,8 @@ impl Replay<'_> {
         self.last_state = made.chain([self.last_state]).max().unwrap_or_default();
         // The numbers of what was ended by force are not on record.
         self.ground.states.take_up_to(self.last_state);
-        for open in std::mem::take(&mut self.fans).into_values() {
+        // Nothing counts in the groups of the others any more: their mergers may have fired.
+        for open in std::mem::take(&mut self.fans).into_values().filter(OpenFan::is_open) {
             self.abandon_fanout(&open);
         }
         for open in std::mem::take(&mut self.resumables).into_values() {

@@ -6,7 +6,7 @@ use crate::run::execution::Execution;
 use crate::run::walk::Fault;
 use crate::value::Value;
 
-/// A fanout that was kept, and is not drawn to the end.
+/// A fanout that was kept.
 pub(crate) struct OpenFan {
     pub own: Execution,
     pub outputs: Arc<[Value]>,
@@ -24,6 +24,11 @@ impl OpenFan {
     pub(crate) fn left_out(&self) -> Vec<usize> {
         let all = self.closed_at.unwrap_or(self.drawn.len()).min(self.drawn.len());
         (0..all).filter(|place| !self.drawn[*place]).collect()
+    }
+
+    /// Whether something of it is still to be done.
+    pub(super) fn is_open(&self) -> bool {
+        self.closed_at.is_none() || !self.left_out().is_empty()
     }
 
     /// Marks an output as drawn.

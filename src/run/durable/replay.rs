@@ -374,10 +374,9 @@ impl Replay<'_> {
     fn finish(mut self) -> Rebuilt {
         self.count();
         let retaken = self.take_open_retries();
-        let is_open = |fan: &OpenFan| fan.closed_at.is_none() || !fan.left_out().is_empty();
         let rest = Rest {
             waiting: self.waiting.into_values().collect(),
-            fans: self.fans.into_values().filter(is_open).collect(),
+            fans: self.fans.into_values().filter(OpenFan::is_open).collect(),
             resumables: self.resumables.into_values().collect(),
             verdicts: self.verdicts.into_all(),
             retaken,

@@ -44,7 +44,7 @@ enum Kind {
 }
 
 /// The mergers of a graph, each with its kind and whether it joins whatever the branches end with.
-type Mergers = [(&'static str, Kind, bool); 3];
+type Mergers = [(&'static str, Kind, bool); 4];
 
 struct History {
     rng: Rng,
@@ -62,7 +62,7 @@ impl History {
         let mut rng = Rng::seeded(seed);
         let levels = [Durability::EveryState, Durability::OnFanoutAndUnites];
         let level = levels[below(&mut rng, 2)];
-        let mergers = ["join", "all", "flat"].map(|name| {
+        let mergers = ["join", "all", "flat", "late"].map(|name| {
             let kind = [Kind::Array, Kind::Fold, Kind::Ordered][below(&mut rng, 3)];
             (name, kind, below(&mut rng, 3) == 0)
         });
@@ -89,6 +89,7 @@ impl History {
             let outcome = outcome.unwrap_or_else(|_| panic!("a hang: {:?}", run.status()));
             let states = run.states();
             self.check(&states);
+            nothing_is_prevented_by_nothing(&states);
             let failed = StateStatus::NextCreatedError;
             self.has_lacked |=
                 run.status().of("outer", failed) + run.status().of("inner", failed) > 0;
@@ -149,7 +150,7 @@ impl History {
                     assert!(all.is_sorted(), "{}", place());
                 }
                 let is_complete = match name {
-                    "join" => all.len() == 3,
+                    "join" | "late" => all.len() == 3,
                     _ => all.len() == 9,
                 };
                 assert!(is_complete || self.may_miss(name), "{}", place());
@@ -203,6 +204,20 @@ impl History {
         assert_eq!(runtime.stranded(), []);
         runtime
     }
+}
+
+/// A merger is skipped only as long as something keeps it from joining.
+fn nothing_is_prevented_by_nothing(states: &[StateView]) {
+    use StateStatus::{RetryCreated, Skipped, Success};
+    let is_well = |state: &StateView| matches!(state.status, RetryCreated | Skipped | Success);
+    if !states.iter().all(is_well) {
+        return;
+    }
+    // What `late` waits for never comes in a draw that was given up for another one.
+    let is_redrawn = states.iter().any(|it| &*it.node == "outer" && it.status == RetryCreated);
+    let is_over = |state: &StateView| is_redrawn && &*state.node == "late";
+    let skipped = states.iter().find(|state| state.status == Skipped && !is_over(state));
+    assert_eq!(skipped, None, "{states:?}");
 }
 
 fn below(rng: &mut Rng, bound: usize) -> usize {
@@ -281,13 +296,14 @@ fn reads(name: &str, field: &str, from: &str) -> NodeSpec {
     NodeSpec::new(name).input(field, format!("${{{{{from}.outputs.{field}}}}}"))
 }
 
-/// A fanout in a fanout: a merger for each, and one that joins all branches at once.
+/// A fanout in a fanout: a merger for each, one that joins all branches at once, and one for each inner
+/// fanout that waits for that.
 fn graph(rng: &mut Rng, mergers: Mergers) -> Document {
     let mut fan = || if below(rng, 2) == 0 { "list" } else { "rows" };
     let (outer, inner) = (fan(), fan());
-    let [join, all, flat] = mergers.map(|(name, _, is_all_done)| {
+    let [join, all, flat, late] = mergers.map(|(name, _, is_all_done)| {
         let (of, from) = match name {
-            "join" => ("inner", "work"),
+            "join" | "late" => ("inner", "work"),
             "all" => ("outer", "join"),
             _ => ("outer", "work"),
         };
@@ -298,10 +314,11 @@ fn graph(rng: &mut Rng, mergers: Mergers) -> Document {
         .retry(RetryPolicy::none())
         .node(NodeSpec::new("outer").handler(outer).input("n", 0).next("inner"))
         .node(reads("inner", "n", "outer").handler(inner).next("work"))
-        .node(reads("work", "n", "inner").next("join").next("flat"))
+        .node(reads("work", "n", "inner").next("join").next("flat").next("late"))
         .node(join.next("all"))
         .node(all)
-        .node(flat)
+        .node(flat.next("late"))
+        .node(late)
         .build()
 }
 
