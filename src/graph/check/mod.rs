@@ -7,6 +7,7 @@
 mod ancestors;
 mod assemble;
 mod checked;
+mod cron;
 mod cycle;
 mod draft;
 mod handlers;

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use croner::parser::{CronParser, Seconds, Year};
-
+use super::cron::check_cron;
 use super::names::{filled, graph_name, missing, needed};
 use super::numbers::Numbers;
 use super::report::Report;
@@ -14,9 +13,6 @@ use crate::graph::problem::{Problem, ProblemKind};
 use crate::graph::retry::RetryPolicy;
 use crate::id::{DEFAULT_NAMESPACE, GraphName};
 use crate::value::Value;
-
-/// The longest cron expression; no five fields need more.
-const CRON_LENGTH: usize = 1024;
 
 /// What a document says about the graph as a whole.
 pub(super) struct Settings {
@@ -129,18 +125,6 @@ fn check_trigger(trigger: &TriggerDocument, report: &mut Report) {
     }
     let message = format!("the trigger `{expression}` is kept, but starts no run in this version");
     report.warn(Problem::new(ProblemKind::TriggerInert, expression, message));
-}
-
-fn check_cron(expression: &str) -> Result<(), String> {
-    if expression.len() > CRON_LENGTH {
-        return Err(format!("longer than {CRON_LENGTH} bytes"));
-    }
-    // The parser passes over an item that is not there.
-    if expression.split_whitespace().any(|field| field.split(',').any(str::is_empty)) {
-        return Err("an item of a list is empty".to_owned());
-    }
-    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    parser.parse(expression).map(drop).map_err(|error| error.to_string())
 }
 
 fn limits(document: &LimitsDocument, numbers: &mut Numbers<'_>) -> Limits {

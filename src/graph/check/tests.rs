@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
+use super::cron::check_cron;
 use super::{CheckLimits, Checked, check};
 use crate::graph::document::{Document, EdgeDocument, NodeDocument};
 use crate::graph::problem::{Problem, ProblemKind, Problems};
@@ -210,6 +211,27 @@ fn sub_graphs_and_triggers_are_judged() {
             "field_missing:type",
         ],
     );
+}
+
+#[test]
+fn a_cron_expression_is_what_croniter_takes_for_one() {
+    let valid = [
+        "5/15 * * * *",
+        "0 22-6 * * *",
+        "0 0 * * fri-MON",
+        "*,7 * * * *",
+        "50-10/7 * * * *",
+        "*/60 * * * *",
+        "0 0 L * *",
+        "0 0 ? * mon#1",
+        "@midnight",
+        "@Daily",
+    ];
+    let invalid =
+        ["60/5 * * * *", "5/0 * * * *", "1-2-3 * * * *", "-5 * * * *", "*-* * * * *", "@", ""];
+    let taken = |expression: &&str| check_cron(expression).is_ok();
+    assert_eq!(valid.iter().find(|it| !taken(it)), None);
+    assert_eq!(invalid.iter().find(|it| taken(it)), None);
 }
 
 #[test]
