@@ -5,7 +5,7 @@
 //! 2. A group that fired is forgotten; nothing counts in it again (its merger fires once).
 //! 3. A group that was skipped is kept, so that a manual retry can open it again.
 //! 4. A group that was given up stays as a mark, so that no group that is opened later waits for it.
-//! 5. What prevents the merger of a skipped group prevents those that it is counted in.
+//! 5. What prevents the merger of a skipped group prevents those that it is counted in, late or not.
 //! 6. The item of a merger passes to its execution when it fires, and ends when it is skipped.
 
 use std::collections::{BTreeMap, HashMap};
@@ -130,9 +130,14 @@ impl Barriers {
         &mut self,
         deltas: impl IntoIterator<Item = (Fingerprint, GroupDelta)>,
     ) -> Verdicts {
-        let mut touched = Touched::new();
+        let (mut touched, mut late) = (Touched::new(), Vec::new());
         for (fingerprint, delta) in deltas {
-            self.count(fingerprint, delta, &mut touched);
+            touched.push(fingerprint);
+            late.extend(self.count(fingerprint, delta));
+        }
+        // When all is counted: a state is a cause of some of these groups by itself.
+        for (fingerprint, causes) in late {
+            self.pass_on(fingerprint, &causes, &mut touched);
         }
         let mut verdicts = Verdicts::new();
         // A skipped merger ends an item of the groups around it, which may then be settled too.
@@ -142,8 +147,12 @@ impl Barriers {
         verdicts
     }
 
-    fn count(&mut self, fingerprint: Fingerprint, delta: GroupDelta, touched: &mut Touched) {
-        touched.push(fingerprint);
+    /// Counts the change of one group; gives what went wrong in it after its merger was skipped.
+    fn count(
+        &mut self,
+        fingerprint: Fingerprint,
+        delta: GroupDelta,
+    ) -> Option<(Fingerprint, Vec<Cause>)> {
         if let Some(opened) = &delta.opened {
             self.wait_for_earlier(fingerprint, opened);
         }
@@ -158,24 +167,29 @@ impl Barriers {
         group.unmet += delta.unmet;
         group.branches += delta.branches;
         group.collector.extend(delta.elements);
-        if group.skipped && !delta.causes.is_empty() {
-            self.pass_on(fingerprint, &delta.causes, touched);
-        }
-        let group = self.groups.entry(fingerprint).or_default();
+        let late = (group.skipped && !delta.causes.is_empty()).then(|| delta.causes.clone());
         group.causes.extend(delta.causes.into_iter().map(|cause| (cause.state, cause)));
+        late.map(|causes| (fingerprint, causes))
     }
 
-    /// What goes wrong in a group whose merger was skipped prevents those around it, too.
+    /// What went wrong in a group whose merger is skipped prevents those that it is counted in, and in
+    /// turn those that they are counted in, if they are skipped, too.
     fn pass_on(&mut self, skipped: Fingerprint, causes: &[Cause], touched: &mut Touched) {
-        let Some(merger) = self.groups[&skipped].merger() else { return };
-        if self.plan.unites(merger).strategy == Strategy::AllDone {
-            return;
-        }
-        for token in self.groups[&skipped].around().iter() {
-            let leads = self.plan.unites(token.merger).leads.contains(merger);
-            let Some(outer) = self.groups.get_mut(&token.group) else { continue };
-            outer.prevent(causes, leads);
-            touched.push(token.group);
+        let mut skipped = vec![skipped];
+        while let Some(group) = skipped.pop().and_then(|group| self.groups.get(&group)) {
+            let Some(merger) = group.merger() else { continue };
+            if self.plan.unites(merger).strategy == Strategy::AllDone {
+                continue;
+            }
+            for token in group.around().iter() {
+                let leads = self.plan.unites(token.merger).leads.contains(merger);
+                let Some(outer) = self.groups.get_mut(&token.group) else { continue };
+                outer.prevent(causes, leads);
+                touched.push(token.group);
+                if outer.skipped {
+                    skipped.push(token.group);
+                }
+            }
         }
     }
 
@@ -252,6 +266,9 @@ impl Barriers {
         for token in around.iter() {
             self.release(*token, merger, &causes);
             touched.push(token.group);
+            if self.groups[&token.group].skipped {
+                self.pass_on(token.group, &causes, touched);
+            }
         }
         let reason = reason(&causes);
         Verdict::Skip(Box::new(Skipping { merger, group: fingerprint, opener, reason }))

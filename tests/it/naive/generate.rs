@@ -1,6 +1,7 @@
 //! Random graphs from seeds: fanouts, mergers over them and below each other, conditions.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 
 use hotgraph::Rng;
 
@@ -16,7 +17,7 @@ struct Generator {
 
 /// The graph of a seed.
 pub fn graph(seed: u64) -> Graph {
-    let graph = Graph { seed, nodes: Vec::new() };
+    let graph = Graph { seed, nodes: Vec::new(), is_healed: AtomicBool::new(false) };
     let mut generator = Generator { rng: Rng::seeded(seed), graph };
     generator.grow();
     generator.graph

@@ -5,6 +5,7 @@
 pub mod engine;
 mod executor;
 pub mod generate;
+mod healed;
 pub mod model;
 mod outcome;
 mod scope;

@@ -1,6 +1,7 @@
 //! The tests' own model of a graph, and its document.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hotgraph::Value;
 
@@ -8,6 +9,8 @@ use hotgraph::Value;
 pub struct Graph {
     pub seed: u64,
     pub nodes: Vec<Node>,
+    /// Whether what would fail succeeds.
+    pub is_healed: AtomicBool,
 }
 
 pub struct Node {
@@ -49,6 +52,10 @@ pub struct Unites {
 }
 
 impl Graph {
+    pub fn heal(&self, is_healed: bool) {
+        self.is_healed.store(is_healed, Ordering::SeqCst);
+    }
+
     pub fn united(&self, node: usize) -> Option<usize> {
         self.nodes[node].unites.map(|unites| unites.node)
     }

@@ -1,4 +1,7 @@
-//! What the handlers of random graphs do: decided by seed, node, inputs and attempt alone.
+//! What the handlers of random graphs do: decided by seed, node, inputs and attempt, and whether those
+//! that would fail are healed.
+
+use std::sync::atomic::Ordering;
 
 use hotgraph::Value;
 
@@ -21,10 +24,11 @@ pub fn act(graph: &Graph, node: usize, inputs: &str, attempt: u32) -> Act {
     let hash = mix(graph.seed, &spec.name, inputs);
     let (chance, salt) = (hash % 100, hash / 100);
     let harm = if node == 0 { 3 } else { 22 };
+    let fails = !graph.is_healed.load(Ordering::SeqCst);
     match chance {
         chance if chance < harm && salt % 8 < 3 => return Act::Prune,
-        chance if chance < harm && salt % 8 == 3 => return Act::Fail { permanent: true },
-        chance if chance < harm && u64::from(attempt) <= salt % 3 => {
+        chance if chance < harm && salt % 8 == 3 && fails => return Act::Fail { permanent: true },
+        chance if chance < harm && u64::from(attempt) <= salt % 3 && fails => {
             return Act::Fail { permanent: false };
         }
         _ => {}

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hotgraph::{
     Arity, Document, Emit, EventKind, EventStream, Handler, NodeSpec, Outcome, Rng, Run, RunId,
-    RunStatus, Runtime, Schema, StateStatus, Value,
+    RunStatus, Runtime, Schema, SkipReason, SkipReport, StateStatus, StateView, Value,
 };
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -275,6 +275,9 @@ impl Story {
         // Of runs that are not the latest ones some records may be gone.
         if !states.is_empty() {
             check_states(&outcome, &states);
+            if run.graph().name() == "random" {
+                self.check_prevented(&outcome, &states);
+            }
             let mut listed = BTreeMap::<_, BTreeMap<_, u64>>::new();
             for state in &states {
                 let node = listed.entry(state.node.clone()).or_default();
@@ -294,7 +297,23 @@ impl Story {
     }
 }
 
-fn check_states(outcome: &Outcome, states: &[hotgraph::StateView]) {
+impl Story {
+    /// What nothing keeps from running was not skipped for it.
+    fn check_prevented(&self, outcome: &Outcome, states: &[StateView]) {
+        use StateStatus::{RetryCreated, Skipped, Success};
+        let is_well = |state: &StateView| matches!(state.status, RetryCreated | Skipped | Success);
+        let is_fanout = |name: &str| self.graph.nodes.iter().any(|it| it.many && it.name == name);
+        // What waits for a merger of a draw that was given up for another one waits for nothing.
+        let is_redrawn = |it: &StateView| it.status == RetryCreated && is_fanout(&it.node);
+        if states.iter().all(is_well) && !states.iter().any(is_redrawn) {
+            let is_prevented =
+                |skip: &&SkipReport| matches!(skip.reason, SkipReason::Prevented { .. });
+            assert_eq!(outcome.skipped.iter().find(is_prevented), None, "{outcome:#?}");
+        }
+    }
+}
+
+fn check_states(outcome: &Outcome, states: &[StateView]) {
     let failed = states.iter().filter(|state| {
         use StateStatus::{Errored, NextCreatedError, TimedOut};
         matches!(state.status, Errored | NextCreatedError | TimedOut)
