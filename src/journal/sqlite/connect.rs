@@ -1,6 +1,6 @@
 //! Opens the database: the file, its settings, its format, its soundness.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -23,32 +23,28 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Statements that are kept prepared: those of commits, and the queries that are in use.
 const STATEMENTS: usize = 64;
 
-/// Makes the file if there is none; gives back its full path.
+/// Makes the file if there is none; gives back its full path as well.
 ///
 /// The system says here what is wrong with a path, and SQLite would not.
-pub(super) fn make_file(config: &SqliteConfig) -> Result<PathBuf, JournalError> {
+pub(super) fn make_file(config: &SqliteConfig) -> Result<(File, PathBuf), JournalError> {
     let failed = |error| JournalError::Storage(format!("{}: {error}", config.path.display()));
     let options = OpenOptions::new().create(true).truncate(false).read(true).write(true).clone();
-    options.open(&config.path).map_err(failed)?;
-    config.path.canonicalize().map_err(failed)
+    let file = options.open(&config.path).map_err(failed)?;
+    Ok((file, config.path.canonicalize().map_err(failed)?))
 }
 
-/// Which file it is that a path leads to.
+/// Whether a path leads to an open file.
 #[cfg(unix)]
-pub(super) type FileId = (u64, u64);
-#[cfg(not(unix))]
-pub(super) type FileId = ();
-
-#[cfg(unix)]
-pub(super) fn file_id(path: &Path) -> io::Result<FileId> {
+pub(super) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    fs::metadata(path).map(|file| (file.dev(), file.ino()))
+    let (there, here) = (fs::metadata(path)?, file.metadata()?);
+    Ok((there.dev(), there.ino()) == (here.dev(), here.ino()))
 }
 
 /// What is open can be neither removed nor replaced there.
 #[cfg(not(unix))]
-pub(super) fn file_id(path: &Path) -> io::Result<FileId> {
-    fs::metadata(path).map(drop)
+pub(super) fn leads_to(path: &Path, _: &File) -> io::Result<bool> {
+    fs::metadata(path).map(|_| true)
 }
 
 /// Opens a store for the first time.

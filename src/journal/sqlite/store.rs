@@ -7,13 +7,12 @@
 //!    it no more: SQLite goes on writing to one that was removed, and nobody would find that again.
 
 use std::fmt::Display;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::config::SqliteConfig;
-use super::connect::FileId;
 use super::error::Failure;
 use super::lock::OwnerLock;
 use super::{connect, kept, records, rows};
@@ -31,17 +30,21 @@ const CLAIM: &str = "UPDATE owner SET epoch = ?1, name = ?2";
 #[derive(Debug)]
 pub(super) struct Store {
     config: SqliteConfig,
-    file: FileId,
     /// `None` after it broke, until the next request.
     connection: Option<Connection>,
+    /// The file that was opened first. While it is open no other one has its number, and it is closed
+    /// last: a process that closes a file gives up what SQLite has locked of it.
+    file: File,
 }
 
 impl Store {
     pub(super) fn open(mut config: SqliteConfig) -> Result<Self, JournalError> {
-        config.path = connect::make_file(&config)?;
+        let (file, path) = connect::make_file(&config)?;
+        config.path = path;
         let connection = connect::open(&config).map_err(|failure| at(&config.path, failure.0))?;
-        let file = connect::file_id(&config.path).map_err(|error| gone(&config.path, &error))?;
-        Ok(Self { config, file, connection: Some(connection) })
+        let store = Self { config, connection: Some(connection), file };
+        store.check_place()?;
+        Ok(store)
     }
 
     /// Takes the lock of the owner, and the next epoch.
@@ -138,13 +141,21 @@ impl Store {
 
     fn connect(&mut self) -> Result<Connection, Failure> {
         let connection = self.connection.take();
-        let path = &self.config.path;
-        match connect::file_id(path) {
-            Ok(file) if file == self.file => {}
-            Ok(_) => return Err(gone(path, &"another file is there").into()),
-            Err(error) => return Err(gone(path, &error).into()),
-        }
+        self.check_place()?;
         connection.map_or_else(|| connect::connect(&self.config), Ok)
+    }
+
+    /// Says where the store is not, if it is not where it was: it may be put back.
+    fn check_place(&self) -> Result<(), JournalError> {
+        let path = &self.config.path;
+        let gone = |why: &dyn Display| JournalError::Storage(format!("{}: {why}", path.display()));
+        match connect::leads_to(path, &self.file) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(gone(&"another file is there: put the store back, or restart the process"))
+            }
+            Err(error) => Err(gone(&error)),
+        }
     }
 }
 
@@ -190,11 +201,6 @@ fn at(path: &Path, error: JournalError) -> JournalError {
         JournalError::Unusable(why) => JournalError::Unusable(format!("{}: {why}", path.display())),
         other => other,
     }
-}
-
-/// The store is not where it was: it may be put back.
-fn gone(path: &Path, why: &dyn Display) -> JournalError {
-    JournalError::Storage(format!("{}: {why}", path.display()))
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

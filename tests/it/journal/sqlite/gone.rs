@@ -58,3 +58,24 @@ async fn whoever_makes_a_new_store_in_the_place_of_one_that_was_removed_is_its_o
     drop(second);
     assert_eq!(verify_file(&store).await, 2);
 }
+
+/// The number of a file that nobody has open is the next file's.
+#[tokio::test]
+async fn a_store_is_told_from_the_next_one_that_has_the_number_of_its_file() {
+    for round in 0..20 {
+        let folder = Folder::new();
+        let store = folder.path().join("store.db");
+        let first = SqliteJournal::open(&*store).await.unwrap();
+        let of_first = first.claim("the first").await.unwrap();
+        commit(&first, of_first, 1).await.unwrap();
+        fs::remove_dir_all(folder.path()).unwrap();
+        fs::create_dir(folder.path()).unwrap();
+        let refused = commit(&first, of_first, 2).await;
+        assert!(matches!(refused, Err(JournalError::Storage(_))), "{round}: {refused:?}");
+        let second = SqliteJournal::open(&*store).await.unwrap();
+        let of_second = second.claim("the second").await.unwrap();
+        commit(&second, of_second, 1).await.unwrap();
+        let refused = commit(&first, of_first, 2).await;
+        assert!(matches!(refused, Err(JournalError::Storage(_))), "{round}: {refused:?}");
+    }
+}
