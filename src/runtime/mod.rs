@@ -10,6 +10,7 @@ mod command;
 mod drain;
 mod ended;
 mod error;
+mod families;
 mod input;
 mod keeper;
 mod key_locks;

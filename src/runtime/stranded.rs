@@ -9,7 +9,7 @@ use super::{Inner, Runtime};
 use crate::id::{GraphName, RunId, VersionNumber};
 use crate::journal::{JournalError, RunRow};
 use crate::node::Control;
-use crate::run::{Parent, Run};
+use crate::run::Run;
 use crate::session::Standing;
 use crate::version::Pin;
 
@@ -33,6 +33,15 @@ pub(super) struct Stranded {
     reason: StrandedReason,
     /// Keeps its version, until that is revoked or a drain cancels its runs.
     pin: Option<Pin>,
+}
+
+/// What a stranded run does with its version when it cannot go on again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keeping {
+    /// Somebody wants it to go on.
+    Anew,
+    /// Nobody asked: a drain may have let the version go.
+    AsBefore,
 }
 
 impl Stranded {
@@ -118,7 +127,7 @@ impl Inner {
             rows.partition(|row| Standing::of(&row.status).is_some());
         for row in runs {
             let run = row.run;
-            match self.take_up_or_strand(keeper, row, Arc::default()).await {
+            match self.take_up_or_strand(keeper, row, Arc::default(), Keeping::Anew).await {
                 Ok(taken) => drop(found.insert(run, taken)),
                 // The others would be stranded as well, one after another.
                 Err(StrandedReason::Unreadable(away @ JournalError::Unavailable(_))) => {
@@ -138,70 +147,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Has runs that were taken up together follow the signals of those that wait for them, and stops
-    /// those that nobody waits for; so with the runs that went on before one that waits for them.
-    fn join(&self, found: &BTreeMap<RunId, Found>) {
-        let earlier = self.take_ahead(found);
-        for (child, parent) in &earlier {
-            self.follow(child, *parent);
-        }
-        for child in found.values() {
-            // Others were asked for, and follow whoever did.
-            if let Some(parent) = child.parent.filter(|_| !child.run.control().is_below()) {
-                self.follow(&child.run, parent);
-            }
-        }
-        for child in found.values().filter(|child| self.is_orphan(child, found)) {
-            child.run.cancel();
-        }
-        for (child, _) in earlier.iter().filter(|(_, parent)| !self.is_awaited(*parent, found)) {
-            child.cancel();
-        }
-    }
-
-    /// The live runs that went on before one of these, which waits for them.
-    fn take_ahead(&self, found: &BTreeMap<RunId, Found>) -> Vec<(Run, Parent)> {
-        let mut ahead = self.ahead.lock();
-        ahead.retain(|(child, _)| self.run_of(*child).is_some_and(|child| !child.is_ended()));
-        let taken = ahead.extract_if(.., |(_, parent)| found.contains_key(&parent.run()));
-        taken.filter_map(|(child, parent)| Some((self.run_of(child)?, parent))).collect()
-    }
-
-    /// Has the run of a sub-graph node follow the signals of the run that waits for it.
-    fn follow(&self, child: &Run, parent: Parent) {
-        match self.run_of(parent.run()) {
-            Some(above) => above.control().adopt(&child.control()),
-            None if self.is_stranded(parent.run()) => {
-                child.control().expect_parent();
-                self.ahead.lock().push((child.id(), parent));
-            }
-            None => {}
-        }
-    }
-
     pub(super) fn is_stranded(&self, run: RunId) -> bool {
         self.stranded.lock().contains_key(&run)
-    }
-
-    /// Whether nobody waits any more for the run of a sub-graph node, or for one above it: it ought to
-    /// have been stopped.
-    fn is_orphan(&self, child: &Found, found: &BTreeMap<RunId, Found>) -> bool {
-        let above = |child: &&Found| found.get(&child.parent?.run());
-        let mut family = std::iter::successors(Some(child), above);
-        let is_awaited = |parent| self.is_awaited(parent, found);
-        family.any(|child| child.parent.is_some_and(|parent| !is_awaited(parent)))
-    }
-
-    /// Whether an attempt of a sub-graph node may still be under way.
-    fn is_awaited(&self, parent: Parent, found: &BTreeMap<RunId, Found>) -> bool {
-        let run = parent.run();
-        if let Some(above) = found.get(&run) {
-            return above.awaits(parent.attempt);
-        }
-        match self.run_of(run) {
-            Some(above) => above.awaits(parent.attempt),
-            None => self.is_stranded(run),
-        }
     }
 
     /// Keeps a version for what may go on with it later.
@@ -227,28 +174,21 @@ impl Inner {
     }
 
     /// Lists a run that does not go on, and keeps its version for it.
-    fn strand(&self, row: RunRow, reason: StrandedReason) {
+    fn strand(&self, row: RunRow, reason: StrandedReason, keeping: Keeping) {
         let (graph, version) = (row.graph.clone(), row.version);
-        let pin = self.hold(&graph, version);
+        let mut stranded = self.stranded.lock();
+        let was_kept = stranded.get(&row.run).is_none_or(|earlier| earlier.pin.is_some());
+        let is_kept = was_kept || keeping == Keeping::Anew;
+        let pin = is_kept.then(|| self.hold(&graph, version)).flatten();
         let held = pin.as_ref().map(|pin| pin.version().clone());
-        let earlier = self.stranded.lock().insert(row.run, Stranded { row, reason, pin });
+        let earlier = stranded.insert(row.run, Stranded { row, reason, pin });
+        drop(stranded);
+        // What the version holds is not dropped under the lock.
         drop(earlier);
         // Whoever revokes it looks at the stranded runs after saying so: one of the two sees the other.
         if held.is_some_and(|version| version.is_revoked()) {
             self.let_stranded_go(&graph, version);
         }
-    }
-
-    /// Whether a stranded run keeps its version.
-    fn is_kept_for(&self, run: RunId) -> bool {
-        self.stranded.lock().get(&run).is_some_and(|stranded| stranded.pin.is_some())
-    }
-
-    /// A stranded run does not keep its version.
-    fn keep_nothing_for(&self, run: RunId) {
-        let pin = self.stranded.lock().get_mut(&run).and_then(|stranded| stranded.pin.take());
-        // As above.
-        drop(pin);
     }
 
     fn no_longer_stranded(&self, run: RunId) {
@@ -277,10 +217,11 @@ impl Inner {
         keeper: &Keeper,
         row: RunRow,
         signals: Arc<Control>,
+        keeping: Keeping,
     ) -> Result<Found, StrandedReason> {
         let taken = self.take_up(keeper, row.clone(), signals).await;
         if let Err(reason) = &taken {
-            self.strand(row, reason.clone());
+            self.strand(row, reason.clone(), keeping);
         }
         taken
     }
@@ -295,21 +236,28 @@ impl Inner {
         signals: Arc<Control>,
     ) -> Result<Run, StrandedReason> {
         let Some(inner) = self.myself.upgrade() else { return Err(StrandedReason::ShuttingDown) };
-        let taken = self.take_ups.spawn(async move { inner.take_up_once(run, signals).await });
+        let taken = self
+            .take_ups
+            .spawn(async move { inner.take_up_once(run, signals, Keeping::Anew).await });
         // One whose journal has panicked is listed still.
         taken.await.unwrap_or_else(|_| Err(self.why_stranded(run)))
     }
 
     /// Goes on with a run if it is stranded still, and with the stranded ones that wait for it.
-    async fn take_up_once(&self, run: RunId, signals: Arc<Control>) -> Result<Run, StrandedReason> {
+    async fn take_up_once(
+        &self,
+        run: RunId,
+        signals: Arc<Control>,
+        keeping: Keeping,
+    ) -> Result<Run, StrandedReason> {
         let keeper = self.keeper.as_ref().ok_or(StrandedReason::NotStranded)?;
         let one_at_a_time = self.taking_up.write().await;
-        let first = self.take_up_listed(keeper, run, signals).await?;
+        let first = self.take_up_listed(keeper, run, signals, keeping).await?;
         let (run, mut above, mut found) = (first.run.clone(), first.parent, BTreeMap::new());
         found.insert(run.id(), first);
         while let Some(parent) = above {
             // One that is stranded still is listed still, and finds its child when it goes on.
-            let taken = self.take_up_listed(keeper, parent.run(), Arc::default()).await;
+            let taken = self.take_up_listed(keeper, parent.run(), Arc::default(), keeping).await;
             let Ok(taken) = taken else { break };
             above = taken.parent;
             found.insert(parent.run(), taken);
@@ -327,10 +275,11 @@ impl Inner {
         keeper: &Keeper,
         run: RunId,
         signals: Arc<Control>,
+        keeping: Keeping,
     ) -> Result<Found, StrandedReason> {
         let row = self.stranded.lock().get(&run).map(|stranded| stranded.row.clone());
         let row = row.ok_or(StrandedReason::NotStranded)?;
-        let found = self.take_up_or_strand(keeper, row, signals).await?;
+        let found = self.take_up_or_strand(keeper, row, signals, keeping).await?;
         self.no_longer_stranded(run);
         Ok(found)
     }
@@ -348,13 +297,8 @@ impl Inner {
         let Some(inner) = of_any.flatten() else { return };
         let all = async move {
             for run in of_graph {
-                let was_kept = inner.is_kept_for(run);
-                // One that is stranded still is listed still; nobody asked for it, so that its version
-                // is kept for it if it was before.
-                let taken = inner.take_up_once(run, Arc::default()).await;
-                if taken.is_err() && !was_kept {
-                    inner.keep_nothing_for(run);
-                }
+                // One that is stranded still is listed still.
+                drop(inner.take_up_once(run, Arc::default(), Keeping::AsBefore).await);
             }
         };
         // As above.

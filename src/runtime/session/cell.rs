@@ -159,7 +159,7 @@ impl Inner {
     }
 
     /// Keeps the version of a session of the journal; gives what goes on with an input that had not
-    /// ended.
+    /// ended, when every session is read: until then nobody knows what may be deleted.
     pub(in crate::runtime) async fn take_up_session(
         &self,
         row: &RunRow,
@@ -176,9 +176,7 @@ impl Inner {
         let mut turn = Turn::new(inner, cell, held);
         match turn.read().await {
             // Nobody would know which run it waits for, and that could be deleted.
-            Err(SessionError::Journal { source: away @ JournalError::Unavailable(_), .. }) => {
-                Err(away)
-            }
+            Err(SessionError::Journal { source, .. }) if source.is_temporary() => Err(source),
             // Who asks for a session that cannot be read is told why.
             _ => Ok(Some(turn)),
         }
