@@ -65,7 +65,8 @@ pub struct JournalSize {
 ///
 /// # Cancel safety
 ///
-/// Dropping a future of a commit leaves it written or not; the same commit again tells.
+/// Any future may be dropped. A commit or a deletion is then done as a whole, also later, or not at all,
+/// and the same one again tells; so is a release. Those that are given later come after it.
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Takes the store for `owner`: the epoch after the latest one.
     ///

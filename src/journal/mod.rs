@@ -38,4 +38,4 @@ pub use row::{RunQuery, RunRow};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteConfig, SqliteJournal};
 pub use writer::OnSaveFailure;
-pub(crate) use writer::{Patience, Pauses, Writer, hurried, no_answer};
+pub(crate) use writer::{Patience, Pauses, Writer, no_answer, told_to_hurry};

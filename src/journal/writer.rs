@@ -2,9 +2,11 @@
 //!
 //! Invariants:
 //! 1. One commit is under way at a time, so a later record of a stream is never durable before an
-//!    earlier one.
+//!    earlier one. Only at the end of a shutdown is one given up that has no answer; the store may
+//!    carry it out still, before those that are given to it later.
 //! 2. Whoever is told of a failure has nothing on record: if the store may have taken it all the
-//!    same, the next commit begins by taking it back.
+//!    same, the next commit begins by taking it back. After a shutdown there may be none: what was
+//!    told to have failed then may be there in the next process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -213,7 +215,7 @@ impl Work {
             return Ok(());
         }
         let out_of_time = async {
-            let most = hurried(self.hurry.clone()).await;
+            let most = told_to_hurry(self.hurry.clone()).await;
             if !self.is_silent {
                 self.clock.sleep(most).await;
             }
@@ -266,7 +268,7 @@ impl Work {
     /// Waits for the journal to recover; meanwhile others may come to wait, and some are refused.
     async fn wait(&mut self, pause: Duration, batch: &mut Batch, error: &JournalError) {
         let mut pause = self.clock.sleep(pause);
-        let mut hurried = std::pin::pin!(hurried(self.hurry.clone()));
+        let mut hurried = std::pin::pin!(told_to_hurry(self.hurry.clone()));
         loop {
             let flush = tokio::select! {
                 biased;
@@ -284,8 +286,8 @@ impl Work {
     }
 }
 
-/// Waits until nobody waits for the journal to recover; says how long a commit may take then.
-pub(crate) async fn hurried(mut hurry: watch::Receiver<Option<Duration>>) -> Duration {
+/// Waits until nobody waits any longer for the journal to recover; says how long a commit may take then.
+pub(crate) async fn told_to_hurry(mut hurry: watch::Receiver<Option<Duration>>) -> Duration {
     match hurry.wait_for(Option::is_some).await.map(|most| *most) {
         Ok(Some(most)) => most,
         // Whoever could say so has gone.
@@ -295,7 +297,7 @@ pub(crate) async fn hurried(mut hurry: watch::Receiver<Option<Duration>>) -> Dur
 
 /// What is told of a journal that was given no more time.
 pub(crate) fn no_answer() -> JournalError {
-    JournalError::Unavailable("it gives no answer".to_owned())
+    JournalError::Unavailable("no answer by the end of the shutdown".to_owned())
 }
 
 /// The stream of a commit that a failure is about, and no other.

@@ -260,8 +260,8 @@ impl Run {
     ///
     /// An ended run opens its next episode on the version it is pinned to. `id` names the retry: the
     /// same one again is refused for the states of this node, and for every state if it named a
-    /// [`retry_failed`](Self::retry_failed). An output of a fanout is retried with the whole fanout, once,
-    /// and takes the failed outputs beside it back. What earlier attempts led to stays as it is: mergers
+    /// [`retry_failed`](Self::retry_failed). Retrying one output of a fanout draws the whole fanout again,
+    /// once: the failed outputs beside it are retried with it. What earlier attempts led to stays as it is: mergers
     /// that fired do not fire again, and failures below a state that succeeded remain failures. A
     /// merger of the outputs that are retried, which has not fired, joins those of the new attempt.
     ///

@@ -142,7 +142,7 @@ pub enum OutputError {
     None {
         /// How the run ended.
         status: RunStatus,
-        /// What failed first in fanout order, if something did.
+        /// The first failure of the outcome, if it has any.
         because: Option<String>,
     },
     /// Several nodes gave one; take them from `outputs`, or name one as the graph's `result`.

@@ -29,7 +29,7 @@ pub(crate) struct Places {
 /// A place that is taken.
 const TAKEN: u64 = 1;
 
-/// A run that tells its end: above all places that there may be in memory.
+/// A run that tells its end: counted above all places that there may be.
 const TELLING: u64 = 1 << 32;
 
 /// A place among the live runs; given back by dropping it.

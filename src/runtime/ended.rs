@@ -120,8 +120,8 @@ impl Inner {
     /// Their rows alone do not say so: an end that was refused may be on record until it is taken back.
     pub(super) fn that_ended(&self, rows: &[RunRow]) -> Arc<[RunId]> {
         let awaited = self.sessions.awaited();
-        let ended = self.ended.lock();
-        let have_ended: HashSet<RunId> = ended.runs.iter().map(|ended| ended.run).collect();
+        let have_ended: HashSet<RunId> =
+            self.ended.lock().runs.iter().map(|ended| ended.run).collect();
         let goes_on = |row: &&RunRow| match (Standing::of(&row.status), &row.key) {
             (Some(_), Some(id)) => self.sessions.is_open(id),
             _ if self.is_stranded(row.run) || awaited.contains(&row.run) => true,

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::id::RunId;
 use crate::journal::{
     Epoch, Journal, JournalError, OnSaveFailure, Patience, RunRow, Stream, StreamLog, Writer,
-    hurried, no_answer,
+    no_answer, told_to_hurry,
 };
 use crate::node::Store;
 use crate::run::{Began, Durability, Entry, RunJournal, RunStatus};
@@ -113,7 +113,7 @@ impl Keeper {
         asked: impl Future<Output = Result<T, JournalError>>,
     ) -> Result<T, JournalError> {
         let out_of_time = async {
-            let most = hurried(self.hurry.subscribe()).await;
+            let most = told_to_hurry(self.hurry.subscribe()).await;
             self.clock.sleep(most).await;
         };
         tokio::select! {

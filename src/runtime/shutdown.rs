@@ -32,7 +32,10 @@ impl Runtime {
     /// those that are on record, cancels the rest, and ends every actor.
     ///
     /// A journal that is away is waited for during the grace alone: runs whose latest steps it does not
-    /// take are parked, and go on from what is on record.
+    /// take are parked, and go on from what is on record. After the grace come that of the runs that are
+    /// cancelled ([`cancel_grace`](super::RuntimeBuilder::cancel_grace)), and with a journal that does not
+    /// answer as much again for each of three: what sessions put on record, a commit that is under
+    /// way, and giving the journal back.
     ///
     /// # Cancel safety
     ///

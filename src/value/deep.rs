@@ -1,7 +1,8 @@
 //! Records of a journal, however deep the values in them are nested.
 //!
-//! A parser gives up at 128 levels, of which the record itself takes some. Nothing bounds a value that
-//! is made in a run, and a record that was acknowledged has to be read.
+//! A parser gives up at 128 levels, of which the record itself takes some; values in a run may have more.
+//! Nothing bounds those that are made, so that a record of more levels than are read here is written,
+//! and strands its run in the next process.
 
 use serde::de::DeserializeOwned;
 

@@ -355,7 +355,7 @@ fn named(labels: &[LabelName]) -> String {
 fn users(live: u64, blockers: &[RunId], referenced_by: &[(GraphName, VersionNumber)]) -> String {
     let runs = (live > 0).then(|| match (live, blockers.first()) {
         (1, Some(run)) => format!("run {run}"),
-        (1, None) => "1 run or session".to_owned(),
+        (1, None) => "1 run, stranded run or session".to_owned(),
         (live, Some(run)) => format!("{live} runs and sessions, run {run} among them"),
         (live, None) => format!("{live} runs and sessions"),
     });

@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use hotgraph::{Arity, Context, Document, Emit, Handler, NodeSpec, Runtime, Schema, Value};
+
 fn run(name: &str, arguments: &[&str]) -> Output {
     let test = std::env::current_exe().unwrap();
     let built: PathBuf = test.ancestors().nth(2).unwrap().join("examples").join(name);
@@ -182,4 +184,25 @@ fn resume_goes_on_after_a_kill() {
     assert!(said.contains("the first process ended: signal: 9"), "{said}");
     assert!(said.contains("v1 ended as SUCCESS"), "{said}");
     assert!(said.contains("new runs start on v2"), "{said}");
+}
+
+#[tokio::test]
+async fn the_graph_of_the_readme_is_the_same_as_text() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let (yaml, _) = rest.split_once("```").unwrap();
+    let any = |name: &str, arity| {
+        let body = |_: Value, _: Context| async { Ok(Emit::nothing()) };
+        Handler::dynamic(name, (Schema::any(), Schema::any()), arity, body)
+    };
+    let builder = Runtime::builder().handler(any("split", Arity::Many));
+    let builder = builder.handler(any("shout", Arity::One)).handler(any("join", Arity::One));
+    let runtime = builder.build().await.unwrap();
+    let built = Document::builder("loud")
+        .node(NodeSpec::new("split").input("text", "").next("shout"))
+        .node(NodeSpec::new("shout").input("word", "${{split.outputs.word}}").next("join"))
+        .node(NodeSpec::new("join").unites("split").input("words", "${{shout.outputs.word}}"));
+    let built = runtime.publish(built.build()).await.unwrap();
+    let read = runtime.publish(Document::from_yaml(yaml).unwrap()).await.unwrap();
+    assert_eq!((built.version.0, read.version.0), (1, 1));
 }
