@@ -79,7 +79,8 @@ pub enum SkipReason {
     NoWay,
     /// States of the merger's group went wrong.
     Prevented {
-        /// Node, state and status of each, in fanout order.
+        /// Node, state and status of each, in fanout order; a few of them if they lie outside the group and
+        /// prevented a merger that it waits for.
         by: Vec<(Arc<str>, StateId, StateStatus)>,
     },
 }

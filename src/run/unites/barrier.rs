@@ -5,10 +5,11 @@
 //! 2. A group that fired is forgotten; nothing counts in it again (its merger fires once).
 //! 3. A group that was skipped is kept, so that a manual retry can open it again.
 //! 4. A group that was given up stays as a mark, so that no group that is opened later waits for it.
-//! 5. What prevents the merger of a skipped group prevents those that it is counted in, late or not.
+//! 5. A merger that something prevents prevents those that it is counted in, until it is waited for
+//!    again: they know which one it is, and not what prevents it.
 //! 6. The item of a merger passes to its execution when it fires, and ends when it is skipped.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -24,6 +25,9 @@ use crate::run::fingerprint::Fingerprint;
 use crate::run::path::Step;
 use crate::run::status::StateStatus;
 use crate::run::tokens::{Token, Tokens};
+
+/// How many states a skipped merger names that prevented one which it is counted with.
+const NAMED_OF_OTHERS: usize = 16;
 
 /// The groups whose mergers have not fired.
 #[derive(Debug)]
@@ -41,14 +45,27 @@ pub(super) struct Group {
     pub lost: i64,
     unmet: i64,
     branches: i64,
+    /// What went wrong in it.
     pub causes: BTreeMap<StateId, Cause>,
+    /// Those of the mergers counted in it that something prevents, by their groups.
+    pub prevented: BTreeSet<Fingerprint>,
     pub collector: Collector,
     /// Groups that wait for this one's merger although they lie below it.
     pub waiting: Vec<Token>,
-    pub skipped: bool,
+    /// Why its merger was skipped, if it was.
+    pub skipped: Option<Why>,
     /// Whether an output of its fanout was retried by hand: it is never judged again, and what still
     /// goes on in it is counted for nothing.
     pub given_up: bool,
+}
+
+/// Why a merger was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Something in its group went wrong.
+    Prevented,
+    /// Conditions skipped every way to it.
+    NoWay,
 }
 
 /// What has to be done with a merger.
@@ -130,14 +147,10 @@ impl Barriers {
         &mut self,
         deltas: impl IntoIterator<Item = (Fingerprint, GroupDelta)>,
     ) -> Verdicts {
-        let (mut touched, mut late) = (Touched::new(), Vec::new());
+        let mut touched = Touched::new();
         for (fingerprint, delta) in deltas {
+            self.count(fingerprint, delta);
             touched.push(fingerprint);
-            late.extend(self.count(fingerprint, delta));
-        }
-        // When all is counted: a state is a cause of some of these groups by itself.
-        for (fingerprint, causes) in late {
-            self.pass_on(fingerprint, &causes, &mut touched);
         }
         let mut verdicts = Verdicts::new();
         // A skipped merger ends an item of the groups around it, which may then be settled too.
@@ -147,12 +160,7 @@ impl Barriers {
         verdicts
     }
 
-    /// Counts the change of one group; gives what went wrong in it after its merger was skipped.
-    fn count(
-        &mut self,
-        fingerprint: Fingerprint,
-        delta: GroupDelta,
-    ) -> Option<(Fingerprint, Vec<Cause>)> {
+    fn count(&mut self, fingerprint: Fingerprint, delta: GroupDelta) {
         if let Some(opened) = &delta.opened {
             self.wait_for_earlier(fingerprint, opened);
         }
@@ -166,31 +174,8 @@ impl Barriers {
         group.lost += delta.lost;
         group.unmet += delta.unmet;
         group.branches += delta.branches;
-        group.collector.extend(delta.elements);
-        let late = (group.skipped && !delta.causes.is_empty()).then(|| delta.causes.clone());
         group.causes.extend(delta.causes.into_iter().map(|cause| (cause.state, cause)));
-        late.map(|causes| (fingerprint, causes))
-    }
-
-    /// What went wrong in a group whose merger is skipped prevents those that it is counted in, and in
-    /// turn those that they are counted in, if they are skipped, too.
-    fn pass_on(&mut self, skipped: Fingerprint, causes: &[Cause], touched: &mut Touched) {
-        let mut skipped = vec![skipped];
-        while let Some(group) = skipped.pop().and_then(|group| self.groups.get(&group)) {
-            let Some(merger) = group.merger() else { continue };
-            if self.plan.unites(merger).strategy == Strategy::AllDone {
-                continue;
-            }
-            for token in group.around().iter() {
-                let leads = self.plan.unites(token.merger).leads.contains(merger);
-                let Some(outer) = self.groups.get_mut(&token.group) else { continue };
-                outer.prevent(causes, leads);
-                touched.push(token.group);
-                if outer.skipped {
-                    skipped.push(token.group);
-                }
-            }
-        }
+        group.collector.extend(delta.elements);
     }
 
     /// Registers a group with those whose mergers it waits for; some may be skipped already.
@@ -203,41 +188,35 @@ impl Barriers {
                 continue;
             }
             group.waiting.push(token);
-            if group.skipped {
+            if let Some(why) = group.skipped {
                 let merger = group.merger().expect("skipped groups are open");
-                let causes = preventing(&self.plan, merger, group);
-                self.release(token, merger, &causes);
+                self.release(token, (*earlier, merger), why);
             }
         }
     }
 
-    /// A merger inside the group of `token` was skipped.
-    fn release(&mut self, token: Token, merger: NodeIndex, causes: &[Cause]) {
+    /// A merger that is counted in the group of `token` was skipped.
+    fn release(&mut self, token: Token, (skipped, merger): (Fingerprint, NodeIndex), why: Why) {
         let leads = self.plan.unites(token.merger).leads.contains(merger);
         let outer = self.groups.entry(token.group).or_default();
         outer.tally.items -= 1;
-        if causes.is_empty() {
-            outer.unmet += i64::from(leads);
-        }
-        outer.prevent(causes, leads);
+        outer.lack(skipped, why, leads);
     }
 
     fn judge(&mut self, fingerprint: Fingerprint, touched: &mut Touched) -> Option<Verdict> {
         let group = self.groups.get(&fingerprint)?;
         let opened = group.opened.as_deref()?;
-        if group.skipped {
+        if group.skipped.is_some() {
             return None;
         }
-        let unites = self.plan.unites(opened.merger);
-        let settled = group.tally.is_settled();
-        if unites.strategy == Strategy::AllSuccess && !group.causes.is_empty() {
-            return Some(self.skip(fingerprint, touched));
+        if group.is_prevented(&self.plan, opened.merger) {
+            return Some(self.skip(fingerprint, Why::Prevented, touched));
         }
-        if !settled {
+        if !group.tally.is_settled() {
             return None;
         }
         if group.unmet > 0 && group.arrived == 0 && group.lost == 0 {
-            return Some(self.skip(fingerprint, touched));
+            return Some(self.skip(fingerprint, Why::NoWay, touched));
         }
         Some(self.fire(fingerprint))
     }
@@ -256,22 +235,34 @@ impl Barriers {
         }))
     }
 
-    fn skip(&mut self, fingerprint: Fingerprint, touched: &mut Touched) -> Verdict {
+    fn skip(&mut self, fingerprint: Fingerprint, why: Why, touched: &mut Touched) -> Verdict {
         let group = self.groups.get_mut(&fingerprint).expect("judged groups exist");
-        group.skipped = true;
+        group.skipped = Some(why);
         let opened = group.opened.as_deref().expect("judged groups are open");
         let (merger, opener) = (opened.merger, opened.execution.clone());
-        let around = group.around();
-        let causes = preventing(&self.plan, merger, group);
-        for token in around.iter() {
-            self.release(*token, merger, &causes);
+        for token in group.around().iter() {
+            self.release(*token, (fingerprint, merger), why);
             touched.push(token.group);
-            if self.groups[&token.group].skipped {
-                self.pass_on(token.group, &causes, touched);
-            }
         }
-        let reason = reason(&causes);
+        let reason = match why {
+            Why::Prevented => SkipCause::Prevented(self.named(fingerprint)),
+            Why::NoWay => SkipCause::NoWay,
+        };
         Verdict::Skip(Box::new(Skipping { merger, group: fingerprint, opener, reason }))
+    }
+
+    /// The states that prevent the merger of a group: its own or, if it has none, some of those that
+    /// prevent a merger which is counted in it.
+    fn named(&self, fingerprint: Fingerprint) -> Vec<(NodeIndex, StateId, StateStatus)> {
+        let (mut group, mut most) = (&self.groups[&fingerprint], usize::MAX);
+        while group.causes.is_empty()
+            && let Some(other) = group.prevented.first().and_then(|other| self.groups.get(other))
+        {
+            (group, most) = (other, NAMED_OF_OTHERS);
+        }
+        let mut causes: Vec<_> = group.causes.values().take(most).collect();
+        causes.sort_by(|a, b| a.path.fanout_order(&b.path));
+        causes.iter().map(|cause| (cause.node, cause.state, cause.status)).collect()
     }
 }
 
@@ -281,16 +272,33 @@ impl Group {
         Self { given_up: true, ..Self::default() }
     }
 
-    /// What prevented a merger inside this group prevents this one's.
-    pub fn prevent(&mut self, causes: &[Cause], leads: bool) {
-        for cause in causes {
-            let unknown = || Cause { leads: false, ..cause.clone() };
-            let known = self.causes.entry(cause.state).or_insert_with(unknown);
-            // The state itself may lie beside the way that the skipped merger was on.
-            if leads && !known.leads {
-                known.leads = true;
-                self.lost += 1;
+    /// A merger that is counted in this group, that of the group `other`, was skipped.
+    fn lack(&mut self, other: Fingerprint, why: Why, leads: bool) {
+        match why {
+            Why::Prevented => {
+                let is_new = self.prevented.insert(other);
+                self.lost += i64::from(is_new && leads);
             }
+            Why::NoWay => self.unmet += i64::from(leads),
+        }
+    }
+
+    /// It no longer counts as skipped.
+    pub fn lacks_no_more(&mut self, other: Fingerprint, why: Why, leads: bool) {
+        match why {
+            Why::Prevented => {
+                let was_known = self.prevented.remove(&other);
+                self.lost -= i64::from(was_known && leads);
+            }
+            Why::NoWay => self.unmet -= i64::from(leads),
+        }
+    }
+
+    /// Whether something keeps its merger from firing.
+    pub fn is_prevented(&self, plan: &Plan, merger: NodeIndex) -> bool {
+        match plan.unites(merger).strategy {
+            Strategy::AllSuccess => !self.causes.is_empty() || !self.prevented.is_empty(),
+            Strategy::AllDone => false,
         }
     }
 
@@ -307,24 +315,6 @@ impl Group {
         }
         outer.iter().chain(&self.waiting).copied().collect()
     }
-}
-
-/// What keeps the merger of a skipped group from firing; nothing if conditions skipped every way.
-fn preventing(plan: &Plan, merger: NodeIndex, group: &Group) -> Vec<Cause> {
-    match plan.unites(merger).strategy {
-        Strategy::AllSuccess => group.causes.values().cloned().collect(),
-        Strategy::AllDone => Vec::new(),
-    }
-}
-
-fn reason(causes: &[Cause]) -> SkipCause {
-    if causes.is_empty() {
-        return SkipCause::NoWay;
-    }
-    let mut causes: Vec<_> = causes.iter().collect();
-    causes.sort_by(|a, b| a.path.fanout_order(&b.path));
-    let named = causes.iter().map(|cause| (cause.node, cause.state, cause.status));
-    SkipCause::Prevented(named.collect())
 }
 
 /// The branches of a group, with what went wrong in them.

@@ -1,10 +1,12 @@
 //! What a manual retry does to the groups of a run: pure.
 //!
-//! What prevented a merger prevents those that wait for it, which need not lie around the state that
-//! is retried: its retry is followed from group to group.
+//! A merger that is waited for again no longer prevents those that it is counted in, which need not lie
+//! around the state that is retried: they are followed from group to group.
 
-use super::barrier::{Barriers, Group};
-use crate::graph::{Plan, Strategy};
+use std::collections::BTreeSet;
+
+use super::barrier::{Barriers, Group, Why};
+use crate::graph::Plan;
 use crate::id::NodeIndex;
 use crate::run::batch::{Cause, RETAKEN};
 use crate::run::execution::Execution;
@@ -38,11 +40,7 @@ impl Barriers {
             group.take_back(&self.plan, token.merger, taken);
             found.tokens.push(*token);
         }
-        self.forget_causes(&found.tokens, taken);
-        self.open_again(&found.tokens, &mut found.reopened);
-        for fingerprint in &found.reopened {
-            self.wait_again(*fingerprint);
-        }
+        found.reopened = self.open_again(&found.tokens);
         found
     }
 
@@ -57,52 +55,56 @@ impl Barriers {
             found.dropped.push(token.group);
             let group = std::mem::replace(group, Group::mark());
             found.given_up.extend(group.awaited_by());
+            if let Some(why) = group.skipped {
+                // Nothing would ever take back that it prevents them.
+                self.lack_no_more(*token, &group.around(), why);
+            }
         }
     }
 
-    /// What is taken back prevents no merger that waited for one it had prevented.
-    fn forget_causes(&mut self, of: &[Token], taken: &Taken) {
-        let mut changed: Vec<_> = of.iter().map(|token| token.group).collect();
-        while let Some(group) = changed.pop() {
-            for token in self.groups[&group].around().iter() {
-                let around = self.groups.get_mut(&token.group);
-                if around.is_some_and(|around| !around.forget(taken).is_empty()) {
-                    changed.push(token.group);
-                }
+    /// The merger of the group of `token` no longer counts as skipped in these groups.
+    fn lack_no_more(&mut self, token: Token, around: &[Token], why: Why) {
+        for outer in around {
+            let leads = self.plan.unites(outer.merger).leads.contains(token.merger);
+            if let Some(group) = self.groups.get_mut(&outer.group) {
+                group.lacks_no_more(token.group, why, leads);
             }
         }
     }
 
     /// Opens skipped groups again that nothing prevents any more, and those that wait for them.
-    fn open_again(&mut self, groups: &[Token], reopened: &mut Vec<Fingerprint>) {
-        let mut waiting: Vec<_> = groups.iter().rev().copied().collect();
+    fn open_again(&mut self, groups: &[Token]) -> Vec<Fingerprint> {
+        let (mut waiting, mut reopened) = (groups.to_vec(), Vec::new());
         while let Some(token) = waiting.pop() {
             let Some(group) = self.groups.get_mut(&token.group) else { continue };
-            if group.skipped && !is_prevented(&self.plan, token.merger, group) {
-                group.skipped = false;
-                reopened.push(token.group);
-                waiting.extend(group.around().iter());
+            if group.is_prevented(&self.plan, token.merger) {
+                continue;
             }
+            let Some(why) = group.skipped.take() else { continue };
+            reopened.push(token.group);
+            let around = self.wait_again(token.group);
+            self.lack_no_more(token, &around, why);
+            waiting.extend(around);
         }
+        reopened
     }
 
-    /// The item of a merger that is waited for again counts in the groups around it.
-    fn wait_again(&mut self, fingerprint: Fingerprint) {
+    /// The item of a merger that is waited for again counts in the groups around it, which it gives.
+    ///
+    /// Groups that fired meanwhile are gone: the merger no longer counts in them.
+    fn wait_again(&mut self, fingerprint: Fingerprint) -> Vec<Token> {
         let around = self.groups[&fingerprint].around();
-        let mut left = Vec::new();
-        for token in around.iter() {
-            if let Some(outer) = self.groups.get_mut(&token.group) {
-                outer.tally.items += 1;
-                left.push(*token);
-            }
+        let is_left = |token: &Token| self.groups.contains_key(&token.group);
+        let left: Vec<_> = around.iter().filter(|token| is_left(token)).copied().collect();
+        if left.len() < around.len()
+            && let Some(group) = self.groups.get_mut(&fingerprint)
+        {
+            group.lie_in(&left);
         }
-        // Groups that fired meanwhile are gone: the merger no longer counts in them.
-        if let Some(group) = self.groups.get_mut(&fingerprint) {
-            group.waiting.retain(|token| left.contains(token));
-            if let Some(opened) = &mut group.opened {
-                opened.outer = opened.outer.iter().filter(|t| left.contains(t)).copied().collect();
-            }
+        for token in &left {
+            self.groups.entry(token.group).or_default().tally.items += 1;
         }
+        left
     }
 }
 
@@ -132,16 +134,18 @@ impl Group {
         causes
     }
 
+    /// Its merger is counted in no groups but these.
+    fn lie_in(&mut self, left: &[Token]) {
+        let left: BTreeSet<_> = left.iter().map(|token| token.group).collect();
+        self.waiting.retain(|token| left.contains(&token.group));
+        if let Some(opened) = &mut self.opened {
+            let outer = opened.outer.iter().filter(|token| left.contains(&token.group));
+            opened.outer = outer.copied().collect();
+        }
+    }
+
     /// The groups that its merger is counted in, unless it was skipped.
     fn awaited_by(&self) -> Option<Tokens> {
-        (self.opened.is_some() && !self.skipped).then(|| self.around())
-    }
-}
-
-/// Whether something keeps the merger of a skipped group from firing.
-fn is_prevented(plan: &Plan, merger: NodeIndex, group: &Group) -> bool {
-    match plan.unites(merger).strategy {
-        Strategy::AllSuccess => !group.causes.is_empty(),
-        Strategy::AllDone => false,
+        (self.opened.is_some() && self.skipped.is_none()).then(|| self.around())
     }
 }
