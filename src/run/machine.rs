@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::batch::{Failure, Record, Results, RunDelta, Skip, Tally};
 use super::counts::Counts;
+use super::fingerprint::Fingerprint;
 use super::outcome::Outcome;
 use super::records::Records;
 use super::retention::{Keeps, StateRetention};
@@ -71,6 +72,8 @@ pub(super) struct Extra {
     pub warnings: Vec<String>,
     pub failures: BTreeMap<StateId, Failure>,
     pub skipped: BTreeMap<StateId, Skip>,
+    /// The states of mergers that were skipped, by their groups.
+    pub skipped_mergers: BTreeMap<Fingerprint, StateId>,
     pub retry_ids: RetryIds,
     pub stop: Option<Stop>,
 }
@@ -80,6 +83,7 @@ static NOTHING: Extra = Extra {
     warnings: Vec::new(),
     failures: BTreeMap::new(),
     skipped: BTreeMap::new(),
+    skipped_mergers: BTreeMap::new(),
     retry_ids: RetryIds::NONE,
     stop: None,
 };
@@ -129,6 +133,8 @@ impl Machine {
         let untolerated = delta.failures.iter().any(|failure| !failure.tolerated);
         if !delta.skipped.is_empty() || !delta.failures.is_empty() {
             let extra = self.extra_mut();
+            let mergers = delta.skipped.iter().filter_map(|skip| Some((skip.group?, skip.state)));
+            extra.skipped_mergers.extend(mergers);
             extra.skipped.extend(delta.skipped.into_iter().map(|skip| (skip.state, skip)));
             extra.failures.extend(delta.failures.into_iter().map(|f| (f.state, f)));
         }

@@ -154,16 +154,14 @@ impl Machine {
     /// skipped, those that its next attempt replaces are forgotten.
     pub(crate) fn reopened(&mut self, reopened: &[Fingerprint], dropped: &[Fingerprint]) {
         self.tally.items += i64::try_from(reopened.len()).unwrap_or(i64::MAX);
-        let gone: Vec<_> = (self.extra().skipped.iter())
-            .filter(|(_, skip)| {
-                skip.group.is_some_and(|g| reopened.contains(&g) || dropped.contains(&g))
-            })
-            .map(|(state, skip)| (*state, skip.node))
-            .collect();
-        for (state, node) in gone {
-            self.extra_mut().skipped.remove(&state);
-            self.records.sorted().remove(&state);
-            self.counts.add(node, StateStatus::Skipped, -1);
+        for group in reopened.iter().chain(dropped) {
+            let extra = self.extra_mut();
+            let merger = extra.skipped_mergers.remove(group);
+            let Some(skip) = merger.and_then(|state| extra.skipped.remove(&state)) else {
+                continue;
+            };
+            self.records.sorted().remove(&skip.state);
+            self.counts.add(skip.node, StateStatus::Skipped, -1);
         }
     }
 
