@@ -1,5 +1,6 @@
 //! What a group has gathered for its merger: arrays in fanout order, or a fold in progress.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(crate) struct Collector {
     /// By node, of the few that the merger reads.
     outputs: Vec<(NodeIndex, Vec<(Path, Value)>)>,
     steps: Steps,
+    /// Where states were that were retried by hand: what they gave counts no longer.
+    gone: BTreeSet<(NodeIndex, u64)>,
     /// Why a fold cannot finish, from the first element in fanout order that it could not take.
     unmade: Option<(Path, Arc<str>)>,
 }
@@ -51,7 +54,7 @@ impl Collector {
                 Steps::Early | Steps::Folding(_) => Vec::new(),
             };
             self.steps = Steps::Folding(GuardedFold::begin(&**fold));
-            for (path, input) in early {
+            for (path, input) in self.left(plan.unites(merger).driver, early) {
                 self.fold(path, input);
             }
         }
@@ -108,26 +111,37 @@ impl Collector {
         }
     }
 
-    /// A state that gave outputs is retried by hand: its own no longer counts, but a fold cannot give
+    /// States that gave outputs are retried by hand: their own no longer count, but a fold cannot give
     /// back what it took.
-    pub(crate) fn taken_back(
+    pub(crate) fn taken_back<'a>(
         &mut self,
         plan: &Plan,
         merger: NodeIndex,
         node: NodeIndex,
-        place: &Path,
+        places: impl Iterator<Item = &'a Path>,
     ) {
-        for (_, outputs) in self.outputs.iter_mut().filter(|(of, _)| *of == node) {
-            outputs.retain(|(path, _)| path != place);
-        }
-        let Some(driver) = plan.unites(merger).driver else { return };
-        match &mut self.steps {
-            Steps::Kept(kept) if driver == node => kept.retain(|(path, _)| path != place),
-            Steps::Folding(_) if plan.leads(node, driver) => {
-                self.cannot(place.clone(), TAKEN_BACK.into());
+        // Looked for when the merger fires, and not among all that is there for each state.
+        let mut first: Option<&Path> = None;
+        for place in places {
+            self.gone.insert((node, place.hash()));
+            if first.is_none_or(|first| place.fanout_order(first).is_lt()) {
+                first = Some(place);
             }
-            _ => {}
         }
+        if let (Some(first), Some(driver)) = (first, plan.unites(merger).driver)
+            && matches!(self.steps, Steps::Folding(_))
+            && plan.leads(node, driver)
+        {
+            self.cannot(first.clone(), TAKEN_BACK.into());
+        }
+    }
+
+    /// What a node gave, without what counts no longer.
+    fn left<T>(&self, node: Option<NodeIndex>, mut given: Vec<(Path, T)>) -> Vec<(Path, T)> {
+        if let Some(node) = node.filter(|_| !self.gone.is_empty()) {
+            given.retain(|(path, _)| !self.gone.contains(&(node, path.hash())));
+        }
+        given
     }
 
     /// What the merger reads of the region's nodes.
@@ -136,7 +150,8 @@ impl Collector {
         reads: &[(NodeIndex, Multiplicity)],
     ) -> Vec<(NodeIndex, Collected)> {
         let mut collect = |&(node, multiplicity): &(NodeIndex, Multiplicity)| {
-            let outputs = in_order(std::mem::take(self.outputs_of(node)));
+            let outputs = std::mem::take(self.outputs_of(node));
+            let outputs = in_order(self.left(Some(node), outputs));
             let collected = match multiplicity {
                 Multiplicity::AtMostOne => Collected::One(outputs.last().cloned()),
                 Multiplicity::Many => Collected::Many(outputs.into()),
@@ -160,9 +175,9 @@ impl Collector {
     }
 
     /// The kept elements in fanout order, or why the first of them that is missing could not be made.
-    pub(crate) fn take_kept(&mut self) -> Result<Vec<Value>, Arc<str>> {
+    pub(crate) fn take_kept(&mut self, driver: Option<NodeIndex>) -> Result<Vec<Value>, Arc<str>> {
         match std::mem::take(&mut self.steps) {
-            Steps::Kept(kept) => in_order(kept).into_iter().collect(),
+            Steps::Kept(kept) => in_order(self.left(driver, kept)).into_iter().collect(),
             Steps::Early | Steps::Folding(_) => Ok(Vec::new()),
         }
     }

@@ -117,12 +117,11 @@ impl Group {
         let forgotten = self.forget(taken);
         let went_wrong = forgotten.iter().any(|cause| cause.state == execution.state);
         // With an output of a fanout that went wrong those beside it are made anew.
-        if !went_wrong || execution.is_output() {
-            self.collector.taken_back(plan, merger, execution.node, &execution.path);
-        }
-        for beside in forgotten.iter().filter(|cause| cause.state != execution.state) {
-            self.collector.taken_back(plan, merger, beside.node, &beside.path);
-        }
+        let own = (!went_wrong || execution.is_output()).then_some(&execution.path);
+        let beside = forgotten.iter().filter(|cause| cause.state != execution.state);
+        let places = own.into_iter().chain(beside.map(|cause| &cause.path));
+        // They are all of one fanout, if there are several.
+        self.collector.taken_back(plan, merger, execution.node, places);
     }
 
     /// What is taken back prevents nothing any more; says what it had prevented.

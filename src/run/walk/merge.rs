@@ -47,7 +47,7 @@ impl Walker<'_> {
         let made: Result<_, Arc<str>> = match plan.node(firing.merger).handler.call() {
             Call::Fold(_) => firing.collector.take_unmade().map_or(Ok(Value::empty_object()), Err),
             Call::KeptFold(_) => {
-                let elements = firing.collector.take_kept();
+                let elements = firing.collector.take_kept(unites.driver);
                 elements.map(|elements| Value::object([(KEPT_ELEMENTS, elements)]))
             }
             Call::Attempt(_) => {
