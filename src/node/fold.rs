@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::dropped::Code;
 use super::error::NodeError;
 use super::handler::output_value;
 use crate::value::{Value, from_value};
@@ -26,20 +27,21 @@ pub(crate) trait FoldState: Send {
 }
 
 pub(super) struct Fold<I, S, F, In, Acc, Out> {
-    init: I,
-    steps: Arc<(S, F)>,
+    init: Code<I>,
+    steps: Arc<Code<(S, F)>>,
     types: PhantomData<fn(In, Acc) -> Out>,
 }
 
 impl<I, S, F, In, Acc, Out> Fold<I, S, F, In, Acc, Out> {
     pub(super) fn new(init: I, step: S, finish: F) -> Self {
-        Self { init, steps: Arc::new((step, finish)), types: PhantomData }
+        let (init, steps) = (Code::new(init), Arc::new(Code::new((step, finish))));
+        Self { init, steps, types: PhantomData }
     }
 }
 
 struct Folding<S, F, In, Acc, Out> {
     acc: Acc,
-    steps: Arc<(S, F)>,
+    steps: Arc<Code<(S, F)>>,
     types: PhantomData<fn(In) -> Out>,
 }
 
@@ -72,11 +74,13 @@ where
     fn step(&mut self, element: Value) -> Result<(), NodeError> {
         let element = from_value(&element)
             .map_err(|error| NodeError::permanent(format_args!("element: {error}")))?;
-        (self.steps.0)(&mut self.acc, element)
+        let (step, _) = &**self.steps;
+        step(&mut self.acc, element)
     }
 
     fn finish(self: Box<Self>) -> Result<Value, NodeError> {
-        output_value(&(self.steps.1)(self.acc)?)
+        let (_, finish) = &**self.steps;
+        output_value(&finish(self.acc)?)
     }
 }
 

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::context::Context;
+use super::dropped::Code;
 use super::emit::Emit;
 use super::error::NodeError;
 use super::fold::ErasedFold;
@@ -77,22 +78,22 @@ pub trait Node: Send + Sync + 'static {
 }
 
 /// User code with its types taken away.
-struct Erased<F>(F);
+struct Erased<F>(Code<F>);
 
 impl<F> ErasedNode for Erased<F>
 where
     F: Fn(&Value, &Context, &mut AttemptFuture) + Send + Sync,
 {
     fn call(&self, input: &Value, ctx: &Context, attempt: &mut AttemptFuture) {
-        (self.0)(input, ctx, attempt);
+        (*self.0)(input, ctx, attempt);
     }
 }
 
 /// A handler that sees the secrets it declared.
 pub(super) fn declaring(node: Arc<dyn ErasedNode>, names: Arc<[String]>) -> Arc<dyn ErasedNode> {
-    Arc::new(Erased(move |input: &Value, ctx: &Context, attempt: &mut AttemptFuture| {
+    Arc::new(Erased(Code::new(move |input: &Value, ctx: &Context, attempt: &mut AttemptFuture| {
         node.call(input, &ctx.declaring(&names), attempt);
-    }))
+    })))
 }
 
 /// A handler of a typed input; one that does not fit fails without calling it.
@@ -101,12 +102,12 @@ where
     In: DeserializeOwned + 'static,
     F: Fn(In, &Context, &mut AttemptFuture) + Send + Sync + 'static,
 {
-    Arc::new(Erased(move |input: &Value, ctx: &Context, attempt: &mut AttemptFuture| {
+    Arc::new(Erased(Code::new(move |input: &Value, ctx: &Context, attempt: &mut AttemptFuture| {
         match typed_input(input) {
             Ok(input) => call(input, ctx, attempt),
             Err(error) => attempt.set(std::future::ready(Err(error))),
         }
-    }))
+    })))
 }
 
 /// The input as its type; a handler that takes nothing takes an input without fields.

@@ -6,31 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::node::{AttemptFuture, Emission, ErasedFold, FoldState, NodeError};
+pub(crate) use crate::node::drop_guarded;
+use crate::node::{AttemptFuture, Emission, ErasedFold, FoldState, NodeError, drop_payload};
 use crate::value::Value;
 
 /// Calls user code.
 #[inline]
 pub(crate) fn guarded<T>(code: impl FnOnce() -> T) -> Result<T, NodeError> {
     catch_unwind(AssertUnwindSafe(code)).map_err(panicked)
-}
-
-/// Drops a user's value; a panic while dropping is lost with the value.
-#[inline]
-pub(crate) fn drop_guarded<T>(value: T) {
-    // Nobody waits for the value any more, so nobody can be told.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
-        drop_payload(payload);
-    }
-}
-
-/// Drops what a panic brought, which may panic in turn.
-#[cold]
-fn drop_payload(payload: Box<dyn Any + Send>) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
-        // It might go on like this for ever.
-        std::mem::forget(payload);
-    }
 }
 
 fn panicked(payload: Box<dyn Any + Send>) -> NodeError {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hotgraph::{
-    Arity, Context, Document, Emit, GraphBuilder, Handler, Node, NodeError, NodeSpec, RetryPolicy,
-    Run, RunStatus, Runtime, StateStatus, Value,
+    Arity, Context, Document, Emit, Graph, GraphBuilder, Handler, Node, NodeError, NodeSpec,
+    RetryPolicy, Run, RunStatus, Runtime, StateStatus, Value,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -225,4 +225,34 @@ async fn a_fold_that_panics_before_its_merger_begins_is_cancelled() {
     assert_eq!(end_of(&run).await.status, RunStatus::Cancelled);
     assert_eq!(run.status().of("gather", StateStatus::Cancelled), 1);
     assert_eq!(runtime.live_runs(), 0);
+}
+
+/// A handler whose code panics when it is dropped.
+fn mined_code() -> Handler {
+    let bomb = Bomb;
+    Handler::one("pass", move |input: Number| {
+        let _held = &bomb;
+        async move { Ok(input) }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn code_that_panics_as_its_version_goes_breaks_no_run_and_no_command() {
+    let runtime = runtime().keep_ended(1).build().await.unwrap();
+    let graph = || Graph::from(single(NodeSpec::new("pass").input("n", 1)).build());
+    let ends_well = async || {
+        let run = runtime.start("g", Value::Null).await.unwrap();
+        assert!(end_of(&run).await.is_success());
+    };
+    runtime.publish_and_promote(graph().bind("pass", mined_code())).await.unwrap();
+    ends_well().await;
+    runtime.publish_and_promote(graph()).await.unwrap();
+    runtime.versions("g").retire(1).await.unwrap();
+    // One ended run is kept: the end of this one forgets the last one that had the version.
+    ends_well().await;
+    // Nothing but the registry has this version.
+    runtime.publish(graph().bind("pass", mined_code())).await.unwrap();
+    runtime.versions("g").retire(3).await.unwrap();
+    runtime.versions("g").tag(2, "good").await.unwrap();
+    ends_well().await;
 }
