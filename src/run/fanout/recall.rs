@@ -20,6 +20,7 @@ use crate::node::{
 use crate::run::cell::RunCell;
 use crate::run::durable::OpenResumable;
 use crate::run::execution::Execution;
+use crate::run::panics::drop_guarded;
 use crate::run::walk::Fault;
 use crate::value::Value;
 
@@ -96,7 +97,10 @@ impl Recall {
                     continue;
                 }
                 Ended::Output(_) => "at most one output",
-                Ended::Many(_) => "outputs without cursors",
+                Ended::Many(outputs) => {
+                    drop_guarded(outputs);
+                    "outputs without cursors"
+                }
             };
             let (node, drawn) = (context.node(), self.drawn);
             return Err(NodeError::permanent(format_args!(

@@ -163,3 +163,28 @@ async fn streams_inside_a_stream_are_not_drawn_further_ahead_than_there_is_room(
     let most = most.load(Ordering::Relaxed);
     assert!((1..=64).contains(&most), "{most}");
 }
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("bomb");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_it_returns_in_place_of_a_stream_may_panic_when_it_is_dropped() {
+    let graph = graph_of(NodeSpec::new("rows"));
+    let journal = interrupted_in(graph, Durability::EveryState).await;
+    let rows = |_: Context| async {
+        let bomb = Bomb;
+        Ok(Emit::each((0..3).map(move |n| {
+            let _held = &bomb;
+            Number { n }
+        })))
+    };
+    let outcome = resumed(process(&journal, rows)).await;
+    assert_eq!((outcome.status, &outcome.stopped), (RunStatus::Failed, &None));
+    assert!(outcome.failures[0].error.contains("outputs without cursors"), "{outcome:?}");
+}
