@@ -34,12 +34,21 @@ impl Keeping {
 
 impl Lane {
     /// Draws outputs until there are no more of them; then the branches may start.
-    pub(super) fn keep_on(&mut self, mut keeping: Box<Keeping>, cx: &mut Context<'_>) {
+    pub(super) fn keep_on(
+        &mut self,
+        mut keeping: Box<Keeping>,
+        cx: &mut Context<'_>,
+        left: &mut u32,
+    ) {
         if keeping.fanout.is_resumable() {
             return self.open_resumable(*keeping, cx);
         }
         match keeping.fanout.draw(cx, AT_ONCE, &mut keeping.drawn) {
-            After::More => self.tasks.push(Task::Keeping(keeping)),
+            After::More => {
+                self.tasks.push(Task::Keeping(keeping));
+                // So many take a turn of their own.
+                *left = 0;
+            }
             After::Pending => self.stalled_keeping.push(*keeping),
             After::End(end) => self.kept(*keeping, &end),
             // Nobody else draws from it.

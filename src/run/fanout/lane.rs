@@ -225,7 +225,7 @@ impl Lane {
         match self.tasks.pop() {
             Some(Task::Execution(execution)) => self.walk(execution, left),
             Some(Task::Drawing(drawing)) => self.draw(drawing, cx, left),
-            Some(Task::Keeping(keeping)) => self.keep_on(keeping, cx),
+            Some(Task::Keeping(keeping)) => self.keep_on(keeping, cx, left),
             Some(Task::Handed(handed)) => self.tools.pool.hand(*handed),
             None => match self.tools.pool.take(&self.stalled) {
                 Some(Taken::Execution(execution)) => self.walk(execution, left),

@@ -1,6 +1,7 @@
 //! Fanouts of many branches, on several threads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::stream;
@@ -56,4 +57,31 @@ async fn a_wide_fanout_goes_on_record_while_others_wait_for_commits() {
             assert_eq!(outcome.output::<Number>().unwrap().n, 49_995_000);
         }
     }
+}
+
+#[tokio::test]
+async fn others_have_their_turn_while_a_long_list_is_kept() {
+    let turns = Arc::new(AtomicU64::new(0));
+    let counted = turns.clone();
+    // Each output says how often the other task had its turn.
+    let list = move |_: ()| {
+        let turns = counted.clone();
+        let output = move |_| Number { n: turns.load(Ordering::Relaxed) };
+        async move { Ok(Emit::each((0..20_000).map(output))) }
+    };
+    let journal = Arc::new(MemoryJournal::new());
+    let builder = Runtime::builder().durability(Durability::OnFanoutAndUnites).journal(journal);
+    let runtime = builder.handler(Handler::many("list", list)).build().await.unwrap();
+    let graph = Document::builder("g").node(NodeSpec::new("list"));
+    runtime.publish_and_promote(graph.build()).await.unwrap();
+    let other = tokio::spawn(async move {
+        loop {
+            turns.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    let outcome = runtime.start("g", Value::Null).await.unwrap().await;
+    other.abort();
+    let outputs = outcome.output::<Vec<Number>>().unwrap();
+    assert!(outputs[0].n < outputs[19_999].n, "nobody else had a turn");
 }
