@@ -61,7 +61,8 @@ pub enum RetryError {
     /// can retry, `Storage::load` gives it.
     #[error("another handle went on with the run")]
     Superseded,
-    /// The journal does not say at the moment whether the run is there as this handle knows it.
+    /// The journal does not say at the moment whether the run is there as this handle knows it, or the
+    /// run was parked before it took the retry.
     #[error("the journal cannot tell of the run")]
     Journal(#[source] JournalError),
 }

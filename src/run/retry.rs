@@ -9,6 +9,7 @@ use super::cell::EndGuard;
 use super::error::RetryError;
 use super::execution::Execution;
 use super::handle::Run;
+use super::machine::Stop;
 use super::message::RunMessage;
 use super::take_back::{RetryWhat, Taken};
 use super::unites::{Reopening, UnitesMessage};
@@ -83,15 +84,20 @@ impl RunState {
         }
         let accepted = self.cell.machine.lock().retry(what, id);
         let states = accepted.as_ref().map(|taken| states_of(taken));
+        let mut answer = states.map_err(Clone::clone);
         if let (Ok(_), Some(journal)) = (&accepted, self.cell.journal.clone()) {
             journal.reopen();
             journal.retry(what, id);
             if let Err(error) = journal.flush().await {
                 self.not_saved(&error, myself).await?;
+                if self.cell.machine.lock().stop_reason() == Some(Stop::Parked) {
+                    // The run goes on from what is on record, which does not know of it.
+                    answer = Err(RetryError::Journal(error));
+                }
             }
         }
         // A caller that does not wait for the answer has its retry all the same.
-        let _ = reply.send(states.map_err(Clone::clone));
+        let _ = reply.send(answer);
         let Ok(taken) = accepted else { return self.settle_if_idle(myself).await };
         self.cell.announce(EventKind::RunStarted);
         for taken in taken {

@@ -45,5 +45,6 @@ mod storage;
 mod stories;
 mod storm;
 mod stranded;
+mod unsaved_retries;
 mod versions;
 mod wide;
