@@ -44,8 +44,7 @@ impl Control {
             is_below: AtomicBool::new(true),
             ..Self::default()
         });
-        children.retain(|child| child.strong_count() > 0);
-        children.push(Arc::downgrade(&child));
+        add(&mut children, &child);
         child
     }
 
@@ -53,7 +52,7 @@ impl Control {
     pub(crate) fn adopt(&self, child: &Arc<Self>) {
         child.expect_parent();
         let mut children = self.children.lock();
-        children.push(Arc::downgrade(child));
+        add(&mut children, child);
         // As in `below`.
         child.set_paused(self.is_paused());
         if self.is_parked() {
@@ -167,6 +166,16 @@ impl Control {
             child.set_paused(paused);
         }
     }
+}
+
+/// Adds a child to the others, of which those that are gone are forgotten at times: not for each, which
+/// would look through all of them.
+fn add(children: &mut Vec<Weak<Control>>, child: &Arc<Control>) {
+    if children.len() == children.capacity() {
+        children.retain(|child| child.strong_count() > 0);
+        children.reserve(children.len() + 1);
+    }
+    children.push(Arc::downgrade(child));
 }
 
 impl fmt::Debug for Control {
