@@ -106,11 +106,11 @@ impl Found {
     /// Whether the run may still wait for what that attempt asked for.
     pub(super) fn awaits(&self, of: AttemptKey) -> bool {
         let AttemptKey(execution, attempt) = of;
-        let waiting = self.rest.waiting.iter().find(|(waiting, _)| waiting.id == execution);
-        match waiting {
+        let waiting = &self.rest.waiting;
+        match waiting.binary_search_by_key(&execution, |(waiting, _)| waiting.id) {
             // There may be no record of the attempts before it.
-            Some((next, _)) => next.attempt <= attempt && self.run.goes_on(),
-            None => self.run.awaits(of),
+            Ok(place) => waiting[place].0.attempt <= attempt && self.run.goes_on(),
+            Err(_) => self.run.awaits(of),
         }
     }
 

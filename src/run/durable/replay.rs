@@ -47,7 +47,7 @@ pub(crate) struct Rebuilt {
 
 /// What a run had left to do.
 pub(crate) struct Rest {
-    /// Executions that have not ended, and until when they wait.
+    /// Executions that have not ended, by their identity, and until when they wait.
     pub waiting: Vec<(Box<Execution>, Option<Timestamp>)>,
     pub fans: Vec<OpenFan>,
     pub resumables: Vec<OpenResumable>,
