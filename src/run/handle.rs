@@ -268,8 +268,8 @@ impl Run {
     /// # Errors
     ///
     /// If the state is unknown or has not ended, the id was used, the run is being stopped or is
-    /// gone, deleted or superseded, the journal cannot tell or does not take it, its version is retired or revoked, or the
-    /// runtime is shut down. Nothing has changed then.
+    /// gone, deleted or superseded, the journal cannot tell or does not take it, its version is retired
+    /// or revoked, or the runtime is shut down. Nothing has changed then.
     ///
     /// # Cancel safety
     ///

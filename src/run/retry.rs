@@ -11,7 +11,7 @@ use super::execution::Execution;
 use super::handle::Run;
 use super::machine::Stop;
 use super::message::RunMessage;
-use super::take_back::{RetryWhat, Taken};
+use super::take_back::{RetryWhat, TakenBack};
 use super::unites::{Reopening, UnitesMessage};
 use super::walk::Retaken;
 use crate::event::EventKind;
@@ -34,7 +34,7 @@ impl Run {
                     return Err(RetryError::Gone);
                 }
                 // Checked before an episode is opened, so that a refusal changes nothing.
-                let may_open = || self.cell.machine.lock().can_retry(what, &id).map(drop);
+                let may_open = || self.cell.machine.lock().states_to_retry(what, &id).map(drop);
                 let end = EndGuard::open_again(self.cell.clone(), pin, &may_open).await?;
                 self.cell.reopen();
                 if let Some(host) = self.cell.host.upgrade() {
@@ -138,8 +138,8 @@ impl RunState {
 }
 
 /// The states that a retry took back.
-fn states_of(taken: &[Taken]) -> Vec<StateId> {
-    let states = taken.iter().flat_map(Taken::all).map(|execution| execution.state);
+fn states_of(taken: &[TakenBack]) -> Vec<StateId> {
+    let states = taken.iter().flat_map(TakenBack::all).map(|execution| execution.state);
     let mut states: Vec<_> = states.collect();
     states.sort_unstable();
     states

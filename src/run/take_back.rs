@@ -14,19 +14,21 @@ use crate::id::{NodeIndex, StateId};
 /// Which states are retried by hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum RetryWhat {
+    /// This one.
     One(StateId),
+    /// All that failed.
     Failed,
 }
 
 /// A state that is taken back by a manual retry; its next attempt holds the run open.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct TakenBack {
     pub execution: Box<Execution>,
     /// Failed outputs beside it, of whichever draw of its fanout: that is drawn anew once, as a whole.
     pub along: Vec<Execution>,
 }
 
-impl Taken {
+impl TakenBack {
     /// Everything that is taken back.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Execution> {
         std::iter::once(&*self.execution).chain(&self.along)
@@ -35,15 +37,19 @@ impl Taken {
 
 impl Machine {
     /// Accepts a manual retry: the executions whose groups have to be opened again.
-    pub(crate) fn retry(&mut self, what: RetryWhat, id: &str) -> Result<Vec<Taken>, RetryError> {
-        let states = self.can_retry(what, id)?;
+    pub(crate) fn retry(
+        &mut self,
+        what: RetryWhat,
+        id: &str,
+    ) -> Result<Vec<TakenBack>, RetryError> {
+        let states = self.states_to_retry(what, id)?;
         let node = self.node_of(what)?;
         self.ended = false;
         let extra = self.extra_mut();
         extra.retry_ids.add(id, node);
         extra.stop = None;
         let mut beside = self.failed_outputs(&states);
-        Ok(states.into_iter().filter_map(|state| self.take(state, &mut beside)).collect())
+        Ok(states.into_iter().filter_map(|state| self.take_back_with(state, &mut beside)).collect())
     }
 
     /// The failed outputs of the fanouts that are made anew, by the execution that each repeats.
@@ -71,7 +77,11 @@ impl Machine {
     }
 
     /// Takes a state back with the failed outputs beside it, unless it was taken back with one.
-    fn take(&mut self, state: StateId, beside: &mut BTreeMap<u64, Vec<StateId>>) -> Option<Taken> {
+    fn take_back_with(
+        &mut self,
+        state: StateId,
+        beside: &mut BTreeMap<u64, Vec<StateId>>,
+    ) -> Option<TakenBack> {
         let record = self.records.sorted().get(&state)?;
         if record.status == StateStatus::RetryCreated {
             return None;
@@ -81,11 +91,11 @@ impl Machine {
         let mut along = beside.remove(&execution.origin()).unwrap_or_default();
         along.retain(|other| *other != state);
         let along = along.into_iter().map(|other| *self.take_back(other)).collect();
-        Some(Taken { execution, along })
+        Some(TakenBack { execution, along })
     }
 
     /// Which states a manual retry would take back.
-    pub(crate) fn can_retry(
+    pub(crate) fn states_to_retry(
         &mut self,
         what: RetryWhat,
         id: &str,
@@ -139,7 +149,8 @@ impl Machine {
         self.extra_mut().failures.remove(&state);
         let record = self.records.sorted().get_mut(&state).expect("checked to be there");
         let (node, path) = (record.execution.node, &record.execution.path);
-        // Others left none: a whole fanout of those is retried at once.
+        // What went wrong left none, and all outputs of a fanout may be taken back at once: no pass over
+        // the results for each.
         if record.status == StateStatus::Success {
             for results in &mut self.results {
                 results.retain(|(of, place, _)| (*of, &*place) != (node, path));

@@ -24,6 +24,7 @@ use crate::run::execution::Execution;
 use crate::run::fingerprint::Fingerprint;
 use crate::run::path::Step;
 use crate::run::status::StateStatus;
+use crate::run::take_back::TakenBack;
 use crate::run::tokens::{Token, Tokens};
 
 /// How many states a skipped merger names that prevented one which it is counted with.
@@ -42,13 +43,13 @@ pub(super) struct Group {
     pub opened: Option<Box<Opened>>,
     pub tally: Tally,
     arrived: i64,
-    pub lost: i64,
+    lost: i64,
     unmet: i64,
     branches: i64,
     /// What went wrong in it.
-    pub causes: BTreeMap<StateId, Cause>,
+    causes: BTreeMap<StateId, Cause>,
     /// Those of the mergers counted in it that something prevents, by their groups.
-    pub prevented: BTreeSet<Fingerprint>,
+    prevented: BTreeSet<Fingerprint>,
     pub collector: Collector,
     /// Groups that wait for this one's merger although they lie below it.
     pub waiting: Vec<Token>,
@@ -292,6 +293,15 @@ impl Group {
             }
             Why::NoWay => self.unmet -= i64::from(leads),
         }
+    }
+
+    /// What is taken back prevents nothing any more; says what it had prevented.
+    pub fn forget(&mut self, taken: &TakenBack) -> Vec<Cause> {
+        let causes = taken.all().filter_map(|execution| self.causes.remove(&execution.state));
+        let causes: Vec<_> = causes.collect();
+        let led = causes.iter().filter(|cause| cause.leads).count();
+        self.lost -= i64::try_from(led).unwrap_or(i64::MAX);
+        causes
     }
 
     /// Whether something keeps its merger from firing.

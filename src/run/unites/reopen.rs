@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use super::barrier::{Barriers, Group, Why};
 use crate::graph::Plan;
 use crate::id::NodeIndex;
-use crate::run::batch::{Cause, RETAKEN};
+use crate::run::batch::RETAKEN;
 use crate::run::execution::Execution;
 use crate::run::fingerprint::Fingerprint;
-use crate::run::take_back::Taken;
+use crate::run::take_back::TakenBack;
 use crate::run::tokens::{Token, Tokens};
 
 /// What a manual retry finds of the groups a state was counted in.
@@ -30,7 +30,7 @@ pub(crate) struct Reopening {
 impl Barriers {
     /// Takes a state that is retried by hand, and those taken back with it, out of what prevents
     /// mergers, and opens the groups again of those that nothing else prevents.
-    pub(crate) fn reopen(&mut self, taken: &Taken) -> Reopening {
+    pub(crate) fn reopen(&mut self, taken: &TakenBack) -> Reopening {
         let mut found = Reopening::default();
         // Those taken back along may be of another draw of the fanout, which has groups of its own.
         taken.all().for_each(|execution| self.drop_own_groups(execution, &mut found));
@@ -110,7 +110,7 @@ impl Barriers {
 
 impl Group {
     /// A state of this group is retried by hand.
-    fn take_back(&mut self, plan: &Plan, merger: NodeIndex, taken: &Taken) {
+    fn take_back(&mut self, plan: &Plan, merger: NodeIndex, taken: &TakenBack) {
         let execution = &taken.execution;
         // Until its next attempt is counted: the group may have settled but for that.
         self.tally.add(RETAKEN);
@@ -122,15 +122,6 @@ impl Group {
         let places = own.into_iter().chain(beside.map(|cause| &cause.path));
         // They are all of one fanout, if there are several.
         self.collector.taken_back(plan, merger, execution.node, places);
-    }
-
-    /// What is taken back prevents nothing any more; says what it had prevented.
-    fn forget(&mut self, taken: &Taken) -> Vec<Cause> {
-        let causes = taken.all().filter_map(|execution| self.causes.remove(&execution.state));
-        let causes: Vec<_> = causes.collect();
-        let led = causes.iter().filter(|cause| cause.leads).count();
-        self.lost -= i64::try_from(led).unwrap_or(i64::MAX);
-        causes
     }
 
     /// Its merger is counted in no groups but these.
