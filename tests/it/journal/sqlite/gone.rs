@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use hotgraph::{Journal, JournalError, SqliteJournal};
+use hotgraph::{Epoch, Journal, JournalError, SqliteJournal};
 
 use super::work::{commit, verify, verify_file};
 use crate::journal::folder::Folder;
@@ -39,15 +39,21 @@ async fn nothing_is_acknowledged_that_goes_to_a_file_which_nobody_finds_again() 
     }
 }
 
-#[tokio::test]
-async fn whoever_makes_a_new_store_in_the_place_of_one_that_was_removed_is_its_only_owner() {
+/// A store whose file and folder were removed, of which the folder is there again.
+async fn removed() -> (Folder, SqliteJournal, Epoch) {
     let folder = Folder::new();
-    let store = folder.path().join("store.db");
-    let first = SqliteJournal::open(&*store).await.unwrap();
-    let of_first = first.claim("the first").await.unwrap();
-    commit(&first, of_first, 1).await.unwrap();
+    let journal = SqliteJournal::open(&*folder.path().join("store.db")).await.unwrap();
+    let epoch = journal.claim("the first").await.unwrap();
+    commit(&journal, epoch, 1).await.unwrap();
     fs::remove_dir_all(folder.path()).unwrap();
     fs::create_dir(folder.path()).unwrap();
+    (folder, journal, epoch)
+}
+
+#[tokio::test]
+async fn whoever_makes_a_new_store_in_the_place_of_one_that_was_removed_is_its_only_owner() {
+    let (folder, first, of_first) = removed().await;
+    let store = folder.path().join("store.db");
     let second = SqliteJournal::open(&*store).await.unwrap();
     let of_second = second.claim("the second").await.unwrap();
     commit(&second, of_second, 1).await.unwrap();
@@ -63,13 +69,8 @@ async fn whoever_makes_a_new_store_in_the_place_of_one_that_was_removed_is_its_o
 #[tokio::test]
 async fn a_store_is_told_from_the_next_one_that_has_the_number_of_its_file() {
     for round in 0..20 {
-        let folder = Folder::new();
+        let (folder, first, of_first) = removed().await;
         let store = folder.path().join("store.db");
-        let first = SqliteJournal::open(&*store).await.unwrap();
-        let of_first = first.claim("the first").await.unwrap();
-        commit(&first, of_first, 1).await.unwrap();
-        fs::remove_dir_all(folder.path()).unwrap();
-        fs::create_dir(folder.path()).unwrap();
         let refused = commit(&first, of_first, 2).await;
         assert!(matches!(refused, Err(JournalError::Storage(_))), "{round}: {refused:?}");
         let second = SqliteJournal::open(&*store).await.unwrap();
